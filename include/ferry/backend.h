@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * What a backend is, and what a request looks like from its side.
+ *
+ * A backend is one source file or a few that end in
+ *
+ *	FERRY_BACKEND(memfs, .fs = &memfs_ops);
+ *
+ * Compiled for user space this makes a shared object that ferryd loads;
+ * compiled for the kernel it makes ferry-memfs.ko. See fs.h for the operations
+ * of a filesystem.
+ *
+ * A *server* is one instance of a backend: one mount, one disk. Operations of
+ * one server are called from many threads at a time; a backend locks its own
+ * data. Each operation answers its request exactly once, by one of the
+ * ferry_reply_*() functions of its class, in the call or later from any thread.
+ * Pointers that an operation is given (names, structs) are valid until it has
+ * answered.
+ */
+#ifndef FERRY_BACKEND_H
+#define FERRY_BACKEND_H
+
+#include <ferry/env.h>
+
+struct ferry_req;
+struct ferry_fs_ops;
+
+/* Grows only at the end; ferry_backend.abi must be equal on both sides. */
+#define FERRY_BACKEND_ABI	1
+
+/* ferry_backend.flags */
+#define FERRY_CHECKS_ACCESS	(1U << 0)	/* does its own permission checks; without
+						 * it mounts get default_permissions */
+
+/**
+ * struct ferry_backend - what FERRY_BACKEND() defines
+ * @abi: FERRY_BACKEND_ABI
+ * @flags: FERRY_CHECKS_ACCESS ...
+ * @name: what users call it
+ * @help: one line for `ferryd --help BACKEND`: its arguments
+ * @fs: operations of the fs class, or NULL
+ */
+struct ferry_backend {
+	u32 abi;
+	u32 flags;
+	const char *name;
+	const char *help;
+	const struct ferry_fs_ops *fs;
+};
+
+/**
+ * struct ferry_server - one instance of a backend
+ * @backend: whose
+ * @priv: the backend's own, set by its init()
+ * @fs: settings of the fs class; init() may change them
+ * @fs.max_write: bytes that one write request carries at most, 4 KiB to 1 MiB
+ * @fs.max_readahead: bytes
+ * @fs.time_gran: granularity of time stamps in ns, 1 to 10^9
+ * @fs.writeback: the client may cache writes and owns size and times meanwhile
+ * @fs.minor: protocol minor that was negotiated; 0 before FUSE_INIT
+ */
+struct ferry_server {
+	const struct ferry_backend *backend;
+	void *priv;
+	struct {
+		u32 max_write;
+		u32 max_readahead;
+		u32 time_gran;
+		bool writeback;
+		u32 minor;
+	} fs;
+};
+
+/** struct ferry_iov - a piece of the backend's memory */
+struct ferry_iov {
+	void *base;
+	size_t len;
+};
+
+/** ferry_req_server() - the server a request is for; never NULL */
+struct ferry_server *ferry_req_server(const struct ferry_req *req);
+
+/** struct ferry_cred - who asks; ids as the server's user namespace sees them */
+struct ferry_cred {
+	u32 uid;
+	u32 gid;
+	u32 pid;
+};
+
+/** ferry_req_cred() - who asks; valid until the request is answered */
+const struct ferry_cred *ferry_req_cred(const struct ferry_req *req);
+
+/**
+ * ferry_req_data_len() - bytes of data that came with the request, or the room
+ *	that there is for data in the reply
+ */
+u32 ferry_req_data_len(const struct ferry_req *req);
+
+/**
+ * ferry_req_pull() - copy data that came with the request into memory
+ * @req: a request with incoming data (write, setxattr)
+ * @offset: first byte, counted in the request's data
+ * @iov: where to; the pieces are filled one after another
+ * @nr_iov: how many. Give all of them in one call: where the data does not lie
+ *	in memory already each call is a system call.
+ * Context: may sleep; in kernel placement never faults on user memory, so locks
+ *	may be held.
+ * Return: bytes copied, less than asked for where the data ends; or -EFAULT,
+ *	-ENODEV: the client has gone away
+ */
+ssize_t ferry_req_pull(struct ferry_req *req, u64 offset,
+		       const struct ferry_iov *iov, unsigned int nr_iov);
+
+/**
+ * ferry_req_push() - append data to the reply
+ * @req: a request with outgoing data (read, readdir, getxattr)
+ * @iov: what; it is copied before the call returns
+ * @nr_iov: how many pieces
+ * Context: as ferry_req_pull()
+ * Return: bytes appended, less than given where the room ends; or -errno
+ */
+ssize_t ferry_req_push(struct ferry_req *req, const struct ferry_iov *iov,
+		       unsigned int nr_iov);
+
+/**
+ * ferry_reply_err() - answer with an error, or with success and nothing else
+ * @err: 0 or -errno, -4095 at the least; anything else becomes -EIO
+ */
+void ferry_reply_err(struct ferry_req *req, int err);
+
+/*
+ * FERRY_BACKEND(name, .fs = &ops, ...): define this source's backend. In user
+ * space it is the exported symbol `ferry_backend`; in the kernel it comes with
+ * module init and exit, licence and alias.
+ */
+#ifdef __KERNEL__
+#include <linux/module.h>
+
+int ferry_backend_register(const struct ferry_backend *backend, struct module *owner);
+void ferry_backend_unregister(const struct ferry_backend *backend);
+
+#define FERRY_BACKEND(_name, ...)						\
+	static const struct ferry_backend ferry_backend_##_name = {		\
+		.abi = FERRY_BACKEND_ABI, .name = #_name, __VA_ARGS__		\
+	};									\
+	static int __init ferry_##_name##_init(void)				\
+	{									\
+		return ferry_backend_register(&ferry_backend_##_name, THIS_MODULE); \
+	}									\
+	static void __exit ferry_##_name##_exit(void)				\
+	{									\
+		ferry_backend_unregister(&ferry_backend_##_name);		\
+	}									\
+	module_init(ferry_##_name##_init);					\
+	module_exit(ferry_##_name##_exit);					\
+	MODULE_DESCRIPTION("ferry backend: " #_name);				\
+	MODULE_LICENSE("Dual MIT/GPL")
+#else
+#define FERRY_BACKEND(_name, ...)						\
+	__attribute__((visibility("default")))					\
+	extern const struct ferry_backend ferry_backend;			\
+	const struct ferry_backend ferry_backend = {				\
+		.abi = FERRY_BACKEND_ABI, .name = #_name, __VA_ARGS__		\
+	}
+#endif
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Host services: what a backend may ask of the place it stands in.
+ *
+ * This is all of it. A backend includes <ferry/...> headers and nothing else,
+ * and so compiles as part of a user program and as part of a kernel module. The
+ * interface is narrow on purpose: it is not an emulation of the kernel in user
+ * space nor of libc in the kernel.
+ *
+ * Beside the functions below every backend may use
+ *  - the types u8 u16 u32 u64 s32 s64 bool size_t,
+ *  - memcpy memmove memset memcmp strlen strcmp strncmp strchr snprintf,
+ *  - the E* error codes, S_IF* and permission bits, O_* flags, SEEK_*.
+ */
+#ifndef FERRY_ENV_H
+#define FERRY_ENV_H
+
+/*
+ * Types and inline functions of the two hosts. Each header defines:
+ *
+ * u8 .. s64, FERRY_PAGE_SIZE (4096), FERRY_PRINTF(fmt, args),
+ * container_of(), ARRAY_SIZE(), min(), max(), likely(), unlikely().
+ *
+ * struct ferry_mutex - sleeping lock, one owner
+ *	void ferry_mutex_init(struct ferry_mutex *);
+ *	void ferry_mutex_lock(struct ferry_mutex *);
+ *	void ferry_mutex_unlock(struct ferry_mutex *);
+ *	void ferry_mutex_destroy(struct ferry_mutex *);
+ *
+ * struct ferry_rwlock - sleeping lock, many readers or one writer
+ *	void ferry_rwlock_init(struct ferry_rwlock *);
+ *	void ferry_read_lock(struct ferry_rwlock *);
+ *	void ferry_read_unlock(struct ferry_rwlock *);
+ *	void ferry_write_lock(struct ferry_rwlock *);
+ *	void ferry_write_unlock(struct ferry_rwlock *);
+ *	void ferry_rwlock_destroy(struct ferry_rwlock *);
+ *
+ * struct ferry_atomic - a 64-bit counter; all operations are fully ordered
+ *	s64  ferry_atomic_read(const struct ferry_atomic *);
+ *	void ferry_atomic_set(struct ferry_atomic *, s64);
+ *	s64  ferry_atomic_add(struct ferry_atomic *, s64);	the new value
+ */
+#ifdef __KERNEL__
+#include <ferry/env_kernel.h>
+#else
+#include <ferry/env_user.h>
+#endif
+
+/**
+ * ferry_alloc() - zeroed memory
+ * @size: bytes
+ * Context: may sleep.
+ * Return: memory aligned for any type, or NULL. To be freed by ferry_free().
+ */
+void *ferry_alloc(size_t size);
+
+/** ferry_free() - give back what ferry_alloc() gave; NULL is allowed */
+void ferry_free(void *p);
+
+/**
+ * ferry_page_alloc() - one zeroed page of FERRY_PAGE_SIZE bytes, page aligned
+ * Context: may sleep.
+ * Return: the page, or NULL. To be freed by ferry_page_free().
+ */
+void *ferry_page_alloc(void);
+void ferry_page_free(void *page);
+
+/** struct ferry_time - time since 1970-01-01 UTC; @nsec is below 10^9 */
+struct ferry_time {
+	s64 sec;
+	u32 nsec;
+};
+
+/** ferry_now() - wall-clock time, of the granularity that the host stamps files with */
+void ferry_now(struct ferry_time *t);
+
+/** ferry_random() - @len unpredictable bytes at @buf */
+void ferry_random(void *buf, size_t len);
+
+enum ferry_log_level {
+	FERRY_LOG_ERR,
+	FERRY_LOG_WARN,
+	FERRY_LOG_INFO,
+	FERRY_LOG_DEBUG,
+};
+
+/**
+ * ferry_log() - one line for the log: standard error or the journal of the
+ *	daemon, the kernel log of the module
+ * @level: lines above the level that the host was told to show are dropped
+ * @fmt: as printf(); without newline at the end
+ */
+void ferry_log(enum ferry_log_level level, const char *fmt, ...) FERRY_PRINTF(2, 3);
+
+/**
+ * ferry_opt_find() - look an option up in a backend's argument string
+ * @args: "name=value,name,name=value" or NULL
+ * @name: the option
+ * @len: out, length of the value; 0 for an option without '='
+ * Return: the value (not terminated by NUL but by @len), or NULL if there is no
+ *	such option. For an option without '=' it points at its end.
+ */
+const char *ferry_opt_find(const char *args, const char *name, size_t *len);
+
+/**
+ * ferry_opt_size() - read a number with an optional suffix K, M, G, T (powers of 1024)
+ * @args, @name: as ferry_opt_find()
+ * @value: in: default; out: what @args says
+ * Return: 0, also where the option is not given; -EINVAL: no number; -ERANGE:
+ *	it does not fit
+ */
+int ferry_opt_size(const char *args, const char *name, u64 *value);
+
+/**
+ * ferry_opt_check() - refuse options that nobody knows
+ * @args: as ferry_opt_find()
+ * @known: NULL-terminated array of names
+ * Return: 0, or -EINVAL after a line in the log which names the unknown one
+ */
+int ferry_opt_check(const char *args, const char *const *known);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * A request as the dispatcher sees it. For the hosts (libferry's loops,
+ * kmod/core/local.c) and lib/dispatch; backends see it through functions.
+ *
+ * The host fills in everything above "reply" and calls ferry_dispatch(). The
+ * dispatcher checks the message, calls the backend's operation, and the
+ * ferry_reply_*() that it ends in fills in "reply" and calls @host->done, once.
+ * done() may be called before ferry_dispatch() returns or later, from any
+ * thread; from then on the request belongs to the host again.
+ */
+#ifndef FERRY_REQ_H
+#define FERRY_REQ_H
+
+#include <ferry/backend.h>
+
+/**
+ * struct ferry_req_host - what differs between the placements
+ * @pull: as ferry_req_pull()
+ * @push: as ferry_req_push(); called in order of the bytes
+ * @done: the request is answered, see struct ferry_req "reply"
+ */
+struct ferry_req_host {
+	ssize_t (*pull)(struct ferry_req *req, u64 offset,
+			const struct ferry_iov *iov, unsigned int nr_iov);
+	ssize_t (*push)(struct ferry_req *req, const struct ferry_iov *iov,
+			unsigned int nr_iov);
+	void (*done)(struct ferry_req *req);
+};
+
+#define FERRY_REQ_IN		3
+#define FERRY_REQ_OUT		2
+
+/**
+ * struct ferry_req - one request
+ * @host: the placement's functions
+ * @server: whose
+ * @class: enum ferry_class
+ * @opcode: of the class
+ * @unique: the message's id
+ * @node: the node it is about
+ * @cred: who asks
+ * @in: the message's fixed struct and names, in order. A host that has the
+ *	message in one piece gives it as in[0] with @nr_in 1 and lets
+ *	ferry_dispatch() split it; a host that has the parts gives the parts.
+ *	Names end in NUL, which counts in len.
+ * @nr_in: how many; 0 if the opcode has no arguments
+ * @out: room for the reply's structs, in order. A host that wants them in one
+ *	piece gives @nr_out 1; the dispatcher then puts one behind the other.
+ * @nr_out: how many
+ * @data_len: bytes of data that came with it, or room for data in the reply
+ * @data_in: data came with it
+ * @error: reply: 0 or -errno
+ * @out_len: reply: bytes of structs written, over all of @out
+ * @pushed: reply: bytes of data pushed
+ * @no_reply: the opcode has no reply (FORGET); done() is called all the same
+ * @answered: set when done() was called, for the assertion that it is once
+ */
+struct ferry_req {
+	const struct ferry_req_host *host;
+	struct ferry_server *server;
+	u32 class;
+	u32 opcode;
+	u64 unique;
+	u64 node;
+	struct ferry_cred cred;
+	struct {
+		const void *p;
+		u32 len;
+	} in[FERRY_REQ_IN];
+	u32 nr_in;
+	struct {
+		void *p;
+		u32 len;
+	} out[FERRY_REQ_OUT];
+	u32 nr_out;
+	u32 data_len;
+	bool data_in;
+
+	/* reply */
+	int error;
+	u32 out_len;
+	u32 pushed;
+	bool no_reply;
+	bool answered;
+};
+
+/**
+ * ferry_dispatch() - give a request to its backend
+ * @req: see above
+ *
+ * A message that is too short, has no NUL where a name must end, or an unknown
+ * opcode is answered with -EINVAL or -ENOSYS; the backend never sees it.
+ */
+void ferry_dispatch(struct ferry_req *req);
+
+/**
+ * ferry_server_init() - make a server of @backend
+ * @server: zeroed memory
+ * @class: enum ferry_class; -EOPNOTSUPP if the backend has no operations of it
+ * @args: for the backend's init, may be NULL
+ * Return: 0, -EPROTO: the backend was built for another FERRY_BACKEND_ABI, or
+ *	what its init said
+ */
+int ferry_server_init(struct ferry_server *server, const struct ferry_backend *backend,
+		      u32 class, const char *args);
+void ferry_server_destroy(struct ferry_server *server, u32 class);
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
+/*
+ * ferry: the line between the kernel and a server.
+ *
+ * This header is the contract. It says what a server process may do with
+ * /dev/ferry, what it finds in the memory that it maps, and what it may expect
+ * when something goes wrong. Documentation/protocol.rst tells the same as a
+ * story, with pictures of the sequences.
+ *
+ *
+ * Objects
+ * =======
+ *
+ * A *channel* ties one client instance (a mount, a disk) to its server. It has
+ * a class, which says what the messages in it mean, and one or more *queues*.
+ * A queue has `depth` *slots*; a slot carries one request to the server and
+ * its reply back. Slots are numbered through over all queues of a channel:
+ * that number is the slot's *tag*, tag = queue * depth + index in the queue.
+ *
+ * A server thread opens /dev/ferry and makes the file an endpoint of a queue,
+ * once: of a new channel by FERRY_IOC_CREATE, of an existing one by
+ * FERRY_IOC_ATTACH, which takes a file of that channel as its credential.
+ * Every endpoint may answer every request of its channel; the queue only says
+ * where it looks for work first. When the last endpoint of a channel is
+ * closed, the server counts as dead.
+ *
+ * Messages
+ * ========
+ *
+ * A request is a struct fuse_in_header followed by the fixed structs and the
+ * NUL-terminated names of its opcode, as <linux/fuse.h> lays them out. In the
+ * fs class (FERRY_CLASS_FS) opcodes and structs *are* those of the FUSE
+ * protocol, 7.38, negotiated by FUSE_INIT as ever. A request may have *data*
+ * beside its message, in one direction: what a write carries, or the room that
+ * a read has. in_header.len counts message and data that goes to the server.
+ *
+ * A reply is the fixed structs of its opcode, and data, and an error code:
+ * 0, or a negative errno between -1 and -4095. With an error there is nothing
+ * else. Where a reply is written to a file (style rw) it is led by a struct
+ * fuse_out_header, elsewhere the slot's descriptor takes that place.
+ *
+ * Styles
+ * ======
+ *
+ * rw: FERRY_CREATE_RW was given, or the file was mounted without any ioctl.
+ *   read() takes one request, message and data in one piece; write() gives one
+ *   reply. Byte for byte what /dev/fuse does, with its errors: read() returns
+ *   -EINVAL when the buffer is too small for what the INIT exchange settled,
+ *   -ENODEV when the client is gone; write() -ENOENT for an unknown `unique`,
+ *   -EINVAL for a reply whose length does not fit. There is nothing to map.
+ *
+ * sync: the server maps its queues and then spends its life in
+ *   ioctl(fd, FERRY_IOC_SYNC, arg), which answers one request and waits for the
+ *   next in one call. Short messages and data travel in the slot. Long data is
+ *   moved by FERRY_IOC_XFER between the request's pages and any memory of the
+ *   server's, in one copy.
+ *
+ * The queue mapping
+ * =================
+ *
+ * mmap(NULL, geo.queue_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+ *      (off_t)queue * geo.queue_size) maps one queue. It holds `depth`
+ * descriptors (struct ferry_desc) from geo.desc_off on, and `depth` slots of
+ * geo.slot_size bytes from geo.slot_off on. In a slot:
+ *
+ *   [0, req_size)                    request message
+ *   [rep_off, rep_off + rep_size)    reply structs
+ *   [data_off, data_off + data_size) data that fits
+ *
+ * The kernel keeps nothing in that memory that it relies on. It writes request
+ * and descriptor before it hands a slot over, and reads the descriptor's reply
+ * half once when the slot comes back. A server that scribbles elsewhere in the
+ * mapping harms the clients of its own channel and no one else.
+ *
+ * Change log
+ * ==========
+ *  ABI 1: first version.
+ */
+#ifndef _UAPI_LINUX_FERRY_H
+#define _UAPI_LINUX_FERRY_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/** FERRY_ABI: version of this contract. A module refuses any other with -EPROTO. */
+#define FERRY_ABI		1
+
+#define FERRY_NAME_MAX		32	/* with the terminating NUL */
+
+/* Limits of a channel's shape; what is asked for beyond them is -EINVAL. */
+#define FERRY_QUEUES_MAX	256
+#define FERRY_DEPTH_MAX		1024
+#define FERRY_TAGS_MAX		65536		/* nr_queues * depth */
+#define FERRY_DATA_MAX		(1U << 20)	/* bytes of a slot's data area */
+
+/**
+ * enum ferry_class - what the messages of a channel mean
+ * @FERRY_CLASS_FS: a mounted filesystem; messages are FUSE 7.38
+ */
+enum ferry_class {
+	FERRY_CLASS_FS		= 1,
+};
+
+/**
+ * struct ferry_geometry - shape of a channel's queues
+ * @nr_queues: queues
+ * @depth: slots of a queue
+ * @queue_size: bytes of one queue's mapping, a multiple of the page size
+ * @desc_off: where the descriptors begin in the mapping
+ * @slot_off: where slot 0 begins in the mapping, page aligned
+ * @slot_size: bytes from one slot to the next, page aligned
+ * @req_size: bytes of a slot's request area, which begins at offset 0
+ * @rep_off: where a slot's reply area begins
+ * @rep_size: bytes of the reply area
+ * @data_off: where a slot's data area begins, page aligned
+ * @data_size: bytes of the data area
+ * @reserved: 0
+ */
+struct ferry_geometry {
+	__u32	nr_queues;
+	__u32	depth;
+	__u32	queue_size;
+	__u32	desc_off;
+	__u32	slot_off;
+	__u32	slot_size;
+	__u32	req_size;
+	__u32	rep_off;
+	__u32	rep_size;
+	__u32	data_off;
+	__u32	data_size;
+	__u32	reserved;
+};
+
+/* struct ferry_setup.flags for CREATE */
+#define FERRY_CREATE_RW		(1U << 0)	/* served by read() and write() */
+
+/**
+ * struct ferry_setup - argument of FERRY_IOC_CREATE and FERRY_IOC_ATTACH
+ * @size: in: sizeof(struct ferry_setup)
+ * @abi: in: FERRY_ABI; out: the module's
+ * @class: CREATE in: enum ferry_class; ATTACH out
+ * @flags: CREATE in: FERRY_CREATE_*; ATTACH out: those of the channel
+ * @id: out: the channel's number, unique while the module is loaded
+ * @fd: ATTACH in: a file that is an endpoint of the channel
+ * @queue: ATTACH in: the queue that this file looks at first; CREATE makes the
+ *	file an endpoint of queue 0
+ * @reserved: 0
+ * @name: CREATE in: the backend's name, NUL-terminated, shown in lists; of
+ *	letters, digits, '-', '_' and '.'; ATTACH out
+ * @geo: out; CREATE in: @geo.nr_queues, @geo.depth and @geo.data_size say what
+ *	is wanted (0: the module's choice; one queue per possible CPU), the rest 0
+ */
+struct ferry_setup {
+	__u32	size;
+	__u32	abi;
+	__u32	class;
+	__u32	flags;
+	__u32	id;
+	__s32	fd;
+	__u32	queue;
+	__u32	reserved;
+	char	name[FERRY_NAME_MAX];
+	struct ferry_geometry geo;
+};
+
+/* struct ferry_desc.flags, written by the kernel */
+#define FERRY_DESC_DATA_IN	(1U << 0)	/* data goes to the server */
+#define FERRY_DESC_DATA_OUT	(1U << 1)	/* data is wanted from the server */
+#define FERRY_DESC_IN_SLOT	(1U << 2)	/* DATA_IN: it lies in the data area;
+						 * otherwise pull it by XFER */
+
+/**
+ * struct ferry_desc - what the two sides say about a slot's contents
+ * @flags: kernel: FERRY_DESC_*
+ * @req_len: kernel: bytes of the request message in the request area
+ * @data_len: kernel: bytes of data that come with the request, or room for data
+ *	in the reply
+ * @reserved: 0
+ * @error: server: 0 or -errno
+ * @rep_len: server: bytes of reply structs in the reply area
+ * @rep_data: server: bytes of reply data in the slot's data area, behind those
+ *	that FERRY_IOC_XFER has moved already
+ * @pad: fills the cache line
+ */
+struct ferry_desc {
+	__u32	flags;
+	__u32	req_len;
+	__u32	data_len;
+	__u32	reserved;
+	__s32	error;
+	__u32	rep_len;
+	__u32	rep_data;
+	__u32	pad[9];
+};
+
+/*
+ * FERRY_IOC_SYNC: answer and wait. The argument is a number, not a pointer: a
+ * tag in the low 24 bits, and what to do with it. The return value is the tag
+ * of the next request when FERRY_SYNC_WAIT or FERRY_SYNC_POLL is given, else 0.
+ *
+ * Errors:
+ *  -EINVAL: no such tag, unknown bits, a descriptor or reply that does not fit
+ *	its opcode (the request then has been failed with -EIO: answered)
+ *  -ENOENT: the slot holds no request that waits for an answer
+ *  -EAGAIN: FERRY_SYNC_POLL and no request is there
+ *  -EINTR: a signal came while waiting; a reply given in the same call is done
+ *  -ENODEV: the client is gone; nothing more will come
+ *  -ENOTCONN: the file is no endpoint
+ *  -EOPNOTSUPP: the channel is served by read() and write()
+ */
+#define FERRY_SYNC_TAG		0x00ffffffUL
+#define FERRY_SYNC_REPLY	0x40000000UL	/* the tag's descriptor holds a reply */
+#define FERRY_SYNC_WAIT		0x20000000UL	/* then wait for the next request */
+#define FERRY_SYNC_POLL		0x10000000UL	/* then take the next if there is one */
+
+/* struct ferry_xfer.flags */
+#define FERRY_XFER_PULL		(1U << 0)	/* request's data -> server's memory */
+#define FERRY_XFER_PUSH		(1U << 1)	/* server's memory -> reply's data */
+
+/**
+ * struct ferry_xfer - argument of FERRY_IOC_XFER
+ * @tag: a slot whose request this server has fetched and not answered
+ * @flags: FERRY_XFER_PULL or FERRY_XFER_PUSH
+ * @offset: first byte, counted from the begin of the request's data (PULL) or of
+ *	the reply's (PUSH). PUSH goes on where the last one ended: anything else
+ *	is -EINVAL, so that no byte of a reply is left unwritten.
+ * @iov: address of an array of struct iovec
+ * @nr_iov: its length, at most 1024
+ * @reserved: 0
+ *
+ * Returns the number of bytes moved, which is less than asked for where the
+ * data ends. -EINVAL, -ENOENT, -ENODEV as FERRY_IOC_SYNC; -EFAULT: the server's
+ * memory is not there.
+ */
+struct ferry_xfer {
+	__u32	tag;
+	__u32	flags;
+	__u64	offset;
+	__u64	iov;
+	__u32	nr_iov;
+	__u32	reserved;
+};
+
+#define FERRY_IOC_MAGIC		0xfe
+#define FERRY_IOC_CREATE	_IOWR(FERRY_IOC_MAGIC, 0x01, struct ferry_setup)
+#define FERRY_IOC_ATTACH	_IOWR(FERRY_IOC_MAGIC, 0x02, struct ferry_setup)
+#define FERRY_IOC_SYNC		_IO(FERRY_IOC_MAGIC, 0x03)
+#define FERRY_IOC_XFER		_IOW(FERRY_IOC_MAGIC, 0x04, struct ferry_xfer)
+
+/*
+ * Generic netlink family. FERRY_CMD_CHAN_GET with NLM_F_DUMP lists channels, one
+ * message each; anyone may ask.
+ */
+#define FERRY_GENL_NAME		"ferry"
+#define FERRY_GENL_VERSION	1
+
+enum ferry_cmd {
+	FERRY_CMD_UNSPEC,
+	FERRY_CMD_CHAN_GET,
+	__FERRY_CMD_END,
+};
+
+/**
+ * enum ferry_attr_id - attributes of a channel
+ * @FERRY_A_UNSPEC: none
+ * @FERRY_A_ID: u32, the channel's number
+ * @FERRY_A_CLASS: u32, enum ferry_class
+ * @FERRY_A_NAME: string, the backend's name
+ * @FERRY_A_PLACEMENT: u32, enum ferry_placement
+ * @FERRY_A_STATE: u32, enum ferry_state
+ * @FERRY_A_CLIENT: string, the client instance: "major:minor" of a mount
+ * @FERRY_A_QUEUES: u32
+ * @FERRY_A_DEPTH: u32
+ * @FERRY_A_FLAGS: u32, FERRY_CREATE_*
+ * @FERRY_A_PID: u32, the process that made the channel, as the asker's pid
+ *	namespace sees it; 0 if it does not, or in kernel placement
+ * @FERRY_A_REQUESTS: u64, requests that ended
+ * @FERRY_A_ERRORS: u64, of those, the ones that failed
+ * @FERRY_A_BYTES_IN: u64, data moved to the server
+ * @FERRY_A_BYTES_OUT: u64, data moved from the server
+ * @FERRY_A_PAD: padding
+ */
+enum ferry_attr_id {
+	FERRY_A_UNSPEC,
+	FERRY_A_ID,
+	FERRY_A_CLASS,
+	FERRY_A_NAME,
+	FERRY_A_PLACEMENT,
+	FERRY_A_STATE,
+	FERRY_A_CLIENT,
+	FERRY_A_QUEUES,
+	FERRY_A_DEPTH,
+	FERRY_A_FLAGS,
+	FERRY_A_PID,
+	FERRY_A_REQUESTS,
+	FERRY_A_ERRORS,
+	FERRY_A_BYTES_IN,
+	FERRY_A_BYTES_OUT,
+	FERRY_A_PAD,
+	__FERRY_A_END,
+};
+
+enum ferry_placement {
+	FERRY_PLACEMENT_USER	= 0,
+	FERRY_PLACEMENT_KERNEL	= 1,
+};
+
+/**
+ * enum ferry_state - life of a channel
+ * @FERRY_STATE_WAITING: there is a server, no client has been bound yet
+ * @FERRY_STATE_LIVE: client and server are there
+ * @FERRY_STATE_DEAD: one of them is gone; requests fail with -ENOTCONN
+ */
+enum ferry_state {
+	FERRY_STATE_WAITING	= 0,
+	FERRY_STATE_LIVE	= 1,
+	FERRY_STATE_DEAD	= 2,
+};
+
+#endif /* _UAPI_LINUX_FERRY_H */

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Channels and requests: all that a class may call.
+ *
+ * Life of a channel. Whoever makes one owns a reference: the first server
+ * endpoint (dev.c) or the class itself (kernel placement). A class binds its
+ * client instance to it (ferry_chan_bind) and holds a reference until
+ * ferry_chan_unbind(). The memory goes with the last reference.
+ *
+ * Life of a request. A class fills a struct ferry_args. With ferry_call() it may
+ * live on the stack: the call returns when the core is done with it. With
+ * ferry_submit() it belongs to the core until ->end() is called, which happens
+ * exactly once and also when ferry_submit() could not even queue it.
+ */
+#ifndef FERRY_CHAN_H
+#define FERRY_CHAN_H
+
+#include <linux/fs.h>
+#include <linux/uio.h>
+#include <uapi/linux/ferry.h>
+
+struct ferry_chan;
+struct ferry_args;
+struct module;
+struct user_namespace;
+
+struct ferry_vec {
+	void	*p;
+	u32	len;
+};
+
+/* ferry_args.flags */
+#define FERRY_ARGS_DATA_IN	(1U << 0)	/* ->data goes to the server */
+#define FERRY_ARGS_DATA_OUT	(1U << 1)	/* ->data is filled by the server */
+#define FERRY_ARGS_OUT_VAR	(1U << 2)	/* the last out may come back shorter */
+#define FERRY_ARGS_NO_REPLY	(1U << 3)	/* the protocol has no reply (FORGET) */
+#define FERRY_ARGS_NO_CRED	(1U << 4)	/* on the kernel's behalf: ids are 0 */
+#define FERRY_ARGS_INIT		(1U << 5)	/* may go before ferry_chan_ready() */
+
+/**
+ * struct ferry_args - one request, as its class sees it
+ * @opcode: of the class's protocol
+ * @flags: FERRY_ARGS_*
+ * @node: fuse_in_header.nodeid
+ * @nr_in: how many of @in
+ * @nr_out: how many of @out
+ * @in: fixed structs and names (with their NUL), in order; kernel memory that stays
+ *	as it is until the request has ended
+ * @out: where the reply's structs go. A reply whose length differs from the sum of
+ *	theirs is an error (-EIO) but for FERRY_ARGS_OUT_VAR.
+ * @data: long data, or NULL; a copy of the iterator is used, yours is not
+ *	advanced. For ferry_submit() it must be made of kernel pages (bvec, kvec).
+ * @data_len: bytes of it
+ * @out_len: after success: bytes of structs in the reply
+ * @data_done: after success: bytes of data in the reply
+ * @end: ferry_submit() only: called once with 0 or -errno, from a server's
+ *	thread, the submitter's, or a work item; may sleep, but should be short; may
+ *	free the args. Locks that are held around ferry_submit() must not be
+ *	taken in it.
+ * @core: the core's own
+ */
+struct ferry_args {
+	u32			opcode;
+	u32			flags;
+	u64			node;
+	u8			nr_in;
+	u8			nr_out;
+	struct ferry_vec	in[3];
+	struct ferry_vec	out[2];
+	struct iov_iter		*data;
+	size_t			data_len;
+
+	size_t			out_len;
+	size_t			data_done;
+	void			(*end)(struct ferry_args *args, int err);
+
+	struct {
+		struct list_head	node;	/* ferry_queue.backlog */
+		struct iov_iter		iter;	/* what is left of ->data */
+	} core;
+};
+
+/**
+ * struct ferry_client_ops - what the core asks of a class
+ * @owner: the class's module
+ * @late: a reply came for a request whose caller had been killed meanwhile. The
+ *	class takes back what the server counted or opened for it (FORGET,
+ *	RELEASE). @out holds @out_len bytes of reply structs, at most 256.
+ *	Called from a server's thread; may ferry_submit().
+ * @dead: the server is gone and will not come back: requests fail from now on.
+ *	Called once, may sleep. May be NULL.
+ * @describe: name the client instance for lists ("8:1"), into @buf
+ */
+struct ferry_client_ops {
+	struct module	*owner;
+	void (*late)(void *client, u32 opcode, u64 node, const void *out, size_t out_len);
+	void (*dead)(void *client);
+	int (*describe)(void *client, char *buf, size_t size);
+};
+
+/**
+ * ferry_chan_of_file() - the channel that an open /dev/ferry serves
+ * @file: any file
+ * @class: enum ferry_class. A file that is no endpoint yet becomes one of a new
+ *	channel of this class in style rw (that is how a FUSE program, which
+ *	knows no ioctl of ours, gets one).
+ * Return: the channel with a reference, or ERR_PTR: -EINVAL: not /dev/ferry, or
+ *	a channel of another class
+ */
+struct ferry_chan *ferry_chan_of_file(struct file *file, u32 class);
+
+/**
+ * ferry_chan_local() - a channel to a backend inside the kernel
+ * @class: enum ferry_class
+ * @name: the backend's name; "ferry-NAME" is loaded if need be
+ * @args: its arguments or NULL
+ * Context: may sleep.
+ * Return: the channel with a reference, or ERR_PTR: -ENOENT: no such backend,
+ *	-EOPNOTSUPP: it does not do this class, or what its init returned
+ */
+struct ferry_chan *ferry_chan_local(u32 class, const char *name, const char *args);
+
+void ferry_chan_get(struct ferry_chan *chan);
+void ferry_chan_put(struct ferry_chan *chan);
+
+/**
+ * ferry_chan_bind() - make a client instance the channel's one and only
+ * @client: handed to @ops
+ * @user_ns: ids in requests are those of this namespace; a reference is taken
+ * Return: 0, -EBUSY: it has a client already, -ENOTCONN: it is dead
+ */
+int ferry_chan_bind(struct ferry_chan *chan, const struct ferry_client_ops *ops,
+		    void *client, struct user_namespace *user_ns);
+
+/**
+ * ferry_chan_unbind() - the client instance goes away
+ *
+ * Fails what is still under way with -ENOTCONN, waits until no ->end(), late()
+ * or dead() runs any more, and sends the servers home with -ENODEV. Does not
+ * drop the caller's reference.
+ */
+void ferry_chan_unbind(struct ferry_chan *chan);
+
+/**
+ * ferry_chan_ready() - the INIT exchange is over; let the other requests go
+ *
+ * Until then ferry_call() waits and ferry_submit() puts requests aside, except
+ * for FERRY_ARGS_INIT. With @err the channel dies instead.
+ */
+void ferry_chan_ready(struct ferry_chan *chan, int err);
+
+/** ferry_chan_abort() - the channel dies: all requests fail with -ENOTCONN */
+void ferry_chan_abort(struct ferry_chan *chan);
+
+bool ferry_chan_is_dead(const struct ferry_chan *chan);
+bool ferry_chan_is_local(const struct ferry_chan *chan);
+const char *ferry_chan_name(const struct ferry_chan *chan);
+u32 ferry_chan_id(const struct ferry_chan *chan);
+u32 ferry_chan_queues(const struct ferry_chan *chan);
+
+/**
+ * ferry_call() - ask and wait for the answer
+ * @args: see there
+ *
+ * Context: process context, may sleep; locks may be held, but a server needs to
+ *	answer meanwhile, so none that the server itself may want.
+ * Return: 0; -EINTR: the caller was killed (a late answer goes to
+ *	ferry_client_ops.late); -ENOTCONN: the channel is dead; -EIO: the reply
+ *	did not fit the request; or what the server answered, -4095..-1
+ */
+int ferry_call(struct ferry_chan *chan, struct ferry_args *args);
+
+/**
+ * ferry_submit() - ask; args->end() is told the answer
+ * Context: may sleep; allocates nothing
+ */
+void ferry_submit(struct ferry_chan *chan, struct ferry_args *args);
+
+#endif
