@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The fs class: VFS on one side, ferry_args in FUSE's words on the other.
+ *
+ * Files: super.c mount, options, INIT, statfs; inode.c nodes and attributes;
+ * dir.c names; readdir.c listings; file.c open files and the VFS's entry points
+ * for them; cache.c page cache, readahead, write-back, mmap; direct.c I/O past the
+ * cache; xattr.c.
+ *
+ * Lock order: inode->i_rwsem, then mapping->invalidate_lock, then a folio's lock,
+ * then ferry_inode.lock (a leaf: nothing is called under it). A request may be
+ * made under all of them but the last.
+ */
+#ifndef FERRY_FS_PRIV_H
+#define FERRY_FS_PRIV_H
+
+#include <linux/fs.h>
+#include <linux/fuse.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include "core/chan.h"
+#include "compat/compat.h"
+
+/**
+ * struct ferry_mount - one mounted instance; sb->s_fs_info
+ * @chan: its channel; a reference is held from mount to kill_sb
+ * @sb: the super block
+ * @user_ns: ids in messages are of this namespace
+ * @fd: mount option fd=, -1 in kernel placement
+ * @root_mode: type bits of the root before its attributes are known
+ * @user_id, @group_id: who mounted; without allow_other only that user may enter
+ * @attr_timeout, @entry_timeout: jiffies that override the server's, if
+ *	@has_attr_timeout, @has_entry_timeout
+ * @max_read: bytes that one READ asks for at most
+ * @max_write: bytes that one WRITE carries at most, from INIT
+ * @minor: protocol minor that both sides speak
+ * @writeback: the kernel caches writes and owns size and times of files with
+ *	dirty pages (FUSE_WRITEBACK_CACHE was agreed on)
+ * @readdirplus, @readdirplus_auto, @parallel_dirops: agreed on by INIT
+ * @handle_killpriv: the server drops suid and sgid itself
+ * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
+ *	from false to true; a late reader asks once more, which is harmless.
+ */
+struct ferry_mount {
+	struct ferry_chan	*chan;
+	struct super_block	*sb;
+	struct user_namespace	*user_ns;
+
+	int			fd;
+	umode_t			root_mode;
+	kuid_t			user_id;
+	kgid_t			group_id;
+	unsigned long		attr_timeout;
+	unsigned long		entry_timeout;
+	bool			has_attr_timeout;
+	bool			has_entry_timeout;
+	bool			default_permissions;
+	bool			allow_other;
+
+	u32			max_read;
+	u32			max_write;
+	u32			minor;
+	bool			writeback;
+	bool			readdirplus;
+	bool			readdirplus_auto;
+	bool			parallel_dirops;
+	bool			handle_killpriv;
+
+	bool			no_open;
+	bool			no_opendir;
+	bool			no_flush;
+	bool			no_fsync;
+	bool			no_fsyncdir;
+	bool			no_access;
+	bool			no_create;
+	bool			no_rename2;
+	bool			no_lseek;
+	bool			no_fallocate;
+	bool			no_setxattr;
+	bool			no_getxattr;
+	bool			no_listxattr;
+	bool			no_removexattr;
+};
+
+/**
+ * struct ferry_inode - a node
+ * @node: the server's number for it
+ * @generation: with @node unique
+ * @lock: guards the fields below it, and i_size together with inode->i_rwsem
+ * @nlookup: lookups that the server counts for us; FORGET gives them back
+ * @attr_until: jiffies64 until which the attributes are good; 0: ask
+ * @attr_version: raised whenever size or attributes change from this side; an
+ *	answer that was asked for before the last change is stale. Per inode, so
+ *	that no cache line is shared by all of a mount.
+ * @write_files: open files that may write, for write-back (link: ferry_file.write_node)
+ * @forget: args of the FORGET, allocated with the inode so that eviction cannot fail
+ */
+struct ferry_inode {
+	struct inode		inode;
+	u64			node;
+	u64			generation;
+
+	spinlock_t		lock;
+	u64			nlookup;
+	u64			attr_until;
+	u64			attr_version;
+	struct list_head	write_files;
+	struct ferry_forget	*forget;
+};
+
+/**
+ * struct ferry_file - an open file or directory; file->private_data
+ * @ref: the struct file holds one, each request that uses @fh another; RELEASE is
+ *	sent with the last one
+ * @write_node: in ferry_inode.write_files
+ * @fh: the server's number
+ * @open_flags: FOPEN_*, from the server
+ * @flags: O_* that it was opened with
+ * @release: args of the RELEASE, so that it cannot fail
+ */
+struct ferry_file {
+	refcount_t		ref;
+	struct list_head	write_node;
+	struct ferry_mount	*mount;
+	u64			node;
+	u64			fh;
+	u32			open_flags;
+	u32			flags;
+	bool			isdir;
+	bool			opened;		/* the server has it: RELEASE is due */
+	struct ferry_args	release;
+	struct fuse_release_in	release_in;
+};
+
+static inline struct ferry_mount *ferry_mount_of(const struct inode *inode)
+{
+	return inode->i_sb->s_fs_info;
+}
+
+static inline struct ferry_inode *ferry_inode_of(const struct inode *inode)
+{
+	return container_of(inode, struct ferry_inode, inode);
+}
+
+/* inode.c */
+extern struct kmem_cache *ferry_inode_cachep;
+struct inode *ferry_inode_alloc(struct super_block *sb);
+void ferry_inode_free(struct inode *inode);
+void ferry_inode_evict(struct inode *inode);
+
+/*
+ * The inode of a node the server has just told us of; its lookup count is taken
+ * over (also on failure: then it is given back). ERR_PTR(-EIO): the server
+ * contradicts itself (type changed under the same generation, node 0, bad mode).
+ */
+struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_out *out,
+			      u64 attr_version);
+
+/*
+ * Take over attributes that were asked for when ->attr_version was @version (from
+ * ferry_attr_version()); older than what we changed since: ignored but for a valid
+ * check. -EIO: nonsense (type differs, size above S64_MAX).
+ */
+int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
+		      u64 valid_sec, u32 valid_nsec, u64 version);
+u64 ferry_attr_version(struct inode *inode);
+void ferry_attr_invalidate(struct inode *inode);		/* ask again before next use */
+void ferry_attr_wrote(struct inode *inode, loff_t end);		/* raises version and, if
+								 * need be, i_size */
+int ferry_attr_refresh(struct inode *inode, struct file *file);	/* GETATTR now */
+int ferry_attr_want(struct inode *inode, struct file *file);	/* GETATTR if out of date */
+int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
+		  u32 mask, unsigned int flags);
+int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
+int ferry_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
+int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *file);
+int ferry_inode_write_times(struct inode *inode);	/* SETATTR of cached mtime, ctime */
+bool ferry_may_enter(const struct ferry_mount *m);	/* allow_other rule */
+u64 ferry_valid_until(u64 sec, u32 nsec);		/* clamp to jiffies64 */
+void ferry_forget_send(struct ferry_mount *m, struct ferry_forget *f, u64 node, u64 nlookup);
+
+/* dir.c */
+extern const struct dentry_operations ferry_dentry_operations;
+void ferry_dir_init_inode(struct inode *inode);
+void ferry_symlink_init_inode(struct inode *inode);
+
+/* readdir.c */
+extern const struct file_operations ferry_dir_operations;
+
+/* file.c */
+extern const struct inode_operations ferry_file_inode_operations;
+extern const struct file_operations ferry_file_operations;
+void ferry_file_init_inode(struct inode *inode);
+struct ferry_file *ferry_file_alloc(struct ferry_mount *m);
+/* OPEN or OPENDIR; with -ENOSYS remembered as "no need to" */
+int ferry_file_open(struct inode *inode, struct file *file, bool isdir);
+/* file->private_data and caching mode from what the server said at OPEN or CREATE */
+void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry_file *ff);
+void ferry_file_get(struct ferry_file *ff);
+void ferry_file_put(struct ferry_file *ff);		/* the last one sends RELEASE */
+struct ferry_file *ferry_file_for_write(struct inode *inode);	/* reference, or NULL */
+
+/* cache.c */
+extern const struct address_space_operations ferry_aops;
+ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to);
+ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from);
+int ferry_mmap(struct file *file, struct vm_area_struct *vma);
+int ferry_truncate_pages(struct inode *inode, loff_t old_size, loff_t new_size);
+
+/* direct.c */
+ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to);
+ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from);
+
+/* xattr.c */
+extern const struct xattr_handler *const ferry_xattr_handlers[];
+ssize_t ferry_listxattr(struct dentry *dentry, char *list, size_t size);
+
+#endif
