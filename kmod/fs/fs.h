@@ -38,6 +38,8 @@
  *	dirty pages (FUSE_WRITEBACK_CACHE was agreed on)
  * @readdirplus, @readdirplus_auto, @parallel_dirops: agreed on by INIT
  * @handle_killpriv: the server drops suid and sgid itself
+ * @atomic_o_trunc: OPEN with O_TRUNC has truncated: a setattr with ATTR_OPEN sends
+ *	nothing, it calls ferry_truncate_pages(inode, 0) alone
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
@@ -65,6 +67,7 @@ struct ferry_mount {
 	bool			readdirplus_auto;
 	bool			parallel_dirops;
 	bool			handle_killpriv;
+	bool			atomic_o_trunc;
 
 	bool			no_open;
 	bool			no_opendir;
@@ -205,7 +208,17 @@ extern const struct address_space_operations ferry_aops;
 ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from);
 int ferry_mmap(struct file *file, struct vm_area_struct *vma);
-int ferry_truncate_pages(struct inode *inode, loff_t old_size, loff_t new_size);
+/*
+ * A change of size by SETATTR, under i_rwsem: begin, the request, end. begin() takes
+ * mapping->invalidate_lock and writes back what is dirty behind @size, so that no WRITE
+ * can reach the server after the SETATTR and make the file long again; if it fails
+ * there is nothing to end. end() with @done sets i_size and drops pages, and
+ * unlocks. ferry_truncate_pages() is its middle, for a server that has truncated by
+ * itself (O_TRUNC); what was dirty has been written back before that.
+ */
+int ferry_truncate_begin(struct inode *inode, loff_t size);
+void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
+void ferry_truncate_pages(struct inode *inode, loff_t size);
 
 /* direct.c */
 ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to);
