@@ -46,8 +46,8 @@
  *	truncate and chown
  * @killpriv_v2: it does so where a request says KILL_SUIDGID; the super block has
  *	SB_NOSEC then
- * @atomic_o_trunc: OPEN with O_TRUNC has truncated: a setattr with ATTR_OPEN sends
- *	nothing, it calls ferry_truncate_pages(inode, 0) alone
+ * @atomic_o_trunc: OPEN with O_TRUNC truncates, file.c drops the pages: a setattr with
+ *	ATTR_OPEN then has nothing to do, unless @no_open
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
