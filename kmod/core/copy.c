@@ -14,7 +14,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
-#include "compat/compat.h"
+#include "compat/core.h"
 #include "core/queue.h"
 
 /* Bytes copied at a time under a slot's lock. */

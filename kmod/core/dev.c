@@ -11,7 +11,7 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
-#include "compat/compat.h"
+#include "compat/core.h"
 #include "core/queue.h"
 
 #define MIN_READ	8192

@@ -15,7 +15,7 @@
 #include <linux/pid_namespace.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
-#include "compat/compat.h"
+#include "compat/core.h"
 #include "core/core.h"
 #include "core/queue.h"
 #include "ferry/req.h"

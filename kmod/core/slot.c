@@ -4,7 +4,7 @@
 #include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
-#include "compat/compat.h"
+#include "compat/core.h"
 #include "core/queue.h"
 #include "core/trace.h"
 
