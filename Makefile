@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # ferry: one Makefile for people; Kbuild has the modules, mk files the user side.
 
+FERRY_VERSION := 0.1.0
+
 # The newest installed headers, unless KDIR says otherwise.
 KDIR ?= $(lastword $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -V))
 
@@ -9,7 +11,7 @@ AR      ?= ar
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes -Wshadow
 UFLAGS  := -std=gnu11 $(WARN) -Iinclude -Iinclude/uapi -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC \
-	   -fvisibility=hidden -pthread -MMD -MP
+	   -fvisibility=hidden -pthread -MMD -MP -DFERRY_VERSION='"$(FERRY_VERSION)"'
 prefix  ?= /usr/local
 B       := build
 
