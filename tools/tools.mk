@@ -16,3 +16,5 @@ $(B)/bin/mount.ferry: $(B)/bin/ferry
 
 # The version comes from there.
 $(B)/tools/ferry/version.o: Makefile
+
+include $(wildcard tools/*/*.mk)
