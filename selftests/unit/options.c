@@ -2,7 +2,7 @@
 /* Mount options are taken apart as ferry(7) says. */
 #include <sys/mount.h>
 
-#include "claim.h"
+#include "../claim.h"
 #include "../../tools/ferry/options.h"
 
 static char err[128];
