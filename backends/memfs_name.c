@@ -270,9 +270,11 @@ static int rename_check(const struct memfs_node *dir, const struct memfs_node *n
 		return -ENOENT;
 	if (node->type == S_IFDIR && is_below(new_dir, node))
 		return -EINVAL;
-	if (exchange)
-		return to->node->type == S_IFDIR && is_below(dir, to->node) ? -EINVAL : 0;
-	if (!to || to->node == node)
+	if (!to)
+		return 0;
+	if (to->node->type == S_IFDIR && is_below(dir, to->node))
+		return exchange ? -EINVAL : -ENOTEMPTY;
+	if (exchange || to->node == node)
 		return 0;
 	if (to->node->type != S_IFDIR)
 		return node->type == S_IFDIR ? -ENOTDIR : 0;
