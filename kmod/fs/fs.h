@@ -46,8 +46,6 @@
  *	truncate and chown
  * @killpriv_v2: it does so where a request says KILL_SUIDGID; the super block has
  *	SB_NOSEC then
- * @atomic_o_trunc: OPEN with O_TRUNC truncates, file.c drops the pages: a setattr with
- *	ATTR_OPEN then has nothing to do, unless @no_open
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
@@ -78,7 +76,6 @@ struct ferry_mount {
 	bool			auto_inval;
 	bool			handle_killpriv;
 	bool			killpriv_v2;
-	bool			atomic_o_trunc;
 
 	bool			no_open;
 	bool			no_opendir;
@@ -328,17 +325,19 @@ extern const struct address_space_operations ferry_aops;
 ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from);
 int ferry_mmap(struct file *file, struct vm_area_struct *vma);
+int ferry_cache_init(void);				/* of the module */
+void ferry_cache_exit(void);
+int ferry_sync_range(struct address_space *mapping, loff_t start, loff_t end);	/* killable */
+
 /*
  * A change of size by SETATTR, under i_rwsem: begin, the request, end. begin() takes
  * mapping->invalidate_lock and writes back what is dirty behind @size, so that no WRITE
  * can reach the server after the SETATTR and make the file long again; if it fails
- * there is nothing to end. end() with @done sets i_size and drops pages, and
- * unlocks. ferry_truncate_pages() is its middle, for a server that has truncated by
- * itself (O_TRUNC); what was dirty has been written back before that.
+ * there is nothing to end. end() with @done sets i_size and drops pages; it
+ * unlocks.
  */
 int ferry_truncate_begin(struct inode *inode, loff_t size);
 void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
-void ferry_truncate_pages(struct inode *inode, loff_t size);
 
 /* direct.c */
 ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to);
