@@ -12,14 +12,16 @@
 #include "compat/have.h"
 
 /*
- * A folio is dirtied and written back as a whole, so it must not be so large that
- * a byte written costs much. Where that cannot be bounded folios stay pages.
+ * Let folios be of up to @max bytes, and not above 64 KiB: a folio is dirtied and
+ * written back as a whole, so a byte written must not cost much. Where that cannot
+ * be bounded folios stay pages.
  */
-static inline void ferry_set_large_folios(struct address_space *mapping)
+static inline void ferry_set_large_folios(struct address_space *mapping, size_t max)
 {
 #ifdef HAVE_FOLIO_ORDER_RANGE
-	if (PAGE_SIZE < SZ_64K)
-		mapping_set_folio_order_range(mapping, 0, ilog2(SZ_64K / PAGE_SIZE));
+	size_t size = clamp_t(size_t, max, PAGE_SIZE, max_t(size_t, SZ_64K, PAGE_SIZE));
+
+	mapping_set_folio_order_range(mapping, 0, ilog2(size / PAGE_SIZE));
 #endif
 }
 

@@ -156,8 +156,9 @@ void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry
 		list_add(&ff->write_node, &fi->write_files);
 		spin_unlock(&fi->lock);
 	}
-	/* Dirty pages stay: what this side wrote is newer than what the server has. */
-	if (!(ff->open_flags & FOPEN_KEEP_CACHE) && inode->i_mapping->nrpages)
+	/* What this side has written is written back first, and so not lost. */
+	if (!(ff->open_flags & FOPEN_KEEP_CACHE) && inode->i_mapping->nrpages &&
+	    !ferry_sync_range(inode->i_mapping, 0, LLONG_MAX))
 		invalidate_inode_pages2(inode->i_mapping);
 }
 
@@ -461,8 +462,10 @@ const struct inode_operations ferry_file_inode_operations = {
 
 void ferry_file_init_inode(struct inode *inode)
 {
+	const struct ferry_mount *m = ferry_mount_of(inode);
+
 	inode->i_op = &ferry_file_inode_operations;
 	inode->i_fop = &ferry_file_operations;
 	inode->i_mapping->a_ops = &ferry_aops;
-	ferry_set_large_folios(inode->i_mapping);
+	ferry_set_large_folios(inode->i_mapping, min(m->max_read, m->max_write));
 }
