@@ -27,6 +27,7 @@ typedef long long s64;
 
 #define FERRY_PAGE_SIZE		4096
 #define FERRY_PRINTF(f, a)	__attribute__((format(printf, f, a)))
+#define FERRY_EXPORT(sym)	extern __typeof__(sym) sym	/* libferry.map says which */
 
 #ifndef container_of
 #define container_of(ptr, type, member) \
