@@ -12,7 +12,13 @@ UFLAGS  := -std=gnu11 $(WARN) -Iinclude -Iinclude/uapi -D_GNU_SOURCE -D_FILE_OFF
 override FERRY_KCFLAGS += -DFERRY_VERSION=\"$(FERRY_VERSION)\"
 KMAKE    = $(MAKE) -C $(KDIR) M=$(CURDIR) W=1 FERRY_KCFLAGS='$(FERRY_KCFLAGS)'
 B       := build
+
+DESTDIR ?=
 prefix  ?= /usr/local
+bindir  := $(prefix)/bin
+libdir  := $(prefix)/lib
+incdir  := $(prefix)/include
+mandir  := $(prefix)/share/man
 
 .DEFAULT_GOAL := all
 .PHONY: all user modules load unload style deps clean help

@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # make install and uninstall. DESTDIR goes before every path, for packages; what lies
 # outside prefix lies where kernel, mount(8), systemd and udev look for it.
-DESTDIR   ?=
-bindir    := $(prefix)/bin
-libdir    := $(prefix)/lib
-incdir    := $(prefix)/include
-mandir    := $(prefix)/share/man
 unitdir   := /lib/systemd/system
 rulesdir  := /lib/udev/rules.d
 
@@ -14,7 +9,13 @@ KREL       = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/gene
 moddir     = /lib/modules/$(KREL)/updates/ferry
 MAN_PAGES := $(wildcard Documentation/man/*.[0-9])
 
-.PHONY: install uninstall
+# What has the prefix in it is made anew when that is another one.
+$(B)/lib/load.o $(B)/lib/pkgconfig/ferry.pc: $(B)/prefix
+$(B)/prefix: FORCE
+	@mkdir -p $(B)
+	@echo '$(prefix)' | cmp -s - $@ || echo '$(prefix)' >$@
+
+.PHONY: install uninstall FORCE
 install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
 	install -d $(addprefix $(DESTDIR),$(bindir) $(libdir)/pkgconfig $(libdir)/ferry/backends \
 		$(incdir)/ferry $(incdir)/linux $(unitdir) $(rulesdir) /sbin)
@@ -24,8 +25,7 @@ install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
 	install -m 644 $(wildcard $(B)/backends/*.so) $(DESTDIR)$(libdir)/ferry/backends
 	install -m 644 include/ferry/*.h $(DESTDIR)$(incdir)/ferry
 	install -m 644 include/uapi/linux/ferry.h $(DESTDIR)$(incdir)/linux
-	sed 's|@prefix@|$(prefix)|; s|@version@|$(FERRY_VERSION)|' lib/ferry.pc.in \
-		>$(DESTDIR)$(libdir)/pkgconfig/ferry.pc
+	install -m 644 $(B)/lib/pkgconfig/ferry.pc $(DESTDIR)$(libdir)/pkgconfig
 	sed 's|@bindir@|$(bindir)|' userd/ferryd@.service >$(DESTDIR)$(unitdir)/ferryd@.service
 	install -m 644 tools/60-ferry.rules $(DESTDIR)$(rulesdir)
 	$(foreach p,$(MAN_PAGES),install -D -m 644 -t $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $p)) $p &&) :
