@@ -345,6 +345,14 @@ int fs_release(struct ferry_server *s, u64 node, u64 fh)
 		       NULL, 0, false);
 }
 
+int fs_releasedir(struct ferry_server *s, u64 node, u64 fh)
+{
+	const struct fuse_release_in in = { .fh = fh };
+
+	return fs_call(s, FUSE_RELEASEDIR, node, &in, sizeof(in), NULL, NULL, NULL, 0,
+		       NULL, 0, false);
+}
+
 int fs_unlink(struct ferry_server *s, u64 dir, const char *name)
 {
 	return fs_call(s, FUSE_UNLINK, dir, NULL, 0, name, NULL, NULL, 0, NULL, 0, false);
