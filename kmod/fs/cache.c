@@ -206,7 +206,8 @@ static void ferry_readahead(struct readahead_control *rac)
 		if (!io) {
 			struct ferry_file *ff = rac->file->private_data;
 
-			io = kmem_cache_alloc(io_cachep, readahead_gfp_mask(mapping));
+			io = kmem_cache_alloc(io_cachep, GFP_NOFS | __GFP_NORETRY |
+							  __GFP_NOWARN);
 			if (!io) {
 				/* Whoever needs it asks for it alone. */
 				folio_unlock(folio);
