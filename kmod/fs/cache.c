@@ -147,6 +147,7 @@ static void read_end(struct ferry_args *args, int err)
 
 	if (!err && got < io->len)
 		short_read(io->mapping->host, io->pos + got);
+	ferry_attr_stale(io->mapping->host, STATX_ATIME);
 	for (i = 0; i < io->nr; i++) {
 		struct folio *folio = io_folio(io, i);
 		size_t size = folio_size(folio);
@@ -262,6 +263,7 @@ static int fill_folio(struct file *file, struct folio *folio)
 			break;
 		}
 	}
+	ferry_attr_stale(inode, STATX_ATIME);
 	folio_mark_uptodate(folio);
 	return 0;
 }
