@@ -253,9 +253,8 @@ bool ferry_dirent_add(struct ferry_req *req, const char *name, size_t namelen,
 }
 FERRY_EXPORT(ferry_dirent_add);
 
-/* What went wrong in ferry_dirent_add() lies in ->error. */
 void ferry_reply_dir(struct ferry_req *req)
 {
-	ferry_reply_err(req, req->error);
+	ferry_reply_err(req, 0);
 }
 FERRY_EXPORT(ferry_reply_dir);
