@@ -108,6 +108,7 @@ struct bench_run {
  * struct bench_case - a workload
  * @unit: of its samples: "us" or "MB/s"
  * @backend: ferry's name of it
+ * @writeback: the kernel may cache writes
  * @options: mount options, the same for ferry and FUSE
  * @fio: lines of a fio job, NULL if @measure does it. Where both are given,
  *	@measure is for --icount.
@@ -122,6 +123,7 @@ struct bench_case {
 	const char *what;
 	const char *unit;
 	const char *backend;
+	bool writeback;
 	const char *options;
 	const char *fio;
 	unsigned int flags;
@@ -148,6 +150,9 @@ struct bench_results {
 
 /* bench_proc.c: child processes and messages */
 extern volatile sig_atomic_t bench_stop;
+
+/* No time limits: a clock that counts instructions skips the time in which all wait for a disk. */
+extern bool bench_patient;
 
 /**
  * bench_child() - run a function in a process of its own
@@ -178,7 +183,8 @@ void bench_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* bench_systems.c */
 int bench_systems_check(struct bench_opts *opts);
-bool bench_system_fits(const struct bench_system *sys, const struct bench_case *cs, const char **why);
+bool bench_system_fits(const struct bench_system *sys, const struct bench_case *cs,
+		       const char **why);
 int bench_mount(const struct bench_opts *opts, struct bench_mount *mount,
 		const struct bench_case *cs);
 void bench_umount(struct bench_mount *mount);
@@ -199,6 +205,7 @@ int bench_fio(const struct bench_opts *opts, const struct bench_case *cs,
 /* bench_small.c, bench_tree.c: the workloads */
 int bench_measure_pipe(struct bench_run *run);
 int bench_measure_stat(struct bench_run *run);
+int bench_measure_fstat(struct bench_run *run);
 int bench_measure_create(struct bench_run *run);
 int bench_measure_read(struct bench_run *run);
 int bench_measure_write(struct bench_run *run);

@@ -29,7 +29,7 @@ static int write_jobs(const struct bench_opts *opts, const struct bench_case *cs
 	fputs(cs->fio, file);
 	for (unsigned int round = 0; round <= runs; round++)
 		for (unsigned int i = 0; i < nr; i++)
-			fprintf(file, "[%u.%u]\nfilename=%s/data\n", round, i, mounts[i].dir);
+			fprintf(file, "[%u.%u]\nfilename=%s/N\n", round, i, mounts[i].dir);
 	return fclose(file) ? -errno : 0;
 }
 
