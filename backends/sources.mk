@@ -4,5 +4,5 @@
 FERRY_BACKENDS := null memfs template
 
 FERRY_SOURCES_null     := null
-FERRY_SOURCES_memfs    := memfs
 FERRY_SOURCES_template := template
+FERRY_SOURCES_memfs    := memfs memfs_node memfs_map memfs_dir memfs_name memfs_data memfs_xattr

@@ -19,7 +19,8 @@
  * Types and inline functions of the two hosts. Each header defines:
  *
  * u8 .. s64, FERRY_PAGE_SIZE (4096), FERRY_PRINTF(fmt, args),
- * container_of(), ARRAY_SIZE(), min(), max(), likely(), unlikely().
+ * container_of(), ARRAY_SIZE(), min(), max(), likely(), unlikely(),
+ * FERRY_EXPORT(sym): after its definition makes a function one that backends may call.
  *
  * struct ferry_mutex - sleeping lock, one owner
  *	void ferry_mutex_init(struct ferry_mutex *);

@@ -6,6 +6,7 @@
 #include <linux/atomic.h>
 #include <linux/container_of.h>
 #include <linux/errno.h>
+#include <linux/export.h>
 #include <linux/falloc.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
@@ -19,6 +20,7 @@
 
 #define FERRY_PAGE_SIZE		4096
 #define FERRY_PRINTF(f, a)	__printf(f, a)
+#define FERRY_EXPORT(sym)	EXPORT_SYMBOL_GPL(sym)
 
 /*
  * Lock classes are told apart by where a lock is initialised, hence macros: the

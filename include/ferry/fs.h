@@ -64,12 +64,15 @@ struct ferry_entry {
 #define FERRY_OPEN_KEEP_CACHE	(1U << 1)	/* cached pages are still good */
 #define FERRY_OPEN_NONSEEKABLE	(1U << 2)
 #define FERRY_OPEN_CACHE_DIR	(1U << 3)	/* the client may cache this listing */
+#define FERRY_OPEN_KILL_SUID	(1U << 31)	/* given to open(): with O_TRUNC, drop S_ISUID,
+						 * S_ISGID */
 
 /**
  * struct ferry_handle - an open file
  * @fh: the backend's own number, given back with each operation
  * @flags: O_* of open(), without O_CREAT, O_EXCL, O_NOCTTY
- * @keep: FERRY_OPEN_*, set by the backend in its answer
+ * @keep: FERRY_OPEN_*, set by the backend in its answer. open() finds 0 in it, or
+ *	FERRY_OPEN_KILL_SUID; that need not be cleared.
  * @lock_owner: for flush
  */
 struct ferry_handle {
@@ -138,7 +141,7 @@ struct ferry_statfs {
  * @setattr: ferry_reply_attr(); @handle as getattr, e.g. for ftruncate()
  * @readlink: ferry_reply_readlink()
  * @mknod: any type but directories; @rdev as in ferry_attr; ferry_reply_entry()
- * @mkdir: ferry_reply_entry()
+ * @mkdir: ferry_reply_entry(). As with mknod and create, @mode has the type bits.
  * @symlink: ferry_reply_entry()
  * @unlink: ferry_reply_err()
  * @rmdir: ferry_reply_err(); -ENOTEMPTY

@@ -43,7 +43,7 @@ struct ferry_req_host {
  * @in: the message's fixed struct and names, in order. A host that has the
  *	message in one piece gives it as in[0] with @nr_in 1 and lets
  *	ferry_dispatch() split it; a host that has the parts gives the parts.
- *	Names end in NUL, which counts in len.
+ *	Names end in NUL, which counts in len. in[0] and @out are aligned to 8.
  * @nr_in: how many; 0 if the opcode has no arguments
  * @out: room for the reply's structs, in order. A host that wants them in one
  *	piece gives @nr_out 1; the dispatcher then puts one behind the other.
@@ -55,6 +55,8 @@ struct ferry_req_host {
  * @pushed: reply: bytes of data pushed
  * @no_reply: the opcode has no reply (FORGET); done() is called all the same
  * @answered: set when done() was called, for the assertion that it is once
+ * @arg: the dispatcher's own: the operation's arguments in the form that the backend
+ *	is given, which must live as long as the request
  */
 struct ferry_req {
 	const struct ferry_req_host *host;
@@ -83,6 +85,8 @@ struct ferry_req {
 	u32 pushed;
 	bool no_reply;
 	bool answered;
+
+	u64 arg[12];
 };
 
 /**

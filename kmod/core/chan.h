@@ -49,7 +49,7 @@ struct ferry_vec {
  * @out: where the reply's structs go. A reply whose length differs from the sum of
  *	theirs is an error (-EIO) but for FERRY_ARGS_OUT_VAR.
  * @data: long data, or NULL; a copy of the iterator is used, yours is not
- *	advanced. For ferry_submit() it must be made of kernel pages (bvec, kvec).
+ *	advanced and stays until the request has ended. For ferry_submit() it must be made of kernel pages (bvec, kvec).
  * @data_len: bytes of it
  * @out_len: after success: bytes of structs in the reply
  * @data_done: after success: bytes of data in the reply
@@ -166,12 +166,14 @@ u32 ferry_chan_queues(const struct ferry_chan *chan);
  *	answer meanwhile, so none that the server itself may want.
  * Return: 0; -EINTR: the caller was killed (a late answer goes to
  *	ferry_client_ops.late); -ENOTCONN: the channel is dead; -EIO: the reply
- *	did not fit the request; or what the server answered, -4095..-1
+ *	did not fit the request; or what the server answered, -511..-1
  */
 int ferry_call(struct ferry_chan *chan, struct ferry_args *args);
 
 /**
  * ferry_submit() - ask; args->end() is told the answer
+ *
+ * The request bears no one's ids (FERRY_ARGS_NO_CRED).
  * Context: may sleep; allocates nothing
  */
 void ferry_submit(struct ferry_chan *chan, struct ferry_args *args);

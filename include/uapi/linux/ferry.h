@@ -35,8 +35,8 @@
  * a read has. in_header.len counts message and data that goes to the server.
  *
  * A reply is the fixed structs of its opcode, and data, and an error code:
- * 0, or a negative errno between -1 and -4095. With an error there is nothing
- * else. Where a reply is written to a file (style rw) it is led by a struct
+ * 0, or a negative errno between -1 and -511 (the kernel's own codes beyond are
+ * refused: the request fails with -EIO). With an error there is nothing else. Where a reply is written to a file (style rw) it is led by a struct
  * fuse_out_header, elsewhere the slot's descriptor takes that place.
  *
  * Styles
@@ -45,15 +45,18 @@
  * rw: FERRY_CREATE_RW was given, or the file was mounted without any ioctl.
  *   read() takes one request, message and data in one piece; write() gives one
  *   reply. Byte for byte what /dev/fuse does, with its errors: read() returns
- *   -EINVAL when the buffer is too small for what the INIT exchange settled,
- *   -ENODEV when the client is gone; write() -ENOENT for an unknown `unique`,
- *   -EINVAL for a reply whose length does not fit. There is nothing to map.
+ *   -EINVAL when the buffer is below 8 KiB, -ENODEV when the client is gone, and
+ *   fails a request that is larger than the buffer with -EIO; write() returns
+ *   -ENOENT for an unknown `unique`, -EINVAL for a reply whose length does not
+ *   fit. There is nothing to map. An opcode without reply (FORGET) is done with
+ *   when it has been read.
  *
  * sync: the server maps its queues and then spends its life in
  *   ioctl(fd, FERRY_IOC_SYNC, arg), which answers one request and waits for the
  *   next in one call. Short messages and data travel in the slot. Long data is
  *   moved by FERRY_IOC_XFER between the request's pages and any memory of the
- *   server's, in one copy.
+ *   server's, in one copy. The slot of an opcode without reply (FORGET) is given
+ *   back like any other, with error 0 and nothing else.
  *
  * The queue mapping
  * =================

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Channels: their life, the gate that requests pass, who is bound to them. */
+#include <linux/idr.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+#include "core/core.h"
+#include "core/trace.h"
+
+DEFINE_MUTEX(ferry_chans_lock);
+static DEFINE_IDR(ferry_chans);
+
+struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
+				    const struct ferry_deliver_ops *ops)
+{
+	struct ferry_chan *chan;
+	int err = -ENOMEM;
+
+	chan = kzalloc(sizeof(*chan), GFP_KERNEL);
+	if (!chan)
+		return ERR_PTR(-ENOMEM);
+	chan->stats = alloc_percpu(struct ferry_stats);
+	if (!chan->stats)
+		goto free_chan;
+	err = init_srcu_struct(&chan->srcu);
+	if (err)
+		goto free_stats;
+
+	kref_init(&chan->ref);
+	chan->class = class;
+	chan->ops = ops;
+	strscpy(chan->name, name, sizeof(chan->name));
+	init_waitqueue_head(&chan->gate_wait);
+	spin_lock_init(&chan->early_lock);
+	INIT_LIST_HEAD(&chan->early);
+	mutex_init(&chan->client_lock);
+	chan->creator = get_pid(task_tgid(current));
+	chan->pid_ns = get_pid_ns(task_active_pid_ns(current));
+
+	mutex_lock(&ferry_chans_lock);
+	err = idr_alloc_cyclic(&ferry_chans, chan, 1, 0, GFP_KERNEL);
+	if (err > 0)
+		chan->id = err;
+	mutex_unlock(&ferry_chans_lock);
+	if (err < 0)
+		goto put_ids;
+	return chan;
+
+put_ids:
+	put_pid_ns(chan->pid_ns);
+	put_pid(chan->creator);
+	cleanup_srcu_struct(&chan->srcu);
+free_stats:
+	free_percpu(chan->stats);
+free_chan:
+	kfree(chan);
+	return ERR_PTR(err);
+}
+
+static void chan_free(struct kref *ref)
+{
+	struct ferry_chan *chan = container_of(ref, struct ferry_chan, ref);
+
+	idr_remove(&ferry_chans, chan->id);
+	mutex_unlock(&ferry_chans_lock);
+
+	chan->ops->release(chan);
+	if (chan->user_ns)
+		put_user_ns(chan->user_ns);
+	put_pid_ns(chan->pid_ns);
+	put_pid(chan->creator);
+	cleanup_srcu_struct(&chan->srcu);
+	free_percpu(chan->stats);
+	kfree(chan);
+}
+
+void ferry_chan_get(struct ferry_chan *chan)
+{
+	kref_get(&chan->ref);
+}
+EXPORT_SYMBOL_GPL(ferry_chan_get);
+
+void ferry_chan_put(struct ferry_chan *chan)
+{
+	kref_put_mutex(&chan->ref, chan_free, &ferry_chans_lock);
+}
+EXPORT_SYMBOL_GPL(ferry_chan_put);
+
+/* The first channel with a number of at least *id; *id becomes its number. */
+struct ferry_chan *ferry_chan_next(u32 *id)
+{
+	int n = *id;
+	struct ferry_chan *chan = idr_get_next(&ferry_chans, &n);
+
+	*id = n;
+	return chan;
+}
+
+void ferry_chan_exit(void)
+{
+	WARN_ON(!idr_is_empty(&ferry_chans));
+	idr_destroy(&ferry_chans);
+}
+
+int ferry_chan_bind(struct ferry_chan *chan, const struct ferry_client_ops *ops,
+		    void *client, struct user_namespace *user_ns)
+{
+	int err = 0;
+
+	mutex_lock(&chan->client_lock);
+	if (chan->gate == FERRY_GATE_DEAD) {
+		err = -ENOTCONN;
+	} else if (chan->bound) {
+		err = -EBUSY;
+	} else {
+		chan->bound = true;
+		chan->user_ns = get_user_ns(user_ns);
+		chan->client_ops = ops;
+		chan->client = client;
+	}
+	mutex_unlock(&chan->client_lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_bind);
+
+static void fail_early(struct ferry_chan *chan)
+{
+	struct ferry_args *args, *next;
+	LIST_HEAD(early);
+
+	spin_lock(&chan->early_lock);
+	list_splice_init(&chan->early, &early);
+	spin_unlock(&chan->early_lock);
+	list_for_each_entry_safe(args, next, &early, core.node)
+		args->end(args, -ENOTCONN);
+}
+
+/*
+ * The gate falls before anything is failed: who passed it before is found in the
+ * queues, who comes later sees it (daemon.c looks again under the queue's lock).
+ */
+static void chan_kill(struct ferry_chan *chan)
+{
+	mutex_lock(&chan->client_lock);
+	smp_store_release(&chan->gate, FERRY_GATE_DEAD);
+	mutex_unlock(&chan->client_lock);
+	wake_up_all(&chan->gate_wait);
+	chan->ops->abort(chan);
+	fail_early(chan);
+}
+
+void ferry_chan_abort(struct ferry_chan *chan)
+{
+	chan_kill(chan);
+	trace_ferry_dead(chan);
+}
+EXPORT_SYMBOL_GPL(ferry_chan_abort);
+
+void ferry_chan_server_gone(struct ferry_chan *chan)
+{
+	ferry_chan_abort(chan);
+	mutex_lock(&chan->client_lock);
+	if (chan->client && !chan->dead_told) {
+		chan->dead_told = true;
+		if (chan->client_ops->dead)
+			chan->client_ops->dead(chan->client);
+	}
+	mutex_unlock(&chan->client_lock);
+}
+
+void ferry_chan_unbind(struct ferry_chan *chan)
+{
+	chan_kill(chan);
+	mutex_lock(&chan->client_lock);
+	WRITE_ONCE(chan->client, NULL);
+	mutex_unlock(&chan->client_lock);
+	/* A server's thread may be in ->end() or late(): see the readers of srcu. */
+	synchronize_srcu(&chan->srcu);
+}
+EXPORT_SYMBOL_GPL(ferry_chan_unbind);
+
+void ferry_chan_ready(struct ferry_chan *chan, int err)
+{
+	struct ferry_args *args, *next;
+	LIST_HEAD(early);
+
+	if (err) {
+		ferry_chan_abort(chan);
+		return;
+	}
+	mutex_lock(&chan->client_lock);
+	if (chan->gate == FERRY_GATE_INIT) {
+		spin_lock(&chan->early_lock);
+		smp_store_release(&chan->gate, FERRY_GATE_OPEN);
+		list_splice_init(&chan->early, &early);
+		spin_unlock(&chan->early_lock);
+	}
+	mutex_unlock(&chan->client_lock);
+	wake_up_all(&chan->gate_wait);
+	list_for_each_entry_safe(args, next, &early, core.node)
+		chan->ops->submit(chan, args);
+}
+EXPORT_SYMBOL_GPL(ferry_chan_ready);
+
+bool ferry_chan_is_dead(const struct ferry_chan *chan)
+{
+	return READ_ONCE(chan->gate) == FERRY_GATE_DEAD;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_is_dead);
+
+bool ferry_chan_is_local(const struct ferry_chan *chan)
+{
+	return chan->ops->placement == FERRY_PLACEMENT_KERNEL;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_is_local);
+
+const char *ferry_chan_name(const struct ferry_chan *chan)
+{
+	return chan->name;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_name);
+
+u32 ferry_chan_id(const struct ferry_chan *chan)
+{
+	return chan->id;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_id);
+
+u32 ferry_chan_queues(const struct ferry_chan *chan)
+{
+	return chan->geo.nr_queues;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_queues);
+
+void ferry_chan_account(struct ferry_chan *chan, const struct ferry_args *args, int err)
+{
+	this_cpu_inc(chan->stats->requests);
+	if (err) {
+		this_cpu_inc(chan->stats->errors);
+		return;
+	}
+	if (args->flags & FERRY_ARGS_DATA_IN)
+		this_cpu_add(chan->stats->bytes_in, args->data_len);
+	else if (args->flags & FERRY_ARGS_DATA_OUT)
+		this_cpu_add(chan->stats->bytes_out, args->data_done);
+}
+
+/* An answer whose asker is gone; called from a server's thread. */
+void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
+		     const void *out, size_t out_len)
+{
+	int idx = srcu_read_lock(&chan->srcu);
+	void *client = READ_ONCE(chan->client);
+
+	if (client && chan->client_ops->late)
+		chan->client_ops->late(client, opcode, node, out, out_len);
+	srcu_read_unlock(&chan->srcu, idx);
+}
+
+static bool may_pass(const struct ferry_args *args, int gate)
+{
+	return gate == FERRY_GATE_OPEN ||
+	       (gate == FERRY_GATE_INIT && (args->flags & FERRY_ARGS_INIT));
+}
+
+static int wait_for_gate(struct ferry_chan *chan, const struct ferry_args *args)
+{
+	int gate;
+
+	if (wait_event_killable(chan->gate_wait,
+				(gate = smp_load_acquire(&chan->gate)) != FERRY_GATE_INIT ||
+				may_pass(args, gate)))
+		return -EINTR;
+	return gate == FERRY_GATE_DEAD ? -ENOTCONN : 0;
+}
+
+int ferry_call(struct ferry_chan *chan, struct ferry_args *args)
+{
+	int err;
+
+	if (unlikely(smp_load_acquire(&chan->gate) != FERRY_GATE_OPEN)) {
+		err = wait_for_gate(chan, args);
+		if (err)
+			return err;
+	}
+	args->out_len = 0;
+	args->data_done = 0;
+	trace_ferry_call(chan, args);
+	err = chan->ops->call(chan, args);
+	ferry_chan_account(chan, args, err);
+	trace_ferry_end(chan, args, err);
+	return err;
+}
+EXPORT_SYMBOL_GPL(ferry_call);
+
+void ferry_submit(struct ferry_chan *chan, struct ferry_args *args)
+{
+	args->out_len = 0;
+	args->data_done = 0;
+	args->flags |= FERRY_ARGS_NO_CRED;	/* it may go from anyone's context */
+	if (unlikely(!may_pass(args, smp_load_acquire(&chan->gate)))) {
+		int gate;
+
+		spin_lock(&chan->early_lock);
+		gate = chan->gate;
+		if (gate == FERRY_GATE_INIT)
+			list_add_tail(&args->core.node, &chan->early);
+		spin_unlock(&chan->early_lock);
+		if (gate == FERRY_GATE_DEAD)
+			args->end(args, -ENOTCONN);
+		if (gate != FERRY_GATE_OPEN)
+			return;
+	}
+	trace_ferry_call(chan, args);
+	chan->ops->submit(chan, args);
+}
+EXPORT_SYMBOL_GPL(ferry_submit);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The core's own view of a channel.
+ *
+ * Locks, in the order in which they may be taken:
+ *	ferry_chans_lock	mutex	the table of channels, chan.c
+ *	ferry_chan.client_lock	mutex	->client for describe() and dead()
+ *	ferry_chan.srcu		read	around ->end() and late() from a server's thread
+ *	ferry_queue.lock	spin	pending, idle, backlog; QUEUED slots
+ *	ferry_slot.lock		spin	data of a fetched request against its caller's leaving
+ * ferry_queue.lock and ferry_slot.lock are never held together.
+ */
+#ifndef FERRY_CORE_H
+#define FERRY_CORE_H
+
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/srcu.h>
+#include <linux/wait.h>
+#include "core/chan.h"
+#include "core/deliver.h"
+
+struct ferry_queue;
+struct pid;
+struct pid_namespace;
+
+/* ferry_chan.gate: may requests go? */
+enum {
+	FERRY_GATE_INIT,	/* only FERRY_ARGS_INIT */
+	FERRY_GATE_OPEN,
+	FERRY_GATE_DEAD,
+};
+
+struct ferry_stats {
+	u64	requests;
+	u64	errors;
+	u64	bytes_in;
+	u64	bytes_out;
+};
+
+/**
+ * struct ferry_chan - the tie between a client instance and its server
+ * @gate: FERRY_GATE_*; read without lock on each request, written under
+ *	@client_lock with release
+ * @gate_wait: callers that wait for the gate to open
+ * @early: requests submitted before it did; under @early_lock
+ * @ops: how requests get to the server
+ * @stats: per CPU, so that no request writes a shared cache line
+ * @client_lock: guards @client, @client_ops and the way of @gate to DEAD
+ * @client: the class's instance; NULL before bind and after unbind. Read under
+ *	@srcu where @client_lock is not held.
+ * @user_ns: of the client, from bind on
+ * @pid_ns: of whoever made the channel: pids in messages are of this one
+ * @endpoints: open files that serve it (user placement), under ferry_chans_lock
+ * @queues: @geo.nr_queues of them (user placement), from creation to the last put
+ * @server: what stands behind local delivery, local.c's own
+ */
+struct ferry_chan {
+	int				gate;
+	const struct ferry_deliver_ops	*ops;
+	struct user_namespace		*user_ns;
+	struct pid_namespace		*pid_ns;
+	struct ferry_stats __percpu	*stats;
+	struct ferry_queue		**queues;
+	struct ferry_geometry		geo;
+	void				*server;
+
+	struct kref			ref;
+	u32				id;
+	u32				class;
+	u32				flags;
+	char				name[FERRY_NAME_MAX];
+	struct pid			*creator;
+
+	wait_queue_head_t		gate_wait;
+	spinlock_t			early_lock;
+	struct list_head		early;
+
+	struct mutex			client_lock;
+	const struct ferry_client_ops	*client_ops;
+	void				*client;
+	bool				bound;
+	bool				dead_told;
+	struct srcu_struct		srcu;
+	unsigned int			endpoints;
+};
+
+/* chan.c */
+extern struct mutex ferry_chans_lock;
+struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
+				    const struct ferry_deliver_ops *ops);
+struct ferry_chan *ferry_chan_next(u32 *id);	/* under ferry_chans_lock; for dumps */
+void ferry_chan_server_gone(struct ferry_chan *chan);
+void ferry_chan_account(struct ferry_chan *chan, const struct ferry_args *args, int err);
+void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
+		     const void *out, size_t out_len);
+void ferry_chan_exit(void);
+
+/* daemon.c */
+extern const struct ferry_deliver_ops ferry_daemon_ops;
+struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
+				     const struct ferry_geometry *want);
+
+/* local.c */
+extern const struct ferry_deliver_ops ferry_local_ops;
+
+/* dev.c */
+int ferry_dev_init(void);
+void ferry_dev_exit(void);
+
+/* netlink.c */
+int ferry_netlink_init(void);
+void ferry_netlink_exit(void);
+
+#endif

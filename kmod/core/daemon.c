@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Delivery to a daemon: a request rides in a slot of a queue (queue.h). */
+#include <linux/slab.h>
+#include "core/queue.h"
+
+#define DEFAULT_DEPTH	16
+#define DEFAULT_DATA	(64 << 10)
+
+static int daemon_call(struct ferry_chan *chan, struct ferry_args *args)
+{
+	struct ferry_slot *slot = ferry_slot_get(chan, ferry_queue_pick(chan));
+	int err;
+
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
+	err = ferry_slot_fill(slot, args, current);
+	if (unlikely(err))
+		goto put;
+	err = ferry_queue_push(slot);
+	if (unlikely(err))
+		goto unpin;
+	if (ferry_slot_wait(slot))
+		return -EINTR;
+	if (unlikely(atomic_read(&slot->state) == FERRY_FAILED)) {
+		err = -ENOTCONN;
+		goto unpin;
+	}
+	err = ferry_slot_finish(slot);
+	goto put;
+unpin:
+	if (slot->pin.bvec)
+		ferry_unpin(&slot->pin);
+put:
+	ferry_slot_put(slot);
+	return err;
+}
+
+static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
+{
+	struct ferry_queue *q = ferry_queue_pick(chan);
+	struct ferry_slot *slot = NULL;
+	int err;
+
+	if (list_empty_careful(&q->backlog))
+		slot = ferry_slot_try_get(q, true);
+	if (!slot) {
+		err = ferry_queue_put_aside(q, args);
+		if (err)
+			args->end(args, err);
+		return;
+	}
+	err = ferry_slot_fill(slot, args, NULL);
+	if (!err)
+		err = ferry_queue_push(slot);
+	if (err) {
+		ferry_slot_put(slot);
+		args->end(args, err);
+	}
+}
+
+static void daemon_abort(struct ferry_chan *chan)
+{
+	u32 i;
+
+	for (i = 0; i < chan->geo.nr_queues; i++)
+		ferry_queue_abort(chan->queues[i]);
+}
+
+static void daemon_release(struct ferry_chan *chan)
+{
+	u32 i;
+
+	for (i = 0; chan->queues && i < chan->geo.nr_queues; i++) {
+		if (chan->queues[i])
+			ferry_queue_free(chan->queues[i]);
+	}
+	kfree(chan->queues);
+}
+
+const struct ferry_deliver_ops ferry_daemon_ops = {
+	.placement	= FERRY_PLACEMENT_USER,
+	.call		= daemon_call,
+	.submit		= daemon_submit,
+	.abort		= daemon_abort,
+	.release	= daemon_release,
+};
+
+/* A channel with queues shaped as @want says (0: our choice), without endpoint yet. */
+struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
+				     const struct ferry_geometry *want)
+{
+	struct ferry_geometry geo = {
+		.nr_queues = want->nr_queues ?: min_t(u32, num_possible_cpus(), FERRY_QUEUES_MAX),
+		.depth = want->depth ?: DEFAULT_DEPTH,
+		.data_size = want->data_size ?: DEFAULT_DATA,
+	};
+	struct ferry_chan *chan;
+	u32 i;
+	int err;
+
+	err = ferry_ring_geometry(&geo);
+	if (err)
+		return ERR_PTR(err);
+	chan = ferry_chan_alloc(class, name, &ferry_daemon_ops);
+	if (IS_ERR(chan))
+		return chan;
+	chan->flags = flags;
+	chan->geo = geo;
+	chan->queues = kcalloc(geo.nr_queues, sizeof(*chan->queues), GFP_KERNEL_ACCOUNT);
+	if (!chan->queues)
+		goto put;
+	for (i = 0; i < geo.nr_queues; i++) {
+		chan->queues[i] = ferry_queue_alloc(chan, i);
+		if (!chan->queues[i])
+			goto put;
+	}
+	return chan;
+put:
+	ferry_chan_put(chan);
+	return ERR_PTR(-ENOMEM);
+}

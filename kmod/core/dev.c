@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* /dev/ferry: the server's side of the line. The contract is in uapi/linux/ferry.h. */
+#include <linux/compat.h>
+#include <linux/ctype.h>
+#include <linux/file.h>
+#include <linux/fuse.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <linux/vmalloc.h>
+#include "compat/core.h"
+#include "core/queue.h"
+
+#define MIN_READ	8192
+
+/**
+ * struct ferry_endpoint - file->private_data of an open /dev/ferry
+ * @lock: guards the step from no channel to one
+ * @chan: what it serves, with a reference; set once, with release
+ * @queue: where it looks first; set before @chan
+ */
+struct ferry_endpoint {
+	struct mutex		lock;
+	struct ferry_chan	*chan;
+	struct ferry_queue	*queue;
+};
+
+static const struct file_operations dev_fops;
+
+static struct ferry_chan *endpoint_chan(struct file *file)
+{
+	struct ferry_endpoint *ep = file->private_data;
+
+	return smp_load_acquire(&ep->chan);
+}
+
+/* Make @ep an endpoint of @chan, whose reference it takes over on success. */
+static int endpoint_set(struct ferry_endpoint *ep, struct ferry_chan *chan, u32 queue)
+{
+	int err = 0;
+
+	mutex_lock(&ep->lock);
+	mutex_lock(&ferry_chans_lock);
+	if (ep->chan) {
+		err = -EBUSY;
+	} else {
+		chan->endpoints++;
+		ep->queue = chan->queues[queue];
+		smp_store_release(&ep->chan, chan);
+	}
+	mutex_unlock(&ferry_chans_lock);
+	mutex_unlock(&ep->lock);
+	return err;
+}
+
+static int dev_open(struct inode *inode, struct file *file)
+{
+	struct ferry_endpoint *ep = kzalloc(sizeof(*ep), GFP_KERNEL_ACCOUNT);
+
+	if (!ep)
+		return -ENOMEM;
+	mutex_init(&ep->lock);
+	file->private_data = ep;
+	return stream_open(inode, file);
+}
+
+static int dev_release(struct inode *inode, struct file *file)
+{
+	struct ferry_endpoint *ep = file->private_data;
+	struct ferry_chan *chan = ep->chan;
+	bool last = false;
+
+	if (chan) {
+		mutex_lock(&ferry_chans_lock);
+		last = --chan->endpoints == 0;
+		mutex_unlock(&ferry_chans_lock);
+		if (last)
+			ferry_chan_server_gone(chan);
+		ferry_chan_put(chan);
+	}
+	kfree(ep);
+	return 0;
+}
+
+static int check_setup(struct ferry_setup *setup, struct ferry_setup __user *arg)
+{
+	if (copy_from_user(setup, arg, sizeof(*setup)))
+		return -EFAULT;
+	if (setup->size != sizeof(*setup) || setup->abi != FERRY_ABI) {
+		/* Tell the other side what it would have to be; abi never moves. */
+		if (put_user(FERRY_ABI, &arg->abi))
+			return -EFAULT;
+		return -EPROTO;
+	}
+	return setup->reserved ? -EINVAL : 0;
+}
+
+static int return_setup(struct ferry_setup *setup, void __user *arg,
+			const struct ferry_chan *chan)
+{
+	setup->class = chan->class;
+	setup->flags = chan->flags;
+	setup->id = chan->id;
+	setup->geo = chan->geo;
+	strscpy_pad(setup->name, chan->name, sizeof(setup->name));
+	return copy_to_user(arg, setup, sizeof(*setup)) ? -EFAULT : 0;
+}
+
+static bool name_ok(const char *name, size_t size)
+{
+	size_t len = strnlen(name, size);
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (!isalnum(name[i]) && !strchr("-_.", name[i]))
+			return false;
+	}
+	return len > 0 && len < size;
+}
+
+static long dev_create(struct file *file, void __user *arg)
+{
+	struct ferry_setup setup;
+	struct ferry_chan *chan;
+	int err;
+
+	err = check_setup(&setup, arg);
+	if (err)
+		return err;
+	if (setup.class != FERRY_CLASS_FS || setup.flags & ~FERRY_CREATE_RW ||
+	    !name_ok(setup.name, sizeof(setup.name)))
+		return -EINVAL;
+	chan = ferry_daemon_chan(setup.class, setup.name, setup.flags, &setup.geo);
+	if (IS_ERR(chan))
+		return PTR_ERR(chan);
+	err = return_setup(&setup, arg, chan);
+	if (!err)
+		err = endpoint_set(file->private_data, chan, 0);
+	if (err)
+		ferry_chan_put(chan);
+	return err;
+}
+
+static long dev_attach(struct file *file, void __user *arg)
+{
+	struct ferry_setup setup;
+	struct ferry_chan *chan = NULL;
+	struct file *other;
+	int err;
+
+	err = check_setup(&setup, arg);
+	if (err)
+		return err;
+	other = fget(setup.fd);
+	if (!other)
+		return -EBADF;
+	if (other->f_op == &dev_fops)
+		chan = endpoint_chan(other);
+	err = -EINVAL;
+	if (!chan || setup.queue >= chan->geo.nr_queues)
+		goto put_file;
+	err = return_setup(&setup, arg, chan);
+	if (err)
+		goto put_file;
+	/* @other holds a reference meanwhile. */
+	ferry_chan_get(chan);
+	err = endpoint_set(file->private_data, chan, setup.queue);
+	if (err)
+		ferry_chan_put(chan);
+put_file:
+	fput(other);
+	return err;
+}
+
+static long dev_sync(struct file *file, unsigned long arg)
+{
+	struct ferry_endpoint *ep = file->private_data;
+	struct ferry_chan *chan = endpoint_chan(file);
+	struct ferry_slot *slot;
+
+	if (unlikely(!chan))
+		return -ENOTCONN;
+	if (unlikely(chan->flags & FERRY_CREATE_RW))
+		return -EOPNOTSUPP;
+	if (unlikely(arg & ~(FERRY_SYNC_TAG | FERRY_SYNC_REPLY | FERRY_SYNC_WAIT |
+			     FERRY_SYNC_POLL)))
+		return -EINVAL;
+	if (arg & FERRY_SYNC_REPLY) {
+		struct ferry_reply reply;
+		int err;
+
+		slot = ferry_slot_by_tag(chan, arg & FERRY_SYNC_TAG);
+		if (unlikely(!slot))
+			return -EINVAL;
+		ferry_ring_read_reply(slot, &reply);
+		err = ferry_slot_answer(slot, &reply);
+		if (unlikely(err))
+			return err;
+	}
+	if (!(arg & (FERRY_SYNC_WAIT | FERRY_SYNC_POLL)))
+		return 0;
+	slot = ferry_queue_fetch(ep->queue, arg & FERRY_SYNC_WAIT);
+	return IS_ERR(slot) ? PTR_ERR(slot) : slot->tag;
+}
+
+static long dev_xfer(struct file *file, const void __user *arg)
+{
+	struct ferry_chan *chan = endpoint_chan(file);
+	struct iovec stack[UIO_FASTIOV], *iov = stack;
+	struct ferry_xfer xfer;
+	struct ferry_slot *slot;
+	struct iov_iter iter;
+	bool pull;
+	ssize_t ret;
+
+	if (!chan)
+		return -ENOTCONN;
+	if (chan->flags & FERRY_CREATE_RW)
+		return -EOPNOTSUPP;
+	if (copy_from_user(&xfer, arg, sizeof(xfer)))
+		return -EFAULT;
+	if (xfer.flags != FERRY_XFER_PULL && xfer.flags != FERRY_XFER_PUSH)
+		return -EINVAL;
+	slot = ferry_slot_by_tag(chan, xfer.tag);
+	if (!slot || xfer.reserved || xfer.offset > S64_MAX - MAX_RW_COUNT)
+		return -EINVAL;
+	pull = xfer.flags == FERRY_XFER_PULL;
+	ret = import_iovec(pull ? ITER_DEST : ITER_SOURCE, u64_to_user_ptr(xfer.iov),
+			   xfer.nr_iov, ARRAY_SIZE(stack), &iov, &iter);
+	if (ret < 0)
+		return ret;
+	ret = pull ? ferry_copy_pull(slot, xfer.offset, &iter) :
+		     ferry_copy_push(slot, xfer.offset, &iter);
+	kfree(iov);
+	return ret;
+}
+
+static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+
+	switch (cmd) {
+	case FERRY_IOC_SYNC:
+		return dev_sync(file, arg);
+	case FERRY_IOC_XFER:
+		return dev_xfer(file, argp);
+	case FERRY_IOC_CREATE:
+		return dev_create(file, argp);
+	case FERRY_IOC_ATTACH:
+		return dev_attach(file, argp);
+	default:
+		return -ENOTTY;
+	}
+}
+
+#ifdef CONFIG_COMPAT
+/* The structs are the same for 32-bit servers, and import_iovec() knows its caller. */
+static long dev_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return dev_ioctl(file, cmd, cmd == FERRY_IOC_SYNC ? (u32)arg :
+			 (unsigned long)compat_ptr(arg));
+}
+#endif
+
+static int dev_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ferry_chan *chan = endpoint_chan(file);
+	unsigned long pages, index;
+
+	if (!chan)
+		return -ENOTCONN;
+	if (chan->flags & FERRY_CREATE_RW)
+		return -EOPNOTSUPP;
+	pages = chan->geo.queue_size >> PAGE_SHIFT;
+	index = vma->vm_pgoff / pages;
+	if (vma->vm_pgoff % pages || index >= chan->geo.nr_queues ||
+	    vma_pages(vma) != pages || !(vma->vm_flags & VM_SHARED) ||
+	    vma->vm_flags & VM_EXEC)
+		return -EINVAL;
+	vm_flags_set(vma, VM_DONTCOPY);
+	vm_flags_clear(vma, VM_MAYEXEC);
+	return remap_vmalloc_range(vma, chan->queues[index]->mem, 0);
+}
+
+static int enter_rw(struct file *file, struct ferry_chan **chan)
+{
+	*chan = endpoint_chan(file);
+	if (!*chan)
+		return -ENOTCONN;
+	return (*chan)->flags & FERRY_CREATE_RW ? 0 : -EOPNOTSUPP;
+}
+
+/* A message has been fetched that its reader cannot take: it fails. */
+static ssize_t refuse(struct ferry_slot *slot, int err)
+{
+	struct ferry_reply reply = { .error = -EIO };
+
+	ferry_slot_answer(slot, &reply);
+	return err;
+}
+
+static ssize_t dev_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+	struct ferry_endpoint *ep = file->private_data;
+	struct ferry_chan *chan;
+	struct ferry_slot *slot;
+	size_t data;
+	ssize_t ret;
+
+	ret = enter_rw(file, &chan);
+	if (ret)
+		return ret;
+	if (iov_iter_count(to) < MIN_READ)
+		return -EINVAL;
+
+	for (;;) {
+		slot = ferry_queue_fetch(ep->queue, !(file->f_flags & O_NONBLOCK) &&
+					 !(iocb->ki_flags & IOCB_NOWAIT));
+		if (IS_ERR(slot))
+			return PTR_ERR(slot);
+		data = slot->data_in;
+		if (slot->req_len + data <= iov_iter_count(to))
+			break;
+		refuse(slot, 0);
+	}
+
+	if (copy_to_iter(ferry_ring_request(slot), slot->req_len, to) != slot->req_len)
+		return refuse(slot, -EFAULT);
+	if (data) {
+		iov_iter_truncate(to, data);
+		ret = ferry_copy_pull(slot, 0, to);
+		/* -ENOENT: its caller has gone away; whoever reads it will see that too. */
+		if (ret != data && ret != -ENOENT)
+			return refuse(slot, -EFAULT);
+	}
+	ret = slot->req_len + data;
+	if (slot->no_reply) {
+		struct ferry_reply reply = {};
+
+		ferry_slot_answer(slot, &reply);
+	}
+	return ret;
+}
+
+static ssize_t dev_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct ferry_reply reply = {};
+	struct fuse_out_header head;
+	struct ferry_chan *chan;
+	struct ferry_slot *slot;
+	size_t total = iov_iter_count(from);
+	size_t data = 0;
+	ssize_t ret;
+
+	ret = enter_rw(iocb->ki_filp, &chan);
+	if (ret)
+		return ret;
+	if (!copy_from_iter_full(&head, sizeof(head), from))
+		return -EINVAL;
+	/* Notifications (unique 0) are not spoken. */
+	if (head.len != total || head.unique == 0)
+		return -EINVAL;
+	slot = ferry_slot_by_unique(chan, head.unique);
+	if (!slot)
+		return -ENOENT;
+
+	reply.error = head.error;
+	reply.rep_len = total - sizeof(head);
+	if (slot->wants_data) {
+		data = reply.rep_len;
+		reply.rep_len = 0;
+	}
+	if (reply.rep_len > chan->geo.rep_size)
+		reply.rep_len = U32_MAX;	/* never fits: fail the request */
+	else if (!copy_from_iter_full(ferry_ring_reply(slot), reply.rep_len, from))
+		return -EFAULT;
+	if (data && !reply.error) {
+		ret = ferry_copy_push(slot, 0, from);
+		if (ret == -EFAULT || ret == -ENOENT)
+			return ret;
+		if (ret != data)
+			reply.rep_len = U32_MAX;
+	}
+	ret = ferry_slot_answer(slot, &reply);
+	return ret ?: total;
+}
+
+static __poll_t dev_poll(struct file *file, poll_table *wait)
+{
+	struct ferry_endpoint *ep = file->private_data;
+	struct ferry_chan *chan = endpoint_chan(file);
+	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
+	u32 i;
+
+	if (!chan)
+		return EPOLLERR;
+	/* What another queue's callers leave behind is ours to take as well. */
+	for (i = 0; i < chan->geo.nr_queues; i++)
+		poll_wait(file, &chan->queues[i]->poll_wait, wait);
+	if (ferry_chan_is_dead(chan))
+		mask |= EPOLLERR;
+	else if (ferry_queue_has_work(ep->queue))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	return mask;
+}
+
+static const struct file_operations dev_fops = {
+	.owner		= THIS_MODULE,
+	.open		= dev_open,
+	.release	= dev_release,
+	.unlocked_ioctl	= dev_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl	= dev_compat_ioctl,
+#endif
+	.mmap		= dev_mmap,
+	.read_iter	= dev_read,
+	.write_iter	= dev_write,
+	.poll		= dev_poll,
+};
+
+static struct miscdevice dev = {
+	.minor		= MISC_DYNAMIC_MINOR,
+	.name		= "ferry",
+	.mode		= 0600,
+	.fops		= &dev_fops,
+};
+
+struct ferry_chan *ferry_chan_of_file(struct file *file, u32 class)
+{
+	static const struct ferry_geometry want = { .nr_queues = 1, .data_size = PAGE_SIZE };
+	struct ferry_chan *chan;
+	int err;
+
+	if (file->f_op != &dev_fops)
+		return ERR_PTR(-EINVAL);
+	if (!endpoint_chan(file)) {
+		chan = ferry_daemon_chan(class, "fuse", FERRY_CREATE_RW, &want);
+		if (IS_ERR(chan))
+			return chan;
+		err = endpoint_set(file->private_data, chan, 0);
+		if (err)	/* somebody was faster: take theirs */
+			ferry_chan_put(chan);
+	}
+	chan = endpoint_chan(file);
+	if (chan->class != class)
+		return ERR_PTR(-EINVAL);
+	ferry_chan_get(chan);
+	return chan;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_of_file);
+
+int ferry_dev_init(void)
+{
+	return misc_register(&dev);
+}
+
+void ferry_dev_exit(void)
+{
+	misc_deregister(&dev);
+}

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Delivery inside the kernel: a request is a function call. The dispatcher that a
+ * daemon runs on a message is run on the caller's own args; no message is built.
+ *
+ * The caller waits, uninterruptibly, if the backend answers later: a backend in
+ * the kernel is as trusted as the rest of it.
+ */
+#include <linux/completion.h>
+#include <linux/cred.h>
+#include <linux/fuse.h>
+#include <linux/kmod.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/pid_namespace.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include "compat/core.h"
+#include "core/core.h"
+#include "core/queue.h"
+#include "ferry/req.h"
+
+struct local_backend {
+	struct list_head		node;
+	const struct ferry_backend	*backend;
+	struct module			*owner;
+};
+
+struct local_server {
+	struct ferry_server	server;
+	struct module		*owner;
+};
+
+struct local_req {
+	struct ferry_req	req;
+	struct task_struct	*task;
+	bool			done;
+	struct iov_iter		iter;
+	struct completion	completion;
+};
+
+static DEFINE_MUTEX(backends_lock);
+static LIST_HEAD(backends);
+
+static struct local_backend *find(const char *name)
+{
+	struct local_backend *b;
+
+	list_for_each_entry(b, &backends, node) {
+		if (!strcmp(b->backend->name, name))
+			return b;
+	}
+	return NULL;
+}
+
+/**
+ * ferry_backend_register() - make a backend available in kernel placement
+ * @backend: stays until ferry_backend_unregister()
+ * @owner: its module
+ * Return: 0, -EEXIST: there is one of that name, -EPROTO: built for another
+ *	FERRY_BACKEND_ABI, -ENOMEM
+ */
+int ferry_backend_register(const struct ferry_backend *backend, struct module *owner)
+{
+	struct local_backend *b;
+	int err = 0;
+
+	if (backend->abi != FERRY_BACKEND_ABI)
+		return -EPROTO;
+	b = kzalloc(sizeof(*b), GFP_KERNEL);
+	if (!b)
+		return -ENOMEM;
+	b->backend = backend;
+	b->owner = owner;
+	mutex_lock(&backends_lock);
+	if (find(backend->name))
+		err = -EEXIST;
+	else
+		list_add_tail(&b->node, &backends);
+	mutex_unlock(&backends_lock);
+	if (err)
+		kfree(b);
+	return err;
+}
+EXPORT_SYMBOL_GPL(ferry_backend_register);
+
+/** ferry_backend_unregister() - from the backend's module exit: no server is left */
+void ferry_backend_unregister(const struct ferry_backend *backend)
+{
+	struct local_backend *b;
+
+	mutex_lock(&backends_lock);
+	b = find(backend->name);
+	if (b)
+		list_del(&b->node);
+	mutex_unlock(&backends_lock);
+	kfree(b);
+}
+EXPORT_SYMBOL_GPL(ferry_backend_unregister);
+
+static ssize_t local_pull(struct ferry_req *req, u64 offset,
+			  const struct ferry_iov *iov, unsigned int nr_iov)
+{
+	struct local_req *lr = container_of(req, struct local_req, req);
+	struct iov_iter iter = lr->iter;
+	ssize_t done = 0;
+	unsigned int i;
+
+	if (!req->data_in || offset > req->data_len)
+		return 0;
+	iov_iter_advance(&iter, offset);
+	for (i = 0; i < nr_iov; i++) {
+		size_t n = min(iov[i].len, iov_iter_count(&iter));
+
+		if (copy_from_iter(iov[i].base, n, &iter) != n)
+			return -EFAULT;
+		done += n;
+		if (n < iov[i].len)
+			break;
+	}
+	return done;
+}
+
+static ssize_t local_push(struct ferry_req *req, const struct ferry_iov *iov,
+			  unsigned int nr_iov)
+{
+	struct local_req *lr = container_of(req, struct local_req, req);
+	ssize_t done = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr_iov; i++) {
+		size_t n = min(iov[i].len, iov_iter_count(&lr->iter));
+
+		if (copy_to_iter(iov[i].base, n, &lr->iter) != n)
+			return -EFAULT;
+		done += n;
+		if (n < iov[i].len)
+			break;
+	}
+	return done;
+}
+
+static void local_done(struct ferry_req *req)
+{
+	struct local_req *lr = container_of(req, struct local_req, req);
+
+	if (lr->task == current)
+		lr->done = true;
+	else
+		complete(&lr->completion);
+}
+
+static const struct ferry_req_host local_host = {
+	.pull = local_pull,
+	.push = local_push,
+	.done = local_done,
+};
+
+/* Lengths as the daemon's side checks them, so that a class may rely on them in both. */
+static int check_reply(const struct ferry_req *req, struct ferry_args *args)
+{
+	u32 want = 0;
+	unsigned int i;
+
+	if (req->error)
+		return req->error;
+	for (i = 0; i < args->nr_out; i++)
+		want += args->out[i].len;
+	if (req->out_len > want ||
+	    (req->out_len < want && !(args->flags & FERRY_ARGS_OUT_VAR)))
+		return -EIO;
+	args->out_len = req->out_len;
+	args->data_done = req->pushed;
+	return 0;
+}
+
+static int local_call(struct ferry_chan *chan, struct ferry_args *args)
+{
+	struct local_server *ls = chan->server;
+	struct local_req lr;
+	struct ferry_req *req = &lr.req;
+	struct ferry_pin pin = {};
+	unsigned int i;
+	int err;
+
+	if (unlikely(ferry_chan_is_dead(chan)))
+		return -ENOTCONN;
+
+	lr.task = current;
+	lr.done = false;
+	init_completion(&lr.completion);
+
+	req->host = &local_host;
+	req->server = &ls->server;
+	req->class = chan->class;
+	req->opcode = args->opcode;
+	req->unique = 0;
+	req->node = args->node;
+	if (args->flags & FERRY_ARGS_NO_CRED) {
+		req->cred = (struct ferry_cred){};
+	} else {
+		req->cred.uid = from_kuid_munged(chan->user_ns, current_fsuid());
+		req->cred.gid = from_kgid_munged(chan->user_ns, current_fsgid());
+		req->cred.pid = pid_nr_ns(task_pid(current), chan->pid_ns);
+	}
+	req->nr_in = args->nr_in;
+	for (i = 0; i < args->nr_in; i++) {
+		req->in[i].p = args->in[i].p;
+		req->in[i].len = args->in[i].len;
+	}
+	req->nr_out = args->nr_out;
+	for (i = 0; i < args->nr_out; i++) {
+		req->out[i].p = args->out[i].p;
+		req->out[i].len = args->out[i].len;
+	}
+	req->data_in = args->flags & FERRY_ARGS_DATA_IN;
+	req->data_len = 0;
+	req->error = 0;
+	req->out_len = 0;
+	req->pushed = 0;
+	req->no_reply = false;
+	req->answered = false;
+
+	if (args->data) {
+		req->data_len = args->data_len;
+		lr.iter = *args->data;
+		/*
+		 * A backend copies with its locks held: it must not fault, for the
+		 * fault may want the same file.
+		 */
+		if (user_backed_iter(&lr.iter)) {
+			err = ferry_pin_user(&pin, &lr.iter, args->data_len, !req->data_in);
+			if (err)
+				return err;
+			iov_iter_bvec(&lr.iter, req->data_in ? ITER_SOURCE : ITER_DEST,
+				      pin.bvec, pin.nr, args->data_len);
+		} else {
+			iov_iter_truncate(&lr.iter, args->data_len);
+		}
+	}
+
+	ferry_dispatch(req);
+	if (!lr.done)
+		wait_for_completion(&lr.completion);
+	if (pin.bvec)
+		ferry_unpin(&pin);
+	return check_reply(req, args);
+}
+
+static void local_submit(struct ferry_chan *chan, struct ferry_args *args)
+{
+	int err = local_call(chan, args);
+
+	ferry_chan_account(chan, args, err);
+	args->end(args, err);
+}
+
+static void local_abort(struct ferry_chan *chan)
+{
+}
+
+static void local_release(struct ferry_chan *chan)
+{
+	struct local_server *ls = chan->server;
+
+	if (!ls)
+		return;
+	ferry_server_destroy(&ls->server, chan->class);
+	module_put(ls->owner);
+	kfree(ls);
+}
+
+const struct ferry_deliver_ops ferry_local_ops = {
+	.placement	= FERRY_PLACEMENT_KERNEL,
+	.call		= local_call,
+	.submit		= local_submit,
+	.abort		= local_abort,
+	.release	= local_release,
+};
+
+/* The backend of that name, its module held; loaded if need be. */
+static const struct ferry_backend *get_backend(const char *name, struct module **owner)
+{
+	const struct ferry_backend *backend = NULL;
+	struct local_backend *b;
+	bool tried = false;
+
+again:
+	mutex_lock(&backends_lock);
+	b = find(name);
+	if (b && try_module_get(b->owner)) {
+		backend = b->backend;
+		*owner = b->owner;
+	}
+	mutex_unlock(&backends_lock);
+	if (!backend && !tried) {
+		tried = true;
+		if (!request_module("ferry-%s", name))
+			goto again;
+	}
+	return backend;
+}
+
+struct ferry_chan *ferry_chan_local(u32 class, const char *name, const char *args)
+{
+	const struct ferry_backend *backend;
+	struct local_server *ls;
+	struct ferry_chan *chan;
+	struct module *owner;
+	int err = -ENOMEM;
+
+	if (strlen(name) >= FERRY_NAME_MAX)
+		return ERR_PTR(-ENOENT);
+	backend = get_backend(name, &owner);
+	if (!backend)
+		return ERR_PTR(-ENOENT);
+	ls = kzalloc(sizeof(*ls), GFP_KERNEL);
+	if (!ls)
+		goto put_module;
+	ls->owner = owner;
+	err = ferry_server_init(&ls->server, backend, class, args);
+	if (err)
+		goto free;
+	chan = ferry_chan_alloc(class, name, &ferry_local_ops);
+	if (IS_ERR(chan)) {
+		err = PTR_ERR(chan);
+		goto destroy;
+	}
+	chan->server = ls;
+	return chan;
+destroy:
+	ferry_server_destroy(&ls->server, class);
+free:
+	kfree(ls);
+put_module:
+	module_put(owner);
+	return ERR_PTR(err);
+}
+EXPORT_SYMBOL_GPL(ferry_chan_local);

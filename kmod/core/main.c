@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ferry.ko: channels, delivery, /dev/ferry, control. */
+#include <linux/module.h>
+#include "core/core.h"
+
+static int __init ferry_init(void)
+{
+	int err;
+
+	err = ferry_netlink_init();
+	if (err)
+		return err;
+	err = ferry_dev_init();
+	if (err)
+		ferry_netlink_exit();
+	return err;
+}
+
+static void __exit ferry_exit(void)
+{
+	ferry_dev_exit();
+	ferry_netlink_exit();
+	ferry_chan_exit();
+}
+
+module_init(ferry_init);
+module_exit(ferry_exit);
+MODULE_DESCRIPTION("ferry: servers on either side of the user/kernel line");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");
+MODULE_ALIAS("devname:ferry");

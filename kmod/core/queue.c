@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Queues: where requests wait for servers and servers for requests.
+ *
+ * A caller hands its slot straight to a server that waits; the server wakes up
+ * with it and takes no lock. Otherwise the slot is put on ->pending of one queue,
+ * and the next server that comes takes it: its own queue's first, then others'.
+ * That no slot lies in one queue while a server sleeps at another is settled by
+ * both sides looking again after they have made themselves visible.
+ */
+#include <linux/bitmap.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include "core/queue.h"
+#include "core/trace.h"
+
+struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
+{
+	u32 depth = chan->geo.depth;
+	struct ferry_queue *q;
+	u32 i;
+
+	q = kvzalloc(struct_size(q, slots, depth), GFP_KERNEL_ACCOUNT);
+	if (!q)
+		return NULL;
+	q->mem = vmalloc_user(chan->geo.queue_size);
+	q->used = bitmap_zalloc(depth, GFP_KERNEL_ACCOUNT);
+	if (!q->mem || !q->used) {
+		ferry_queue_free(q);
+		return NULL;
+	}
+	q->chan = chan;
+	q->index = index;
+	q->depth = depth;
+	q->async_limit = max(depth - depth / 4, 1U);
+	init_waitqueue_head(&q->slot_wait);
+	init_waitqueue_head(&q->poll_wait);
+	spin_lock_init(&q->lock);
+	INIT_LIST_HEAD(&q->pending);
+	INIT_LIST_HEAD(&q->idle);
+	INIT_LIST_HEAD(&q->backlog);
+	for (i = 0; i < depth; i++) {
+		struct ferry_slot *slot = &q->slots[i];
+
+		slot->queue = q;
+		slot->tag = index * depth + i;
+		slot->unique = slot->tag;
+		spin_lock_init(&slot->lock);
+	}
+	return q;
+}
+
+void ferry_queue_free(struct ferry_queue *q)
+{
+	bitmap_free(q->used);
+	vfree(q->mem);
+	kvfree(q);
+}
+
+/* This CPU's queue; a neighbour's if only there a server waits. */
+struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan)
+{
+	u32 nr = chan->geo.nr_queues;
+	u32 i, first;
+
+	if (nr == 1)
+		return chan->queues[0];
+	first = raw_smp_processor_id() % nr;
+	for (i = first; i < first + nr; i++) {
+		struct ferry_queue *q = chan->queues[i % nr];
+
+		if (!list_empty_careful(&q->idle))
+			return q;
+	}
+	return chan->queues[first];
+}
+
+/* Give @slot to a server that waits at @q; under q->lock, which it drops if so. */
+static bool hand_over(struct ferry_queue *q, struct ferry_slot *slot)
+{
+	struct ferry_idle *idle = list_first_entry_or_null(&q->idle, struct ferry_idle, node);
+	struct task_struct *task;
+
+	if (!idle)
+		return false;
+	list_del_init(&idle->node);
+	task = idle->task;
+	atomic_set(&slot->state, FERRY_FETCHED);
+	rcu_read_lock();
+	/* Pairs with the acquire in ferry_queue_fetch(). @idle is gone after this. */
+	smp_store_release(&idle->slot, slot);
+	spin_unlock(&q->lock);
+	ferry_wake(task);
+	rcu_read_unlock();
+	return true;
+}
+
+/*
+ * @slot is filled: let a server have it. Return: 0, or -ENOTCONN: the channel is dead, the slot is the
+ * caller's still.
+ */
+int ferry_queue_push(struct ferry_slot *slot)
+{
+	struct ferry_queue *q = slot->queue;
+	struct ferry_chan *chan = q->chan;
+	u32 i;
+
+	spin_lock(&q->lock);
+	if (unlikely(q->dead)) {
+		spin_unlock(&q->lock);
+		return -ENOTCONN;
+	}
+	if (hand_over(q, slot))
+		return 0;
+	atomic_set(&slot->state, FERRY_QUEUED);
+	list_add_tail(&slot->node_pending, &q->pending);
+	spin_unlock(&q->lock);
+
+	/*
+	 * Pairs with smp_mb() in ferry_queue_fetch(): pending first, then idle; and
+	 * with poll_wait(): pending first, then the list of those who poll.
+	 */
+	smp_mb();
+	if (unlikely(waitqueue_active(&q->poll_wait)))
+		wake_up_interruptible_sync(&q->poll_wait);
+	for (i = 0; i < chan->geo.nr_queues; i++) {
+		struct ferry_queue *other = chan->queues[i];
+		struct ferry_idle *idle;
+
+		if (other == q || list_empty_careful(&other->idle))
+			continue;
+		/* Wake it as if by chance; it looks at every queue before it sleeps. */
+		rcu_read_lock();
+		spin_lock(&other->lock);
+		idle = list_first_entry_or_null(&other->idle, struct ferry_idle, node);
+		if (idle)
+			ferry_wake(idle->task);
+		spin_unlock(&other->lock);
+		rcu_read_unlock();
+		if (idle)
+			break;
+	}
+	return 0;
+}
+
+static struct ferry_slot *pop(struct ferry_queue *q)
+{
+	struct ferry_slot *slot;
+
+	if (list_empty_careful(&q->pending))
+		return NULL;
+	spin_lock(&q->lock);
+	slot = list_first_entry_or_null(&q->pending, struct ferry_slot, node_pending);
+	if (slot) {
+		list_del_init(&slot->node_pending);
+		atomic_set(&slot->state, FERRY_FETCHED);
+	}
+	spin_unlock(&q->lock);
+	return slot;
+}
+
+/* A pending slot of any queue, @q's own first. */
+static struct ferry_slot *pop_any(struct ferry_queue *q)
+{
+	struct ferry_chan *chan = q->chan;
+	struct ferry_slot *slot = pop(q);
+	u32 i;
+
+	for (i = 1; !slot && i < chan->geo.nr_queues; i++)
+		slot = pop(chan->queues[(q->index + i) % chan->geo.nr_queues]);
+	return slot;
+}
+
+bool ferry_queue_has_work(struct ferry_queue *q)
+{
+	u32 i;
+
+	for (i = 0; i < q->chan->geo.nr_queues; i++) {
+		if (!list_empty_careful(&q->chan->queues[i]->pending))
+			return true;
+	}
+	return READ_ONCE(q->dead);
+}
+
+/*
+ * The next request for a server at @q, which owns it then. ERR_PTR: -EAGAIN:
+ * nothing there and !wait; -EINTR: a signal; -ENODEV: the channel is dead.
+ */
+struct ferry_slot *ferry_queue_fetch(struct ferry_queue *q, bool wait)
+{
+	struct ferry_idle idle = { .task = current };
+	struct ferry_slot *slot;
+
+	slot = pop_any(q);
+	if (slot)
+		goto got;
+	if (!wait)
+		return ERR_PTR(READ_ONCE(q->dead) ? -ENODEV : -EAGAIN);
+
+	for (;;) {
+		bool dead;
+
+		set_current_state(TASK_INTERRUPTIBLE);
+		spin_lock(&q->lock);
+		dead = q->dead;
+		if (!dead)
+			list_add(&idle.node, &q->idle);
+		spin_unlock(&q->lock);
+		if (dead) {
+			__set_current_state(TASK_RUNNING);
+			return ERR_PTR(-ENODEV);
+		}
+
+		/* Pairs with smp_mb() in ferry_queue_push(): idle first, then pending. */
+		smp_mb();
+		if (!ferry_queue_has_work(q) && !signal_pending(current))
+			schedule();
+		__set_current_state(TASK_RUNNING);
+
+		/* Handed to us: whoever did that has unlinked us, no lock is needed. */
+		slot = smp_load_acquire(&idle.slot);
+		if (!slot) {
+			spin_lock(&q->lock);
+			slot = idle.slot;
+			if (!slot && !list_empty(&idle.node))
+				list_del_init(&idle.node);
+			spin_unlock(&q->lock);
+		}
+		if (slot)
+			goto got;
+		slot = pop_any(q);
+		if (slot)
+			goto got;
+		if (signal_pending(current))
+			return ERR_PTR(-EINTR);
+	}
+got:
+	trace_ferry_fetch(q->chan, slot->tag, slot->opcode, slot->unique);
+	return slot;
+}
+
+/* Submitted requests that found no slot; called whenever one may have come free. */
+void ferry_queue_run_backlog(struct ferry_queue *q)
+{
+	for (;;) {
+		struct ferry_slot *slot = ferry_slot_try_get(q, true);
+		struct ferry_args *args;
+		int err;
+
+		if (!slot)
+			return;
+		spin_lock(&q->lock);
+		args = list_first_entry_or_null(&q->backlog, struct ferry_args, core.node);
+		if (args)
+			list_del_init(&args->core.node);
+		spin_unlock(&q->lock);
+		if (!args) {
+			/* Not ferry_slot_put(): that would come back here. */
+			clear_bit_unlock(slot - q->slots, q->used);
+			smp_mb__after_atomic();
+			if (waitqueue_active(&q->slot_wait))
+				wake_up(&q->slot_wait);
+			if (list_empty_careful(&q->backlog))
+				return;
+			continue;
+		}
+		err = ferry_slot_fill(slot, args, NULL);
+		if (!err)
+			err = ferry_queue_push(slot);
+		if (err) {
+			ferry_slot_put(slot);
+			args->end(args, err);
+		}
+	}
+}
+
+void ferry_queue_abort(struct ferry_queue *q)
+{
+	struct ferry_slot *slot, *next;
+	struct ferry_args *args, *next_args;
+	struct ferry_idle *idle;
+	LIST_HEAD(failed);
+	LIST_HEAD(backlog);
+	u32 i;
+
+	rcu_read_lock();
+	spin_lock(&q->lock);
+	q->dead = true;
+	while ((idle = list_first_entry_or_null(&q->idle, struct ferry_idle, node))) {
+		list_del_init(&idle->node);
+		ferry_wake(idle->task);
+	}
+	list_splice_init(&q->backlog, &backlog);
+	list_splice_init(&q->pending, &failed);
+	/* As if a server had fetched them: their callers cannot take them back now. */
+	list_for_each_entry(slot, &failed, node_pending)
+		atomic_set(&slot->state, FERRY_FETCHED);
+	spin_unlock(&q->lock);
+	rcu_read_unlock();
+
+	/* A caller that is killed meanwhile leaves its slot ABANDONED on our list. */
+	list_for_each_entry_safe(slot, next, &failed, node_pending)
+		list_del_init(&slot->node_pending);
+	for (i = 0; i < q->depth; i++)
+		ferry_slot_fail(&q->slots[i]);
+	list_for_each_entry_safe(args, next_args, &backlog, core.node)
+		args->end(args, -ENOTCONN);
+	wake_up_all(&q->slot_wait);
+	wake_up_all(&q->poll_wait);
+}
+
+/* Let @args wait for a slot; -ENOTCONN: the channel is dead, they are the caller's. */
+int ferry_queue_put_aside(struct ferry_queue *q, struct ferry_args *args)
+{
+	bool dead;
+
+	spin_lock(&q->lock);
+	dead = q->dead;
+	if (!dead)
+		list_add_tail(&args->core.node, &q->backlog);
+	spin_unlock(&q->lock);
+	if (dead)
+		return -ENOTCONN;
+	/* A slot may have come free before we were on the list: ferry_slot_put(). */
+	smp_mb();
+	ferry_queue_run_backlog(q);
+	return 0;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Queues and slots of daemon delivery. What is in these structs is the kernel's
+ * own and trusted; the memory that a server maps (ferry_queue.mem) is touched by
+ * ring.c alone.
+ *
+ * A slot's state, and who owns the slot in it:
+ *
+ *	IDLE		nobody; its bit in ferry_queue.used is clear, or whoever set it
+ *	QUEUED		the queue (on ->pending)
+ *	FETCHED		the server
+ *	ANSWERING	the server's thread in the kernel that won FETCHED -> ANSWERING
+ *	ANSWERED	the caller
+ *	FAILED		the caller; the channel died
+ *	ABANDONED	the server; the caller was killed, nobody waits
+ *
+ *	IDLE -> QUEUED -> FETCHED -> ANSWERING -> ANSWERED -> IDLE
+ *	IDLE -> FETCHED		handed to a server that was waiting
+ *	QUEUED -> IDLE		caller killed			under queue->lock
+ *	QUEUED -> FAILED	channel aborted			under queue->lock
+ *	FETCHED -> ABANDONED	caller killed			compare-and-swap
+ *	FETCHED -> FAILED	channel aborted			compare-and-swap
+ *	ABANDONED -> IDLE	the late answer came		compare-and-swap
+ *
+ * All of them happen in slot.c and queue.c.
+ */
+#ifndef FERRY_QUEUE_H
+#define FERRY_QUEUE_H
+
+#include <linux/atomic.h>
+#include <linux/bvec.h>
+#include <linux/cache.h>
+#include <linux/spinlock.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+#include "core/core.h"
+
+enum {
+	FERRY_IDLE,
+	FERRY_QUEUED,
+	FERRY_FETCHED,
+	FERRY_ABANDONED,
+	FERRY_ANSWERING,
+	FERRY_ANSWERED,		/* from here on the caller's wait is over */
+	FERRY_FAILED,
+};
+
+/**
+ * struct ferry_pin - pages of a caller's user memory, held for a request
+ * @bvec: the pieces, or NULL if nothing is pinned
+ * @nr: how many
+ * @dirty: they were written to
+ * @inline_bvec: for short pieces, so that nothing is allocated
+ */
+struct ferry_pin {
+	struct bio_vec	*bvec;
+	u32		nr;
+	bool		dirty;
+	struct bio_vec	inline_bvec[2];
+};
+
+/**
+ * struct ferry_reply - a reply's descriptor, read once from the server
+ * @error: 0 or -511..-1
+ * @rep_len: bytes of structs, at most geo.rep_size
+ * @data: bytes of data in the slot, at most geo.data_size
+ */
+struct ferry_reply {
+	int	error;
+	u32	rep_len;
+	u32	data;
+};
+
+/**
+ * struct ferry_slot - the trusted half of a slot
+ * @state: see above
+ * @tag: its number in the channel
+ * @unique: id of the request in it, written before FETCHED
+ * @args: the request; valid from QUEUED on while somebody waits for it
+ * @waiter: the task in ferry_call(), NULL for a submitted request. Read it before
+ *	the state becomes ANSWERED: afterwards the slot is the caller's.
+ * @opcode, @node, @no_reply: of @args, for when it is gone
+ * @req_len: bytes of the message
+ * @data_in: bytes of data that go with it
+ * @wants_data: its reply has data
+ * @in_slot: data that goes along lies in the slot's data area, and reply data may
+ * @iter: the request's data for copies by the server's thread: kernel pages
+ * @pushed: bytes of reply data that XFER or write() has put there; under @lock
+ * @pin: backs @iter where the data is in user memory
+ * @reply: owned as the slot
+ * @node_pending: in ferry_queue.pending
+ */
+struct ferry_slot {
+	atomic_t		state;
+	u32			tag;
+	u64			unique;
+	struct ferry_queue	*queue;
+	struct ferry_args	*args;
+	struct task_struct	*waiter;
+	u32			opcode;
+	u32			req_len;
+	u32			data_in;
+	u64			node;
+	bool			no_reply;
+	bool			wants_data;
+	bool			in_slot;
+	struct list_head	node_pending;
+	struct ferry_reply	reply;
+
+	spinlock_t		lock;
+	u32			pushed;
+	struct iov_iter		iter;
+	struct ferry_pin	pin;
+} ____cacheline_aligned_in_smp;
+
+/**
+ * struct ferry_idle - a server's thread that waits; on its stack
+ * @node: in ferry_queue.idle, last come first served (its caches are warm)
+ * @task: who
+ * @slot: what it was given; with release by the caller, who has unlinked @node
+ */
+struct ferry_idle {
+	struct list_head	node;
+	struct task_struct	*task;
+	struct ferry_slot	*slot;
+};
+
+/**
+ * struct ferry_queue - slots, and the servers that look here first
+ * @mem: what servers map: descriptors and slots, vmalloc_user()
+ * @used: one bit a slot
+ * @async_limit: submitted requests use slots below it only, so that calls never
+ *	wait behind read-ahead and write-back alone
+ * @lock: guards what follows
+ * @pending: QUEUED slots, first come first served
+ * @idle: struct ferry_idle
+ * @backlog: submitted requests that found no slot
+ * @dead: the channel was aborted
+ * @slot_wait: callers that wait for a slot
+ * @poll_wait: poll() on an endpoint
+ */
+struct ferry_queue {
+	struct ferry_chan	*chan;
+	void			*mem;
+	u32			index;
+	u32			depth;
+	u32			async_limit;
+	unsigned long		*used ____cacheline_aligned_in_smp;
+	wait_queue_head_t	slot_wait;
+	wait_queue_head_t	poll_wait;
+
+	spinlock_t		lock ____cacheline_aligned_in_smp;
+	struct list_head	pending;
+	struct list_head	idle;
+	struct list_head	backlog;
+	bool			dead;
+
+	struct ferry_slot	slots[];
+};
+
+/* queue.c */
+struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index);
+void ferry_queue_free(struct ferry_queue *q);
+struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan);
+int ferry_queue_push(struct ferry_slot *slot);
+int ferry_queue_put_aside(struct ferry_queue *q, struct ferry_args *args);
+struct ferry_slot *ferry_queue_fetch(struct ferry_queue *q, bool wait);
+bool ferry_queue_has_work(struct ferry_queue *q);
+void ferry_queue_abort(struct ferry_queue *q);
+void ferry_queue_run_backlog(struct ferry_queue *q);
+
+/* slot.c */
+struct ferry_slot *ferry_slot_try_get(struct ferry_queue *q, bool async);
+struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q);
+void ferry_slot_put(struct ferry_slot *slot);
+struct ferry_slot *ferry_slot_by_tag(struct ferry_chan *chan, u32 tag);
+struct ferry_slot *ferry_slot_by_unique(struct ferry_chan *chan, u64 unique);
+int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
+		    struct task_struct *waiter);
+int ferry_slot_wait(struct ferry_slot *slot);
+int ferry_slot_finish(struct ferry_slot *slot);
+int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply);
+void ferry_slot_fail(struct ferry_slot *slot);
+void ferry_wake(struct task_struct *task);
+
+/* ring.c */
+u32 ferry_ring_message_size(const struct ferry_args *args);
+void ferry_ring_write(struct ferry_slot *slot, const struct ferry_args *args, u32 len);
+void ferry_ring_read_reply(struct ferry_slot *slot, struct ferry_reply *reply);
+void ferry_ring_read_out(struct ferry_slot *slot, struct ferry_args *args, u32 len);
+void *ferry_ring_request(struct ferry_slot *slot);
+void *ferry_ring_reply(struct ferry_slot *slot);
+void *ferry_ring_data(struct ferry_slot *slot);
+int ferry_ring_geometry(struct ferry_geometry *geo);
+
+/* copy.c */
+int ferry_pin_user(struct ferry_pin *pin, struct iov_iter *iter, size_t len, bool dirty);
+void ferry_unpin(struct ferry_pin *pin);
+ssize_t ferry_copy_pull(struct ferry_slot *slot, u64 offset, struct iov_iter *to);
+ssize_t ferry_copy_push(struct ferry_slot *slot, u64 offset, struct iov_iter *from);
+
+#endif

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory that is shared with a server: the one file that touches it. Nothing
+ * in it is believed: a descriptor is read once, field by field, and checked by
+ * whoever asked for it; the reply's structs are copied out before anybody looks
+ * at them.
+ */
+#include <linux/fuse.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include "core/queue.h"
+
+/*
+ * Room for the longest messages: a symlink's name and target, and a readlink's
+ * answer; what is left takes a page of data's worth of growth.
+ */
+#define MSG_AREA	(2 * PAGE_SIZE)
+
+/* Fill in the layout that @geo's nr_queues, depth and data_size lead to. */
+int ferry_ring_geometry(struct ferry_geometry *geo)
+{
+	size_t desc, size;
+
+	if (geo->nr_queues > FERRY_QUEUES_MAX || geo->depth > FERRY_DEPTH_MAX ||
+	    geo->nr_queues * geo->depth > FERRY_TAGS_MAX || geo->data_size > FERRY_DATA_MAX)
+		return -EINVAL;
+
+	geo->data_size = PAGE_ALIGN(geo->data_size);
+	geo->desc_off = 0;
+	geo->req_size = MSG_AREA;
+	geo->rep_off = MSG_AREA;
+	geo->rep_size = MSG_AREA;
+	geo->data_off = 2 * MSG_AREA;
+	geo->slot_size = geo->data_off + geo->data_size;
+	geo->reserved = 0;
+
+	desc = PAGE_ALIGN(size_mul(geo->depth, sizeof(struct ferry_desc)));
+	geo->slot_off = desc;
+	size = size_add(desc, size_mul(geo->depth, geo->slot_size));
+	if (size > INT_MAX)
+		return -EINVAL;
+	geo->queue_size = size;
+	return 0;
+}
+
+static u32 slot_index(const struct ferry_slot *slot)
+{
+	return slot - slot->queue->slots;
+}
+
+static struct ferry_desc *slot_desc(const struct ferry_slot *slot)
+{
+	return slot->queue->mem + slot->queue->chan->geo.desc_off +
+	       slot_index(slot) * sizeof(struct ferry_desc);
+}
+
+void *ferry_ring_request(struct ferry_slot *slot)
+{
+	const struct ferry_geometry *geo = &slot->queue->chan->geo;
+
+	return slot->queue->mem + geo->slot_off + (size_t)slot_index(slot) * geo->slot_size;
+}
+
+void *ferry_ring_reply(struct ferry_slot *slot)
+{
+	return ferry_ring_request(slot) + slot->queue->chan->geo.rep_off;
+}
+
+void *ferry_ring_data(struct ferry_slot *slot)
+{
+	return ferry_ring_request(slot) + slot->queue->chan->geo.data_off;
+}
+
+u32 ferry_ring_message_size(const struct ferry_args *args)
+{
+	size_t len = sizeof(struct fuse_in_header);
+	unsigned int i;
+
+	for (i = 0; i < args->nr_in; i++)
+		len = size_add(len, args->in[i].len);
+	return min_t(size_t, len, U32_MAX);
+}
+
+/* Message and descriptor of @args, @len bytes; before the slot is handed over. */
+void ferry_ring_write(struct ferry_slot *slot, const struct ferry_args *args, u32 len)
+{
+	const struct ferry_chan *chan = slot->queue->chan;
+	struct fuse_in_header *h = ferry_ring_request(slot);
+	struct ferry_desc *desc = slot_desc(slot);
+	void *p = h + 1;
+	u32 flags = 0;
+	unsigned int i;
+
+	h->len = len + (args->flags & FERRY_ARGS_DATA_IN ? args->data_len : 0);
+	h->opcode = args->opcode;
+	h->unique = slot->unique;
+	h->nodeid = args->node;
+	h->total_extlen = 0;
+	h->padding = 0;
+	if (args->flags & FERRY_ARGS_NO_CRED) {
+		h->uid = 0;
+		h->gid = 0;
+		h->pid = 0;
+	} else {
+		h->uid = from_kuid_munged(chan->user_ns, current_fsuid());
+		h->gid = from_kgid_munged(chan->user_ns, current_fsgid());
+		h->pid = pid_nr_ns(task_pid(current), chan->pid_ns);
+	}
+	for (i = 0; i < args->nr_in; i++) {
+		memcpy(p, args->in[i].p, args->in[i].len);
+		p += args->in[i].len;
+	}
+
+	if (args->flags & FERRY_ARGS_DATA_IN)
+		flags = FERRY_DESC_DATA_IN | (slot->in_slot ? FERRY_DESC_IN_SLOT : 0);
+	else if (args->flags & FERRY_ARGS_DATA_OUT)
+		flags = FERRY_DESC_DATA_OUT;
+	WRITE_ONCE(desc->flags, flags);
+	WRITE_ONCE(desc->req_len, len);
+	WRITE_ONCE(desc->data_len, flags ? (u32)args->data_len : 0);
+	WRITE_ONCE(desc->error, 0);
+	WRITE_ONCE(desc->rep_len, 0);
+	WRITE_ONCE(desc->rep_data, 0);
+}
+
+void ferry_ring_read_reply(struct ferry_slot *slot, struct ferry_reply *reply)
+{
+	struct ferry_desc *desc = slot_desc(slot);
+
+	reply->error = READ_ONCE(desc->error);
+	reply->rep_len = READ_ONCE(desc->rep_len);
+	reply->data = READ_ONCE(desc->rep_data);
+}
+
+/* Copy @len bytes of reply structs, checked against the sum of args->out. */
+void ferry_ring_read_out(struct ferry_slot *slot, struct ferry_args *args, u32 len)
+{
+	const void *p = ferry_ring_reply(slot);
+	unsigned int i;
+
+	args->out_len = len;
+	for (i = 0; i < args->nr_out && len; i++) {
+		u32 n = min(len, args->out[i].len);
+
+		memcpy(args->out[i].p, p, n);
+		p += n;
+		len -= n;
+	}
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Slots: getting one, what becomes of the request in it, and who is told. */
+#include <linux/bitops.h>
+#include <linux/nospec.h>
+#include <linux/sched/signal.h>
+#include <linux/wait.h>
+#include "compat/core.h"
+#include "core/queue.h"
+#include "core/trace.h"
+
+/* Room for what late() may want to see of a reply nobody waits for. */
+#define LATE_MAX	256
+
+/*
+ * Wake @task as one that will soon be waited for: on this CPU if it may, without
+ * a reschedule interrupt. The caller holds rcu_read_lock() from before @task could
+ * know that it may leave.
+ */
+void ferry_wake(struct task_struct *task)
+{
+	struct wait_queue_entry entry = { .private = task };
+
+	default_wake_function(&entry, TASK_NORMAL, FERRY_WF_SYNC, NULL);
+}
+
+struct ferry_slot *ferry_slot_try_get(struct ferry_queue *q, bool async)
+{
+	unsigned int limit = async ? q->async_limit : q->depth;
+	unsigned int n;
+
+	do {
+		n = find_first_zero_bit(q->used, limit);
+		if (n >= limit)
+			return NULL;
+	} while (test_and_set_bit_lock(n, q->used));
+	return &q->slots[n];
+}
+
+static struct ferry_slot *try_all(struct ferry_chan *chan, struct ferry_queue *q)
+{
+	struct ferry_slot *slot = ferry_slot_try_get(q, false);
+	u32 i;
+
+	for (i = 0; !slot && i < chan->geo.nr_queues; i++)
+		slot = ferry_slot_try_get(chan->queues[i], false);
+	return slot;
+}
+
+/* A slot for a call, @q's if there is one; ERR_PTR(-EINTR): killed, -ENOTCONN: dead. */
+struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q)
+{
+	struct ferry_slot *slot = ferry_slot_try_get(q, false);
+
+	if (likely(slot))
+		return slot;
+	if (wait_event_killable_exclusive(q->slot_wait,
+					  (slot = try_all(chan, q)) || READ_ONCE(q->dead)))
+		return ERR_PTR(-EINTR);
+	return slot ?: ERR_PTR(-ENOTCONN);
+}
+
+/*
+ * The bit is cleared before the queues are looked at, and both sorts of waiters
+ * enter their queue before they try once more: one of the two sees the other.
+ */
+void ferry_slot_put(struct ferry_slot *slot)
+{
+	struct ferry_queue *q = slot->queue;
+
+	slot->args = NULL;
+	atomic_set(&slot->state, FERRY_IDLE);
+	clear_bit_unlock(slot - q->slots, q->used);
+	smp_mb__after_atomic();
+	if (unlikely(!list_empty_careful(&q->backlog)))
+		ferry_queue_run_backlog(q);
+	if (unlikely(waitqueue_active(&q->slot_wait)))
+		wake_up(&q->slot_wait);
+}
+
+struct ferry_slot *ferry_slot_by_tag(struct ferry_chan *chan, u32 tag)
+{
+	u32 depth = chan->geo.depth;
+
+	if (tag >= chan->geo.nr_queues * depth)
+		return NULL;
+	return &chan->queues[tag / depth]->slots[array_index_nospec(tag % depth, depth)];
+}
+
+/* The slot whose request, now with the server, has this id. */
+struct ferry_slot *ferry_slot_by_unique(struct ferry_chan *chan, u64 unique)
+{
+	u32 tags = chan->geo.nr_queues * chan->geo.depth;
+	struct ferry_slot *slot;
+	int state;
+	u32 tag;
+
+	div_u64_rem(unique, tags, &tag);
+	slot = ferry_slot_by_tag(chan, tag);
+	if (!slot || READ_ONCE(slot->unique) != unique)
+		return NULL;
+	state = atomic_read(&slot->state);
+	return state == FERRY_FETCHED || state == FERRY_ABANDONED ? slot : NULL;
+}
+
+/*
+ * Put @args into a slot that is ours: message, descriptor, data that goes along.
+ * Data the slot has no room for, or that a server takes by read(), stays where it
+ * is; a caller's pages are then pinned, for a server's thread will copy.
+ */
+int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
+		    struct task_struct *waiter)
+{
+	const struct ferry_chan *chan = slot->queue->chan;
+	const struct ferry_geometry *geo = &chan->geo;
+	u32 len = ferry_ring_message_size(args);
+	int err;
+
+	if (unlikely(len > geo->req_size))
+		return -ENAMETOOLONG;
+	slot->args = args;
+	slot->waiter = waiter;
+	slot->opcode = args->opcode;
+	slot->node = args->node;
+	slot->no_reply = args->flags & FERRY_ARGS_NO_REPLY;
+	slot->req_len = len;
+	slot->data_in = args->flags & FERRY_ARGS_DATA_IN ? args->data_len : 0;
+	slot->wants_data = args->flags & FERRY_ARGS_DATA_OUT;
+	slot->pushed = 0;
+	slot->pin.bvec = NULL;
+	slot->in_slot = false;
+	slot->unique += geo->nr_queues * geo->depth;
+
+	if (args->data) {
+		bool in = args->flags & FERRY_ARGS_DATA_IN;
+
+		args->core.iter = *args->data;
+		slot->in_slot = args->data_len <= geo->data_size &&
+				!(chan->flags & FERRY_CREATE_RW);
+		if (slot->in_slot) {
+			if (in && copy_from_iter(ferry_ring_data(slot), args->data_len,
+						 &args->core.iter) != args->data_len)
+				return -EFAULT;
+		} else if (user_backed_iter(args->data)) {
+			err = ferry_pin_user(&slot->pin, &args->core.iter, args->data_len, !in);
+			if (err)
+				return err;
+			iov_iter_bvec(&slot->iter, in ? ITER_SOURCE : ITER_DEST, slot->pin.bvec,
+				      slot->pin.nr, args->data_len);
+		}
+		/* XFER may be used for what is in the slot too, if the kernel can reach it. */
+		if (!slot->pin.bvec && !user_backed_iter(args->data))
+			slot->iter = *args->data;
+		else if (!slot->pin.bvec)
+			iov_iter_kvec(&slot->iter, in ? ITER_SOURCE : ITER_DEST, NULL, 0, 0);
+	}
+	ferry_ring_write(slot, args, len);
+	return 0;
+}
+
+/* Does the reply fit what was asked? Owner only; no copy is under way any more. */
+static bool reply_fits(const struct ferry_slot *slot, const struct ferry_reply *r)
+{
+	const struct ferry_geometry *geo = &slot->queue->chan->geo;
+	const struct ferry_args *args = slot->args;
+	u32 want = 0;
+	unsigned int i;
+
+	if (r->error)
+		return r->error < 0 && r->error > -512;
+	if (r->rep_len > geo->rep_size || r->data > geo->data_size)
+		return false;
+	for (i = 0; i < args->nr_out; i++)
+		want += args->out[i].len;
+	if (r->rep_len > want || (r->rep_len < want && !(args->flags & FERRY_ARGS_OUT_VAR)))
+		return false;
+	if (args->flags & FERRY_ARGS_DATA_OUT)
+		return r->data <= args->data_len - slot->pushed && (!r->data || slot->in_slot);
+	return !r->data;
+}
+
+/* Take the reply out of an ANSWERED slot into its args; 0 or -errno. */
+int ferry_slot_finish(struct ferry_slot *slot)
+{
+	struct ferry_args *args = slot->args;
+	u32 data = slot->reply.data;
+	int err = slot->reply.error;
+
+	if (!err) {
+		if (args->nr_out)
+			ferry_ring_read_out(slot, args, slot->reply.rep_len);
+		if (args->flags & FERRY_ARGS_DATA_OUT) {
+			if (slot->pushed)
+				iov_iter_advance(&args->core.iter, slot->pushed);
+			if (data && copy_to_iter(ferry_ring_data(slot), data,
+						 &args->core.iter) != data)
+				err = -EFAULT;
+			args->data_done = slot->pushed + data;
+		}
+	}
+	if (slot->pin.bvec)
+		ferry_unpin(&slot->pin);
+	return err;
+}
+
+/*
+ * Another of the server's threads may be copying this request's data. It looked at
+ * the state under the lock, and will not again once we have changed it.
+ */
+static void wait_for_copies(struct ferry_slot *slot)
+{
+	spin_lock(&slot->lock);
+	spin_unlock(&slot->lock);
+}
+
+/* The end of a submitted request; the slot is ours and goes back first. */
+static void end_async(struct ferry_slot *slot, int err)
+{
+	struct ferry_chan *chan = slot->queue->chan;
+	struct ferry_args *args = slot->args;
+	int idx = srcu_read_lock(&chan->srcu);
+
+	ferry_slot_put(slot);
+	ferry_chan_account(chan, args, err);
+	trace_ferry_end(chan, args, err);
+	args->end(args, err);
+	srcu_read_unlock(&chan->srcu, idx);
+}
+
+static void answer_late(struct ferry_slot *slot, const struct ferry_reply *reply)
+{
+	u8 out[LATE_MAX];
+	u32 len = min_t(u32, reply->rep_len, LATE_MAX);
+	struct ferry_chan *chan = slot->queue->chan;
+	u32 opcode = slot->opcode;
+	u64 node = slot->node;
+
+	if (!reply->error)
+		memcpy(out, ferry_ring_reply(slot), len);
+	ferry_slot_put(slot);
+	if (!reply->error)
+		ferry_chan_late(chan, opcode, node, out, len);
+}
+
+/*
+ * A server answers a slot. The state's way from FETCHED to ANSWERING is what makes
+ * an answer the only one. Return: 0; -ENOENT: nothing there waits for an answer;
+ * -EINVAL: the answer does not fit, the request was failed with -EIO.
+ */
+int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply)
+{
+	struct ferry_chan *chan = slot->queue->chan;
+	struct task_struct *waiter;
+	int err = 0;
+
+	if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ANSWERING) != FERRY_FETCHED) {
+		if (atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ANSWERING) !=
+		    FERRY_ABANDONED)
+			return -ENOENT;
+		answer_late(slot, reply);
+		return 0;
+	}
+
+	if (slot->args->data)
+		wait_for_copies(slot);
+	slot->reply = *reply;
+	if (unlikely(!reply_fits(slot, reply))) {
+		slot->reply.error = -EIO;
+		err = -EINVAL;
+	}
+	trace_ferry_answer(chan, slot->tag, slot->reply.error);
+
+	waiter = slot->waiter;
+	if (waiter) {
+		rcu_read_lock();
+		/* Pairs with the acquire in ferry_slot_wait(): the reply is complete. */
+		atomic_set_release(&slot->state, FERRY_ANSWERED);
+		ferry_wake(waiter);
+		rcu_read_unlock();
+	} else {
+		end_async(slot, ferry_slot_finish(slot));
+	}
+	return err;
+}
+
+/* The channel is dead, and this slot was FETCHED or QUEUED until now. */
+static void fail_owned(struct ferry_slot *slot)
+{
+	struct task_struct *waiter = slot->waiter;
+
+	wait_for_copies(slot);
+	if (waiter) {
+		rcu_read_lock();
+		atomic_set_release(&slot->state, FERRY_FAILED);
+		ferry_wake(waiter);
+		rcu_read_unlock();
+	} else {
+		if (slot->pin.bvec)
+			ferry_unpin(&slot->pin);
+		end_async(slot, -ENOTCONN);
+	}
+}
+
+void ferry_slot_fail(struct ferry_slot *slot)
+{
+	if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ANSWERING) == FERRY_FETCHED)
+		fail_owned(slot);
+}
+
+/*
+ * The caller was killed: true if the slot is not its own any more and it may go.
+ * A FETCHED slot stays the server's, who will answer some day.
+ */
+static bool leave(struct ferry_slot *slot)
+{
+	struct ferry_queue *q = slot->queue;
+	struct ferry_pin pin;
+	bool left;
+
+	spin_lock(&q->lock);
+	if (atomic_read(&slot->state) == FERRY_QUEUED) {
+		list_del_init(&slot->node_pending);
+		atomic_set(&slot->state, FERRY_IDLE);
+		spin_unlock(&q->lock);
+		if (slot->pin.bvec)
+			ferry_unpin(&slot->pin);
+		ferry_slot_put(slot);
+		return true;
+	}
+	spin_unlock(&q->lock);
+
+	/* Once ABANDONED the slot may be used again at any time: take the pin first. */
+	pin = slot->pin;
+	if (pin.bvec == slot->pin.inline_bvec)
+		pin.bvec = pin.inline_bvec;
+	spin_lock(&slot->lock);
+	left = atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) == FERRY_FETCHED;
+	spin_unlock(&slot->lock);
+	if (left && pin.bvec)
+		ferry_unpin(&pin);
+	return left;
+}
+
+/*
+ * Wait until the slot comes back. 0: ANSWERED or FAILED, it is ours; -EINTR: we
+ * were killed and have no slot any more.
+ */
+int ferry_slot_wait(struct ferry_slot *slot)
+{
+	for (;;) {
+		set_current_state(TASK_KILLABLE);
+		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
+			break;
+		if (fatal_signal_pending(current)) {
+			__set_current_state(TASK_RUNNING);
+			if (leave(slot))
+				return -EINTR;
+			/* ANSWERING: bounded, it copies nothing that could fault. */
+			cond_resched();
+			cpu_relax();
+			continue;
+		}
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The fs class: VFS on one side, ferry_args in FUSE's words on the other.
+ *
+ * Files: super.c mount, options, INIT, statfs; inode.c life of nodes; attr.c
+ * attributes; dir.c names; readdir.c listings; file.c open files and the VFS's entry points
+ * for them; cache.c page cache, readahead, write-back, mmap; direct.c I/O past the
+ * cache; xattr.c.
+ *
+ * Lock order: inode->i_rwsem, then mapping->invalidate_lock, then a folio's lock,
+ * then ferry_inode.lock (a leaf: nothing is called under it). A request may be
+ * made under all of them but the last.
+ *
+ * Truncation is not done by OPEN (FUSE_ATOMIC_O_TRUNC is not agreed on): O_TRUNC is
+ * taken out of what OPEN says, and the VFS comes with a setattr.
+ */
+#ifndef FERRY_FS_PRIV_H
+#define FERRY_FS_PRIV_H
+
+#include <linux/fs.h>
+#include <linux/fuse.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include "core/chan.h"
+#include "compat/compat.h"
+
+/**
+ * struct ferry_mount - one mounted instance; sb->s_fs_info
+ * @chan: its channel; a reference is held from mount to kill_sb
+ * @sb: the super block
+ * @user_ns: ids in messages are of this namespace
+ * @fd: mount option fd=, -1 in kernel placement
+ * @root_mode: type bits of the root before its attributes are known
+ * @user_id, @group_id: who mounted; without allow_other only that user may enter
+ * @attr_timeout, @entry_timeout: jiffies that override the server's, if
+ *	@has_attr_timeout, @has_entry_timeout
+ * @max_read: bytes that one READ asks for at most
+ * @max_write: bytes that one WRITE carries at most, from INIT
+ * @minor: protocol minor that both sides speak
+ * @writeback: the kernel caches writes and owns size and times of files with
+ *	dirty pages (FUSE_WRITEBACK_CACHE was agreed on)
+ * @async_read: several READs of one file may be under way
+ * @auto_inval: cached pages go when the server shows a new mtime
+ * @readdirplus, @readdirplus_auto: agreed on by INIT
+ * @handle_killpriv: the server drops suid and sgid itself, on every write,
+ *	truncate and chown
+ * @killpriv_v2: it does so where a request says KILL_SUIDGID; the super block has
+ *	SB_NOSEC then
+ * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
+ *	from false to true; a late reader asks once more, which is harmless.
+ */
+struct ferry_mount {
+	struct ferry_chan	*chan;
+	struct super_block	*sb;
+	struct user_namespace	*user_ns;
+
+	int			fd;
+	umode_t			root_mode;
+	kuid_t			user_id;
+	kgid_t			group_id;
+	unsigned long		attr_timeout;
+	unsigned long		entry_timeout;
+	bool			has_attr_timeout;
+	bool			has_entry_timeout;
+	bool			default_permissions;
+	bool			allow_other;
+
+	u32			max_read;
+	u32			max_write;
+	u32			minor;
+	bool			initialised;	/* INIT was answered well */
+	bool			writeback;
+	bool			readdirplus;
+	bool			readdirplus_auto;
+	bool			async_read;
+	bool			auto_inval;
+	bool			handle_killpriv;
+	bool			killpriv_v2;
+
+	bool			no_open;
+	bool			no_opendir;
+	bool			no_flush;
+	bool			no_fsync;
+	bool			no_fsyncdir;
+	bool			no_access;
+	bool			no_create;
+	bool			no_rename2;
+	bool			no_lseek;
+	bool			no_fallocate;
+	bool			no_setxattr;
+	bool			no_getxattr;
+	bool			no_listxattr;
+	bool			no_removexattr;
+};
+
+/* ferry_inode.flags: bits */
+enum {
+	FERRY_I_BAD,		/* the server contradicted itself: -EIO from now on */
+	FERRY_I_SIZE_UNSTABLE,	/* a truncation is under way: sizes in replies mean nothing */
+	FERRY_I_PLUS_SEEN,	/* a name came by READDIRPLUS and was not looked up since */
+	FERRY_I_PLUS_WANTED,	/* lookups in this directory would have been spared by it */
+};
+
+/**
+ * struct ferry_forget - a FORGET under way
+ */
+struct ferry_forget {
+	struct ferry_args	args;
+	struct fuse_forget_in	in;
+};
+
+/**
+ * struct ferry_inode - a node
+ * @node: the server's number for it
+ * @generation: with @node unique
+ * @flags: FERRY_I_*, atomic bits
+ * @mode: as the server said it; inode->i_mode lacks the sticky bit where the server
+ *	checks permissions
+ * @blkbits: log2 of the preferred I/O size
+ * @holds: free_inode() and a FORGET under way hold the memory
+ * @lock: guards the fields below it, and i_size together with inode->i_rwsem
+ * @nlookup: lookups that the server counts for us; FORGET gives them back
+ * @attr_until: jiffies64 until which the attributes are good; 0: ask
+ * @attr_stale: STATX_* of those that are not, in spite of @attr_until
+ * @attr_version: raised whenever size or attributes change from this side; an
+ *	answer that was asked for before the last change is stale. Per inode, so
+ *	that no cache line is shared by all of a mount.
+ * @attr_changed: jiffies64 of that change, for answers that were asked for before
+ *	it was known that they would be about this inode (LOOKUP)
+ * @write_files: open files that may write, for write-back (link: ferry_file.write_node)
+ * @forget: the FORGET sent at eviction, which so cannot fail
+ */
+struct ferry_inode {
+	struct inode		inode;
+	u64			node;
+	u64			generation;
+	unsigned long		flags;
+	umode_t			mode;
+	u8			blkbits;
+	atomic_t		holds;
+
+	spinlock_t		lock;
+	u32			attr_stale;
+	u64			nlookup;
+	u64			attr_until;
+	u64			attr_version;
+	u64			attr_changed;
+	struct list_head	write_files;
+	struct ferry_forget	forget;
+};
+
+/**
+ * struct ferry_file - an open file or directory; file->private_data
+ * @ref: the struct file holds one, each request that uses @fh another; RELEASE is
+ *	sent with the last one
+ * @write_node: in ferry_inode.write_files
+ * @fh: the server's number
+ * @open_flags: FOPEN_*, from the server
+ * @flags: O_* that it was opened with
+ * @dir: what readdir.c keeps of a directory; its own
+ * @release: args of the RELEASE, so that it cannot fail
+ */
+struct ferry_file {
+	refcount_t		ref;
+	struct list_head	write_node;
+	struct ferry_mount	*mount;
+	u64			node;
+	u64			fh;
+	u32			open_flags;
+	u32			flags;
+	bool			isdir;
+	bool			opened;		/* the server has it: RELEASE is due */
+	struct ferry_dir	*dir;
+	struct ferry_args	release;
+	struct fuse_release_in	release_in;
+};
+
+static inline struct ferry_mount *ferry_mount_of(const struct inode *inode)
+{
+	return inode->i_sb->s_fs_info;
+}
+
+static inline struct ferry_inode *ferry_inode_of(const struct inode *inode)
+{
+	return container_of(inode, struct ferry_inode, inode);
+}
+
+static inline bool ferry_is_bad(const struct inode *inode)
+{
+	return unlikely(test_bit(FERRY_I_BAD, &ferry_inode_of(inode)->flags));
+}
+
+/* The kernel's size, mtime and ctime of this inode are the ones that count. */
+static inline bool ferry_owns_times(const struct inode *inode)
+{
+	return ferry_mount_of(inode)->writeback && S_ISREG(inode->i_mode);
+}
+
+/*
+ * Requests on the stack: only what is used is set. ferry_args_init(), then in
+ * order ferry_args_in() and ferry_args_out(), then ferry_call().
+ */
+static __always_inline void ferry_args_init(struct ferry_args *args, u32 opcode, u64 node)
+{
+	args->opcode = opcode;
+	args->flags = 0;
+	args->node = node;
+	args->nr_in = 0;
+	args->nr_out = 0;
+	args->data = NULL;
+	args->data_len = 0;
+	args->end = NULL;
+}
+
+static __always_inline void ferry_args_in(struct ferry_args *args, const void *p, u32 len)
+{
+	args->in[args->nr_in].p = (void *)p;
+	args->in[args->nr_in++].len = len;
+}
+
+static __always_inline void ferry_args_name(struct ferry_args *args, const struct qstr *name)
+{
+	ferry_args_in(args, name->name, name->len + 1);
+}
+
+static __always_inline void ferry_args_out(struct ferry_args *args, void *p, u32 len)
+{
+	args->out[args->nr_out].p = p;
+	args->out[args->nr_out++].len = len;
+}
+
+/* Long data: @flag is FERRY_ARGS_DATA_IN or FERRY_ARGS_DATA_OUT, @iter stays yours. */
+static __always_inline void ferry_args_data(struct ferry_args *args, u32 flag,
+					    struct iov_iter *iter)
+{
+	args->flags |= flag;
+	args->data = iter;
+	args->data_len = iov_iter_count(iter);
+}
+
+/* super.c */
+extern struct file_system_type ferry_fs_type;
+
+/* inode.c */
+int ferry_inode_cache_create(void);
+void ferry_inode_cache_destroy(void);
+struct inode *ferry_inode_alloc(struct super_block *sb);
+void ferry_inode_free(struct inode *inode);
+void ferry_inode_evict(struct inode *inode);
+struct inode *ferry_inode_root(struct super_block *sb);
+
+/*
+ * The inode of a node the server has just told us of, in an answer that was asked
+ * for at jiffies64 @asked; its lookup count is taken over (also on failure: then
+ * it is given back). ERR_PTR(-EIO): nonsense (node 0 or the root, bad mode or size).
+ */
+struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_out *out,
+			      u64 asked);
+
+/* One more lookup of an inode that is known: d_revalidate, READDIRPLUS. */
+void ferry_inode_ref(struct inode *inode);
+
+/* The server contradicted itself about this inode, or gave its number to another. */
+void ferry_inode_make_bad(struct inode *inode);
+
+bool ferry_entry_ok(const struct fuse_entry_out *out);
+bool ferry_inode_differs(struct inode *inode, const struct fuse_entry_out *out);
+void ferry_forget_send(struct ferry_mount *m, u64 node, u64 nlookup);
+
+/* attr.c */
+
+/*
+ * Take over attributes that were asked for when ->attr_version was @version (from
+ * ferry_attr_version()). If something changed since from this side they say nothing
+ * about size and times and are not remembered. -EIO: nonsense (type differs, size
+ * above S64_MAX).
+ */
+int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
+		      u64 valid_sec, u32 valid_nsec, u64 version);
+int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out,
+		     u64 asked);	/* alike, asked for at jiffies64 @asked */
+void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
+		     u64 valid_sec, u32 valid_nsec);		/* of a new inode */
+bool ferry_attr_ok(const struct fuse_attr *attr);
+u64 ferry_attr_version(struct inode *inode);
+void ferry_attr_invalidate(struct inode *inode);		/* ask again before next use */
+void ferry_attr_stale(struct inode *inode, u32 mask);		/* these STATX_* only */
+void ferry_attr_modified(struct inode *inode, u32 mask);	/* alike, and raises the version */
+void ferry_attr_wrote(struct inode *inode, loff_t end);		/* raises version and, if
+								 * need be, i_size */
+int ferry_attr_refresh(struct inode *inode, struct file *file);	/* GETATTR now */
+int ferry_attr_want(struct inode *inode, struct file *file);	/* GETATTR if out of date */
+int ferry_attr_need(struct inode *inode, struct file *file, u32 mask);	/* these STATX_* */
+void ferry_ctime_now(struct inode *inode);			/* after link, rename, ... */
+int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
+		  u32 mask, unsigned int flags);
+int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
+int ferry_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
+int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *file);
+int ferry_inode_write_times(struct inode *inode);	/* SETATTR of cached mtime, ctime */
+bool ferry_may_enter(const struct ferry_mount *m);	/* allow_other rule */
+u64 ferry_valid_until(u64 sec, u32 nsec);		/* clamp to jiffies64 */
+
+/* What is no longer known of a directory in which a name came or went. */
+#define FERRY_DIR_CHANGED	(STATX_MTIME | STATX_CTIME | STATX_NLINK | STATX_SIZE | STATX_BLOCKS)
+
+/* dir.c */
+extern const struct dentry_operations ferry_dentry_operations;
+void ferry_dir_init_inode(struct inode *inode);
+void ferry_symlink_init_inode(struct inode *inode);
+void ferry_special_init_inode(struct inode *inode, umode_t mode, dev_t rdev);
+void ferry_entry_valid(struct dentry *dentry, const struct fuse_entry_out *out);
+
+/* readdir.c */
+extern const struct file_operations ferry_dir_operations;
+
+/* file.c */
+extern const struct inode_operations ferry_file_inode_operations;
+extern const struct file_operations ferry_file_operations;
+void ferry_file_init_inode(struct inode *inode);
+struct ferry_file *ferry_file_alloc(struct ferry_mount *m);
+/* OPEN or OPENDIR; with -ENOSYS remembered as "no need to" */
+int ferry_file_open(struct inode *inode, struct file *file, bool isdir);
+/* file->private_data and caching mode from what the server said at OPEN or CREATE */
+void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry_file *ff);
+void ferry_file_get(struct ferry_file *ff);
+void ferry_file_put(struct ferry_file *ff);		/* the last one sends RELEASE */
+struct ferry_file *ferry_file_for_write(struct inode *inode);	/* reference, or NULL */
+
+/* cache.c */
+extern const struct address_space_operations ferry_aops;
+ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to);
+ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from);
+int ferry_mmap(struct file *file, struct vm_area_struct *vma);
+int ferry_cache_init(void);				/* of the module */
+void ferry_cache_exit(void);
+int ferry_sync_range(struct address_space *mapping, loff_t start, loff_t end);	/* killable */
+
+/*
+ * A change of size by SETATTR, under i_rwsem: begin, the request, end. begin() takes
+ * mapping->invalidate_lock and writes back what is dirty behind @size, so that no WRITE
+ * can reach the server after the SETATTR and make the file long again; if it fails
+ * there is nothing to end. end() with @done sets i_size and drops pages; it
+ * unlocks.
+ */
+void ferry_zero_tail(struct inode *inode);		/* before a file grows over a gap */
+int ferry_truncate_begin(struct inode *inode, loff_t size);
+void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
+
+/* direct.c */
+ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to);
+ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from);
+
+/* xattr.c */
+extern const struct xattr_handler *const ferry_xattr_handlers[];
+ssize_t ferry_listxattr(struct dentry *dentry, char *list, size_t size);
+
+#endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Requests and servers of whatever class: what is asked of them and how a
+ * request ends.
+ */
+#include "dispatch.h"
+
+void ferry_dispatch(struct ferry_req *req)
+{
+	req->error = 0;
+	req->out_len = 0;
+	req->pushed = 0;
+	req->no_reply = false;
+	req->answered = false;
+
+	switch (req->class) {
+	case FERRY_CLASS_FS:
+		ferry_fs_dispatch(req);
+		break;
+	default:
+		ferry_reply_err(req, -EOPNOTSUPP);
+	}
+}
+FERRY_EXPORT(ferry_dispatch);
+
+/*
+ * From done() on the request is the host's, which may have given it a new message
+ * already: a second answer is noticed only as long as it has not.
+ */
+void ferry_req_end(struct ferry_req *req)
+{
+	req->answered = true;
+	req->host->done(req);
+}
+
+static bool is_answered(const struct ferry_req *req)
+{
+	if (likely(!req->answered))
+		return false;
+	ferry_log(FERRY_LOG_ERR, "%s: answered a request twice (opcode %u, id %llu)",
+		  req->server->backend->name, req->opcode, req->unique);
+	return true;
+}
+
+void ferry_reply_err(struct ferry_req *req, int err)
+{
+	if (is_answered(req))
+		return;
+	if (unlikely(err > 0 || err < -4095))
+		err = -EIO;
+	if (err) {
+		req->error = err;
+		req->out_len = 0;
+		req->pushed = 0;
+	}
+	ferry_req_end(req);
+}
+FERRY_EXPORT(ferry_reply_err);
+
+void *ferry_req_out(struct ferry_req *req, size_t size)
+{
+	if (is_answered(req))
+		return NULL;
+	if (unlikely(!req->nr_out || req->out[0].len < size)) {
+		ferry_reply_err(req, -EIO);
+		return NULL;
+	}
+	req->out_len = size;
+	return req->out[0].p;
+}
+
+struct ferry_server *ferry_req_server(const struct ferry_req *req)
+{
+	return req->server;
+}
+FERRY_EXPORT(ferry_req_server);
+
+const struct ferry_cred *ferry_req_cred(const struct ferry_req *req)
+{
+	return &req->cred;
+}
+FERRY_EXPORT(ferry_req_cred);
+
+u32 ferry_req_data_len(const struct ferry_req *req)
+{
+	return req->data_len;
+}
+FERRY_EXPORT(ferry_req_data_len);
+
+ssize_t ferry_req_pull(struct ferry_req *req, u64 offset,
+		       const struct ferry_iov *iov, unsigned int nr_iov)
+{
+	if (unlikely(!req->data_in || req->answered))
+		return -EINVAL;
+	if (unlikely(offset >= req->data_len))
+		return 0;
+	return req->host->pull(req, offset, iov, nr_iov);
+}
+FERRY_EXPORT(ferry_req_pull);
+
+ssize_t ferry_req_push(struct ferry_req *req, const struct ferry_iov *iov,
+		       unsigned int nr_iov)
+{
+	ssize_t n;
+
+	if (unlikely(req->data_in || req->answered))
+		return -EINVAL;
+	if (unlikely(req->pushed >= req->data_len))
+		return 0;
+	n = req->host->push(req, iov, nr_iov);
+	if (likely(n > 0))
+		req->pushed += n;
+	return n;
+}
+FERRY_EXPORT(ferry_req_push);
+
+int ferry_server_init(struct ferry_server *server, const struct ferry_backend *backend,
+		      u32 class, const char *args)
+{
+	if (backend->abi != FERRY_BACKEND_ABI)
+		return -EPROTO;
+	if (class != FERRY_CLASS_FS || !backend->fs)
+		return -EOPNOTSUPP;
+	server->backend = backend;
+	return ferry_fs_server_init(server, args && *args ? args : NULL);
+}
+FERRY_EXPORT(ferry_server_init);
+
+void ferry_server_destroy(struct ferry_server *server, u32 class)
+{
+	if (class == FERRY_CLASS_FS)
+		ferry_fs_server_destroy(server);
+}
+FERRY_EXPORT(ferry_server_destroy);

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* A backend's argument string: "name=value,name,name=value". */
+#include <ferry/env.h>
+
+/* Length of the option at @opt, up to its comma or the end. */
+static size_t opt_len(const char *opt)
+{
+	const char *comma = strchr(opt, ',');
+
+	return comma ? (size_t)(comma - opt) : strlen(opt);
+}
+
+static size_t name_len(const char *opt, size_t len)
+{
+	const char *eq = memchr(opt, '=', len);
+
+	return eq ? (size_t)(eq - opt) : len;
+}
+
+const char *ferry_opt_find(const char *args, const char *name, size_t *len)
+{
+	const char *found = NULL;
+
+	while (args && *args) {
+		size_t opt = opt_len(args);
+		size_t n = name_len(args, opt);
+
+		/* The last one counts, as with mount options. */
+		if (n == strlen(name) && !memcmp(args, name, n)) {
+			found = args + n + (n < opt);
+			*len = args + opt - found;
+		}
+		args += opt + (args[opt] == ',');
+	}
+	return found;
+}
+FERRY_EXPORT(ferry_opt_find);
+
+static unsigned int suffix_shift(char c)
+{
+	switch (c) {
+	case 'K': case 'k':
+		return 10;
+	case 'M': case 'm':
+		return 20;
+	case 'G': case 'g':
+		return 30;
+	case 'T': case 't':
+		return 40;
+	}
+	return 0;
+}
+
+int ferry_opt_size(const char *args, const char *name, u64 *value)
+{
+	size_t len = 0, i;
+	const char *p = ferry_opt_find(args, name, &len);
+	unsigned int shift = 0;
+	u64 v = 0;
+
+	if (!p)
+		return 0;
+	if (len > 1)
+		shift = suffix_shift(p[len - 1]);
+	if (shift)
+		len--;
+	if (!len)
+		return -EINVAL;
+	for (i = 0; i < len; i++) {
+		unsigned int digit = p[i] - '0';
+
+		if (digit > 9)
+			return -EINVAL;
+		if (v > (~0ULL - digit) / 10)
+			return -ERANGE;
+		v = v * 10 + digit;
+	}
+	if (v > ~0ULL >> shift)
+		return -ERANGE;
+	*value = v << shift;
+	return 0;
+}
+FERRY_EXPORT(ferry_opt_size);
+
+static bool is_known(const char *const *known, const char *name, size_t len)
+{
+	for (; *known; known++)
+		if (strlen(*known) == len && !memcmp(*known, name, len))
+			return true;
+	return false;
+}
+
+int ferry_opt_check(const char *args, const char *const *known)
+{
+	while (args && *args) {
+		size_t opt = opt_len(args);
+		size_t n = name_len(args, opt);
+
+		if (!is_known(known, args, n)) {
+			ferry_log(FERRY_LOG_ERR, "unknown option \"%.*s\"", (int)min(n, (size_t)255),
+				  args);
+			return -EINVAL;
+		}
+		args += opt + (args[opt] == ',');
+	}
+	return 0;
+}
+FERRY_EXPORT(ferry_opt_check);
