@@ -168,10 +168,11 @@ int bench_child(int (*fn)(void *), void *arg, unsigned int timeout);
  * @opts: its standard error goes to a file in opts->base, and its first line into
  *	the message if it fails
  * @out: file for its standard output, or NULL
- * Return: as bench_child(), after a message if it is not 0
+ * Return: as bench_child(), after a message if it is not 0 and the program had one
  */
 int bench_exec(const struct bench_opts *opts, const char *const *argv, const char *out,
 	       unsigned int timeout);
+void bench_first_line(const char *path, char *line, int size);
 bool bench_have_program(const char *name);
 unsigned int bench_children(pid_t *pids, unsigned int max);
 int bench_wait(pid_t pid, unsigned int timeout);
@@ -220,6 +221,8 @@ int bench_measure_compile(struct bench_run *run);
 /* bench_results.c */
 int bench_add(struct bench_results *res, const struct bench_case *cs,
 	      const struct bench_system *sys, double v);
+void bench_forget(struct bench_results *res, const struct bench_case *cs,
+		  const struct bench_system *sys);
 void bench_summarize(struct bench_results *res);
 void bench_free(struct bench_results *res);
 const struct bench_row *bench_find(const struct bench_results *res, const char *name,
