@@ -36,17 +36,16 @@ static const struct ferry_loop_ops *find_loop(const char *name)
 static int start_server(struct ferry_session *session, const struct ferry_backend *backend,
 			const char *args)
 {
-	int err = ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
-
-	if (err == -EPROTO)
-		ferry_log(FERRY_LOG_ERR, "%s: built for another version of ferry: build it anew",
-			  backend->name);
-	else if (err == -EOPNOTSUPP)
+	if (backend->abi != FERRY_BACKEND_ABI) {
+		ferry_log(FERRY_LOG_ERR, "%s: built for backend ABI %u, needed is %u: build it anew",
+			  backend->name, backend->abi, FERRY_BACKEND_ABI);
+		return -EPROTO;
+	}
+	if (!backend->fs) {
 		ferry_log(FERRY_LOG_ERR, "%s: is no filesystem", backend->name);
-	else if (err)
-		ferry_log(FERRY_LOG_ERR, "%s: does not start%s%s: %s", backend->name,
-			  args && *args ? " with " : "", args ? args : "", strerror(-err));
-	return err;
+		return -EOPNOTSUPP;
+	}
+	return ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
 }
 
 int ferry_session_new(const struct ferry_backend *backend, const char *args,
