@@ -1,34 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # ferry: one Makefile for people; Kbuild has the modules, mk files the user side.
+FERRY_VERSION := 0.1.0
 
 # The newest installed headers, unless KDIR says otherwise.
 KDIR ?= $(lastword $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -V))
 
-CC      ?= gcc
-AR      ?= ar
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes -Wshadow
 UFLAGS  := -std=gnu11 $(WARN) -Iinclude -Iinclude/uapi -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC \
-	   -fvisibility=hidden -pthread -MMD -MP
-prefix  ?= /usr/local
+	   -fvisibility=hidden -pthread -MMD -MP -DFERRY_VERSION='"$(FERRY_VERSION)"'
+override FERRY_KCFLAGS += -DFERRY_VERSION=\"$(FERRY_VERSION)\"
+KMAKE    = $(MAKE) -C $(KDIR) M=$(CURDIR) W=1 FERRY_KCFLAGS='$(FERRY_KCFLAGS)'
 B       := build
 
+DESTDIR ?=
+prefix  ?= /usr/local
+bindir  := $(prefix)/bin
+libdir  := $(prefix)/lib
+incdir  := $(prefix)/include
+mandir  := $(prefix)/share/man
+
 .DEFAULT_GOAL := all
-.PHONY: all user modules
-all: user modules
+.PHONY: all user modules install uninstall load unload style deps clean help
+all: user modules ## all of it, the default
 
 include backends/sources.mk
 include lib/lib.mk
 include backends/backends.mk
 include userd/userd.mk
 include tools/tools.mk
+-include selftests/selftests.mk
 
 user: ## libferry, backends, ferryd, ferry: into build/
 
 modules: ## ferry.ko, ferryfs.ko, ferry-*.ko, against KDIR
 	@test -n "$(KDIR)" -a -f "$(KDIR)/Makefile" || { \
 		echo "make: no kernel headers$(if $(KDIR), in $(KDIR)); install them: apt-get install linux-headers-amd64, or set KDIR=" >&2; exit 2; }
-	$(MAKE) -C $(KDIR) M=$(CURDIR) W=1 modules
+	$(KMAKE) modules
 
 # User objects: build/<source path>.o, never beside a source that kbuild compiles.
 $(B)/%.o: %.c
@@ -36,3 +44,26 @@ $(B)/%.o: %.c
 	$(CC) $(UFLAGS) $(CFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+load: ## put this tree's modules into the running kernel
+	@tools/modules load
+
+unload: ## take them out
+	@tools/modules unload
+
+style: ## sparse, W=1, clang-tidy, shellcheck, mandoc, the design's laws; silence means all is well
+	@KDIR='$(KDIR)' FERRY_KCFLAGS='$(FERRY_KCFLAGS)' tools/style
+
+deps: ## install the Debian packages that are missing (tools/packages)
+	@tools/deps
+
+clean: ## remove all that was built
+	rm -rf $(B)
+	find . -name .git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
+		-o -name '.*.cmd' -o -name '.*.d' -o -name modules.order -o -name Module.symvers \
+		-o -name .tmp_versions \) -exec rm -rf {} +
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(filter-out %.d,$(MAKEFILE_LIST)) | \
+		while read -r target text; do printf '  make %-10s %s\n' $$target "$$text"; done
+	@echo 'Variables: KDIR (kernel headers), prefix, DESTDIR, CC, CFLAGS'

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* ferry bench: the results for programs. */
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "bench.h"
+
+static void add_string(struct json_object *obj, const char *key, const char *value)
+{
+	json_object_object_add(obj, key, json_object_new_string(value));
+}
+
+/* First line of @path that begins with @key; what stands behind its ": " */
+static void add_line(struct json_object *obj, const char *key, const char *path, const char *start)
+{
+	FILE *file = fopen(path, "re");
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		const char *value = strstr(line, ": ");
+
+		if (strncmp(line, start, strlen(start)))
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		add_string(obj, key, *start && value ? value + 2 : line);
+		break;
+	}
+	if (file)
+		fclose(file);
+}
+
+static struct json_object *machine(const struct bench_opts *opts)
+{
+	struct json_object *obj = json_object_new_object();
+	struct utsname uts;
+
+	uname(&uts);
+	add_string(obj, "arch", uts.machine);
+	add_line(obj, "cpu", "/proc/cpuinfo", "model name");
+	json_object_object_add(obj, "cpus", json_object_new_int64(sysconf(_SC_NPROCESSORS_ONLN)));
+	json_object_object_add(obj, "memory_bytes",
+			       json_object_new_int64((int64_t)sysconf(_SC_PHYS_PAGES) *
+						     sysconf(_SC_PAGESIZE)));
+	add_line(obj, "cmdline", "/proc/cmdline", "");
+	add_line(obj, "clocksource",
+		 "/sys/devices/system/clocksource/clocksource0/current_clocksource", "");
+	json_object_object_add(obj, "icount", json_object_new_boolean(opts->icount));
+	json_object_object_add(obj, "pinned_cpu", json_object_new_int(opts->cpu));
+	return obj;
+}
+
+static struct json_object *rows(const struct bench_opts *opts, const struct bench_results *res)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (unsigned int i = 0; i < res->nr; i++) {
+		const struct bench_row *row = &res->rows[i];
+		struct json_object *obj = json_object_new_object();
+
+		add_string(obj, "case", row->cs->name);
+		add_string(obj, "system", row->sys ? row->sys->system : "machine");
+		add_string(obj, "placement", row->sys ? row->sys->placement : "");
+		add_string(obj, "wait", row->sys ? row->sys->wait : "");
+		add_string(obj, "unit", opts->icount ? "instr" : row->cs->unit);
+		json_object_object_add(obj, "median", json_object_new_double(row->median));
+		json_object_object_add(obj, "p10", json_object_new_double(row->p10));
+		json_object_object_add(obj, "p90", json_object_new_double(row->p90));
+		json_object_object_add(obj, "n", json_object_new_int64(row->samples.nr));
+		json_object_array_add(array, obj);
+	}
+	return array;
+}
+
+/* Return: 0, or 1 after a message */
+int bench_json(const struct bench_opts *opts, const struct bench_results *res)
+{
+	struct json_object *root = json_object_new_object();
+	struct utsname uts;
+	int err;
+
+	uname(&uts);
+	add_string(root, "kernel", uts.release);
+	add_string(root, "command", opts->command);
+	json_object_object_add(root, "machine", machine(opts));
+	json_object_object_add(root, "rows", rows(opts, res));
+	err = json_object_to_file_ext(opts->json, root,
+				      JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+	if (err)
+		bench_say("%s: cannot be written: %s", opts->json, json_util_get_last_err());
+	json_object_put(root);
+	return err ? 1 : 0;
+}

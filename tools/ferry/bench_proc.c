@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* ferry bench: child processes, pinning, and what is said on the way. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+volatile sig_atomic_t bench_stop;
+
+static bool progress_shown;
+
+void bench_progress_end(void)
+{
+	if (progress_shown)
+		fputs("\r\033[K", stderr);
+	progress_shown = false;
+}
+
+void bench_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	bench_progress_end();
+	fputs("ferry bench: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+void bench_progress(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	bench_progress_end();
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fflush(stderr);
+	progress_shown = true;
+}
+
+double bench_now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1e6 + ts.tv_nsec / 1e3;
+}
+
+int bench_wait(pid_t pid, unsigned int timeout)
+{
+	struct pollfd pfd = { .events = POLLIN, .fd = pidfd_open(pid, 0) };
+	double end = bench_now_us() + timeout * 1e6;
+	int err = 0, ready = 0;
+
+	if (pfd.fd < 0)
+		return -errno;
+	/* In slices: a signal between the look at bench_stop and poll() must not get lost. */
+	while (!ready && !err) {
+		ready = poll(&pfd, 1, 500) > 0;
+		if (ready)
+			break;
+		if (bench_stop)
+			err = -EINTR;
+		else if (bench_now_us() > end)
+			err = -ETIMEDOUT;
+	}
+	close(pfd.fd);
+	return err;
+}
+
+static void child_start(int (*fn)(void *), void *arg)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	_exit(fn(arg));
+}
+
+int bench_child(int (*fn)(void *), void *arg, unsigned int timeout)
+{
+	int err, status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid)
+		child_start(fn, arg);
+	setpgid(pid, pid);
+	err = bench_wait(pid, timeout);
+	if (err)
+		kill(-pid, SIGKILL);
+	if (waitpid(pid, &status, 0) < 0)
+		return -errno;
+	if (err)
+		return err;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
+}
+
+struct exec {
+	const char *const *argv;
+	const char *out;
+	char errors[BENCH_PATH_MAX + 16];
+};
+
+static int redirect(const char *path, int flags, int to)
+{
+	int fd = open(path, flags | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -1 : dup2(fd, to);
+}
+
+static int exec_child(void *arg)
+{
+	const struct exec *e = arg;
+
+	if (redirect("/dev/null", O_RDONLY, 0) < 0 ||
+	    redirect(e->out, O_WRONLY | O_CREAT | O_TRUNC, 1) < 0 ||
+	    redirect(e->errors, O_WRONLY | O_CREAT | O_TRUNC, 2) < 0)
+		return 126;
+	execvp(e->argv[0], (char *const *)e->argv);
+	dprintf(2, "%s\n", strerror(errno));
+	return 127;
+}
+
+static void first_line(const char *path, char *line, int size)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file || !fgets(line, size, file))
+		snprintf(line, size, "(it says nothing)");
+	line[strcspn(line, "\n")] = '\0';
+	if (file)
+		fclose(file);
+}
+
+int bench_exec(const struct bench_opts *opts, const char *const *argv, const char *out,
+	       unsigned int timeout)
+{
+	struct exec e = { .argv = argv, .out = out ? out : "/dev/null" };
+	char line[300];
+	int err;
+
+	snprintf(e.errors, sizeof(e.errors), "%s/stderr", opts->base);
+	err = bench_child(exec_child, &e, timeout);
+	if (err == -ETIMEDOUT) {
+		bench_say("%s: killed, it took more than %u s", argv[0], timeout);
+	} else if (err && err != -EINTR) {
+		first_line(e.errors, line, sizeof(line));
+		bench_say("%s failed: %s", argv[0], line);
+	}
+	return err;
+}
+
+bool bench_have_program(const char *name)
+{
+	const char *path = getenv("PATH");
+	char *copy, *at, *dir, file[PATH_MAX];
+	bool found = false;
+
+	copy = at = strdup(path ? path : "/usr/sbin:/usr/bin:/sbin:/bin");
+	while (!found && (dir = strsep(&at, ":"))) {
+		snprintf(file, sizeof(file), "%s/%s", dir, name);
+		found = !access(file, X_OK);
+	}
+	free(copy);
+	return found;
+}
+
+/* Our children, with those that became ours because their parents have ended. */
+unsigned int bench_children(pid_t *pids, unsigned int max)
+{
+	char path[64];
+	unsigned int nr = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (nr < max && fscanf(file, "%d", &pids[nr]) == 1)
+		nr++;
+	fclose(file);
+	return nr;
+}
+
+/* All threads of a process; those that it makes later inherit it. */
+void bench_pin(pid_t pid, int cpu)
+{
+	char path[64];
+	struct dirent *entry;
+	cpu_set_t set;
+	DIR *dir;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			sched_setaffinity(atoi(entry->d_name), sizeof(set), &set);
+	closedir(dir);
+}

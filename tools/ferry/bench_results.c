@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* ferry bench: samples, and what becomes of them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+static struct bench_row *row_get(struct bench_results *res, const struct bench_case *cs,
+				 const struct bench_system *sys)
+{
+	struct bench_row *row;
+
+	for (unsigned int i = 0; i < res->nr; i++)
+		if (res->rows[i].cs == cs && res->rows[i].sys == sys)
+			return &res->rows[i];
+	row = &res->rows[res->nr++];
+	*row = (struct bench_row){ .cs = cs, .sys = sys };
+	return row;
+}
+
+int bench_add(struct bench_results *res, const struct bench_case *cs,
+	      const struct bench_system *sys, double v)
+{
+	struct bench_samples *s = &row_get(res, cs, sys)->samples;
+
+	if (s->nr == s->max) {
+		size_t max = s->max ? s->max * 2 : 64;
+		double *more = realloc(s->v, max * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		s->v = more;
+		s->max = max;
+	}
+	s->v[s->nr++] = v;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Between two samples in proportion; @s is sorted and not empty. */
+static double quantile(const struct bench_samples *s, double q)
+{
+	double at = q * (s->nr - 1);
+	size_t low = at;
+	size_t high = low + 1 < s->nr ? low + 1 : low;
+
+	return s->v[low] + (at - low) * (s->v[high] - s->v[low]);
+}
+
+void bench_summarize(struct bench_results *res)
+{
+	for (unsigned int i = 0; i < res->nr; i++) {
+		struct bench_row *row = &res->rows[i];
+
+		qsort(row->samples.v, row->samples.nr, sizeof(double), compare);
+		row->median = quantile(&row->samples, 0.5);
+		row->p10 = quantile(&row->samples, 0.1);
+		row->p90 = quantile(&row->samples, 0.9);
+	}
+}
+
+void bench_free(struct bench_results *res)
+{
+	for (unsigned int i = 0; i < res->nr; i++)
+		free(res->rows[i].samples.v);
+}
+
+/* By the name of the case and the id of the system; NULL: not measured */
+const struct bench_row *bench_find(const struct bench_results *res, const char *name,
+				   const char *id)
+{
+	for (unsigned int i = 0; i < res->nr; i++) {
+		const struct bench_row *row = &res->rows[i];
+
+		if (row->sys && !strcmp(row->cs->name, name) && !strcmp(row->sys->id, id))
+			return row;
+	}
+	return NULL;
+}
+
+/* Of the time that one operation or one byte takes: below 1 is faster. */
+double bench_ratio(const struct bench_row *row, const struct bench_row *to)
+{
+	if (row->cs->flags & BENCH_RATE)
+		return to->median / row->median;
+	return row->median / to->median;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* ferry bench: tight loops over small operations. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define ICOUNT_OPS	500
+#define ICOUNT_BATCH	50
+#define WALL_BATCH	20
+#define DIR_NAMES	10000
+
+struct loop {
+	int fd;
+	int peer;
+	void *buf;
+};
+
+typedef bool (*loop_op)(struct loop *l);
+
+static bool batch(struct loop *l, loop_op op, unsigned int nr, double *us)
+{
+	double start = bench_now_us();
+
+	for (unsigned int i = 0; i < nr; i++)
+		if (!op(l))
+			return false;
+	*us = (bench_now_us() - start) / nr;
+	return true;
+}
+
+/*
+ * By instructions the number of operations is fixed, so that a run is repeatable;
+ * by the clock the time is. A quarter more goes first as the warm-up.
+ */
+static bool loop(struct bench_run *run, struct loop *l, loop_op op)
+{
+	bool icount = run->opts->icount;
+	unsigned int nr = icount ? ICOUNT_BATCH : WALL_BATCH;
+	double length = run->opts->quick ? 50e3 : 200e3;
+	double end, us;
+
+	end = bench_now_us() + length / 4;
+	for (unsigned int i = 0; icount ? i < ICOUNT_OPS / ICOUNT_BATCH / 4 : bench_now_us() < end; i++)
+		if (!batch(l, op, nr, &us))
+			return false;
+	end = bench_now_us() + length;
+	for (unsigned int i = 0; icount ? i < ICOUNT_OPS / ICOUNT_BATCH : bench_now_us() < end; i++) {
+		if (!batch(l, op, nr, &us))
+			return false;
+		bench_sample(run, us);
+	}
+	return true;
+}
+
+static bool op_pipe(struct loop *l)
+{
+	char c = 0;
+
+	return write(l->peer, &c, 1) == 1 && read(l->fd, &c, 1) == 1;
+}
+
+static void echo(int from, int to)
+{
+	char c;
+
+	while (read(from, &c, 1) == 1 && write(to, &c, 1) == 1)
+		;
+	_exit(0);
+}
+
+int bench_measure_pipe(struct bench_run *run)
+{
+	int there[2], back[2];
+	struct loop l;
+	bool good;
+	pid_t pid;
+
+	if (pipe(there) || pipe(back))
+		return bench_fail(run, "pipe");
+	pid = fork();
+	if (pid < 0)
+		return bench_fail(run, "fork");
+	if (!pid) {
+		close(there[1]);
+		echo(there[0], back[1]);
+	}
+	close(back[1]);
+	l = (struct loop){ .fd = back[0], .peer = there[1] };
+	good = loop(run, &l, op_pipe);
+	close(there[1]);
+	waitpid(pid, NULL, 0);
+	return good ? 0 : bench_fail(run, "pipe");
+}
+
+/* The root itself: one request, whatever the lifetime of names is. */
+static bool op_stat(struct loop *l)
+{
+	struct stat st;
+
+	return !fstatat(l->fd, ".", &st, 0);
+}
+
+int bench_measure_stat(struct bench_run *run)
+{
+	struct loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY) };
+
+	if (l.fd < 0)
+		return bench_fail(run, "open");
+	return loop(run, &l, op_stat) ? 0 : bench_fail(run, "stat");
+}
+
+static bool op_create(struct loop *l)
+{
+	int fd = openat(l->fd, "file", O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+	return fd >= 0 && !close(fd) && !unlinkat(l->fd, "file", 0);
+}
+
+int bench_measure_create(struct bench_run *run)
+{
+	struct loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY) };
+
+	if (l.fd < 0)
+		return bench_fail(run, "open");
+	return loop(run, &l, op_create) ? 0 : bench_fail(run, "create and unlink");
+}
+
+static bool op_read(struct loop *l)
+{
+	return pread(l->fd, l->buf, 4096, 0) == 4096;
+}
+
+static bool op_write(struct loop *l)
+{
+	return pwrite(l->fd, l->buf, 4096, 0) == 4096;
+}
+
+static int direct(struct bench_run *run, loop_op op, const char *what)
+{
+	char path[BENCH_PATH_MAX + 8];
+	struct loop l;
+
+	snprintf(path, sizeof(path), "%s/data", run->mount->dir);
+	l.fd = open(path, O_RDWR | O_DIRECT);
+	if (l.fd < 0)
+		return bench_fail(run, "open with O_DIRECT");
+	l.buf = aligned_alloc(4096, 4096);
+	if (!l.buf)
+		return bench_fail(run, "aligned_alloc");
+	memset(l.buf, 'f', 4096);
+	return loop(run, &l, op) ? 0 : bench_fail(run, what);
+}
+
+int bench_measure_read(struct bench_run *run)
+{
+	return direct(run, op_read, "pread");
+}
+
+int bench_measure_write(struct bench_run *run)
+{
+	return direct(run, op_write, "pwrite");
+}
+
+int bench_prepare_readdir(struct bench_run *run)
+{
+	char name[32];
+	int dir = open(run->mount->dir, O_PATH | O_DIRECTORY);
+
+	if (dir < 0 || mkdirat(dir, "names", 0755))
+		return bench_fail(run, "mkdir");
+	for (unsigned int i = 0; i < DIR_NAMES; i++) {
+		snprintf(name, sizeof(name), "names/file-%05u", i);
+		if (mknodat(dir, name, S_IFREG | 0644, 0))
+			return bench_fail(run, "mknod");
+	}
+	close(dir);
+	return 0;
+}
+
+/* Return: names found, or a negative number */
+static int list(int at)
+{
+	int nr = 0, fd = openat(at, "names", O_RDONLY | O_DIRECTORY);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		return -1;
+	errno = 0;
+	while (readdir(dir))
+		nr++;
+	return closedir(dir) || errno ? -1 : nr;
+}
+
+int bench_measure_readdir(struct bench_run *run)
+{
+	int dir = open(run->mount->dir, O_PATH | O_DIRECTORY);
+
+	if (dir < 0)
+		return bench_fail(run, "open");
+	for (int i = 0; i < 3; i++) {
+		double start;
+		int nr;
+
+		/* A listing that the kernel has kept would be no request at all. */
+		if (mknodat(dir, "names/other", S_IFREG | 0644, 0) ||
+		    unlinkat(dir, "names/other", 0))
+			return bench_fail(run, "mknod and unlink");
+		start = bench_now_us();
+		nr = list(dir);
+		if (nr < 0)
+			return bench_fail(run, "readdir");
+		if (nr != DIR_NAMES + 2) {
+			errno = EIO;
+			return bench_fail(run, "readdir: names are missing or doubled");
+		}
+		bench_sample(run, bench_now_us() - start);
+	}
+	return 0;
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* ferry: one command, a verb for each thing to do. */
+#include "ferry.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct verb {
+	const char *name;
+	const char *title;	/* argv[0], so that getopt's messages begin with it */
+	int (*run)(int argc, char **argv);
+	const char *summary;
+} verbs[] = {
+	{ "mount", "ferry mount", cmd_mount, "mount a filesystem, served by a daemon or in the kernel" },
+	{ "umount", "ferry umount", cmd_umount, "take a ferry mount away" },
+	{ "list", "ferry list", cmd_list, "show the channels: who serves what, where and how much" },
+	{ "bench", "ferry bench", cmd_bench, "measure placements and wait styles against FUSE and tmpfs" },
+	{ "version", "ferry version", cmd_version, "show versions of command, module and kernel" },
+};
+
+#define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+void complain(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fprintf(stderr, "%s: ", program_invocation_short_name);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+}
+
+int bad_usage(const char *verb, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fprintf(stderr, "ferry %s: ", verb);
+	vfprintf(stderr, fmt, ap);
+	fprintf(stderr, "; see ferry %s --help\n", verb);
+	va_end(ap);
+	return EXIT_USAGE;
+}
+
+const char *human(uint64_t n, unsigned int base, char *buf, size_t size)
+{
+	static const char *const units[] = { "", "k", "M", "G", "T", "P", "E" };
+	static const char *const binary[] = { "", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei" };
+	double value = (double)n;
+	size_t i = 0;
+
+	while (value >= base && i < 6) {
+		value /= base;
+		i++;
+	}
+	snprintf(buf, size, "%.*f%s", i && value < 100 ? 1 : 0, value,
+		 base == 1024 ? binary[i] : units[i]);
+	return buf;
+}
+
+static void print_help(void)
+{
+	size_t i;
+
+	puts("Usage: ferry VERB [ARGUMENTS]\n");
+	for (i = 0; i < NR_VERBS; i++)
+		printf("  %-9s %s\n", verbs[i].name, verbs[i].summary);
+	puts("  help      show help for a verb: ferry help VERB, or ferry VERB --help");
+	puts("\nSee ferry(8), and ferry(7) for what ferry is.");
+}
+
+/* How many single-letter changes make @a of @b. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[16], i, j, diag, up, n = strlen(b);
+
+	for (j = 0; j <= n; j++)
+		row[j] = j;
+	for (i = 1; a[i - 1]; i++) {
+		diag = row[0];
+		row[0] = i;
+		for (j = 1; j <= n; j++) {
+			up = row[j];
+			row[j] = diag + (a[i - 1] != b[j - 1]);
+			if (row[j] > up + 1)
+				row[j] = up + 1;
+			if (row[j] > row[j - 1] + 1)
+				row[j] = row[j - 1] + 1;
+			diag = up;
+		}
+	}
+	return row[n];
+}
+
+static int unknown_verb(const char *name)
+{
+	size_t i, d, least = 3;
+	const char *near = NULL;
+
+	for (i = 0; i < NR_VERBS; i++) {
+		d = distance(name, verbs[i].name);
+		if (d < least) {
+			least = d;
+			near = verbs[i].name;
+		}
+	}
+	if (near)
+		complain("unknown verb '%s'; did you mean '%s'?", name, near);
+	else
+		complain("unknown verb '%s'; ferry help lists them", name);
+	return EXIT_USAGE;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NR_VERBS; i++) {
+		if (!strcmp(verbs[i].name, name))
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+static int run(const struct verb *verb, int argc, char **argv)
+{
+	argv[0] = (char *)verb->title;
+	return verb->run(argc, argv);
+}
+
+static int help(const char *name)
+{
+	char *argv[] = { NULL, (char *)"--help", NULL };
+	const struct verb *verb;
+
+	if (!name || !strcmp(name, "help")) {
+		print_help();
+		return EXIT_SUCCESS;
+	}
+	verb = find_verb(name);
+	return verb ? run(verb, 2, argv) : unknown_verb(name);
+}
+
+int main(int argc, char **argv)
+{
+	const struct verb *verb;
+
+	if (!strcmp(program_invocation_short_name, "mount.ferry"))
+		return mount_helper(argc, argv);
+	if (argc < 2) {
+		complain("a verb is needed: mount, umount, list, bench, version or help");
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return help(argv[2]);
+	if (!strcmp(argv[1], "--version"))
+		argv[1] = (char *)"version";
+	verb = find_verb(argv[1]);
+	return verb ? run(verb, argc - 1, argv + 1) : unknown_verb(argv[1]);
+}

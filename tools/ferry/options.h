@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* Mount options: ours, the VFS's and the filesystem's, told apart. */
+#ifndef FERRY_OPTIONS_H
+#define FERRY_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/**
+ * struct options - a mount option string, taken apart
+ * @kernel: placement=kernel was given
+ * @wait: the wait style, NULL: the server's choice
+ * @queues: 0: the server's choice
+ * @depth: slots of a queue, 0: the server's choice
+ * @no_allow_other: the mount is its owner's alone
+ * @no_default_permissions: the kernel does no permission checks of its own
+ * @flags: MS_* of the generic options
+ * @vfs: the generic options as text, "ro,nosuid"; never NULL
+ * @fs: what is left for ferryfs, "attr_timeout=0"; never NULL
+ */
+struct options {
+	bool kernel;
+	char *wait;
+	unsigned int queues;
+	unsigned int depth;
+	bool no_allow_other;
+	bool no_default_permissions;
+	unsigned long flags;
+	char *vfs;
+	char *fs;
+};
+
+/**
+ * options_parse() - take an option string apart
+ * @opts: zeroed memory; options_free() it, also after an error
+ * @str: as after -o, NULL is ""
+ * @err: room for one line that says what is wrong
+ *
+ * Options for user space alone (x-*, _netdev, nofail, auto ...) are dropped.
+ * Of options that contradict each other the last one counts.
+ * Return: 0, or -EINVAL, -ENOMEM with @err filled in
+ */
+int options_parse(struct options *opts, const char *str, char *err, size_t size);
+void options_free(struct options *opts);
+
+/** options_drop_unknown() - forget those of opts->fs that ferryfs does not know */
+int options_drop_unknown(struct options *opts);
+
+/**
+ * options_for_ferryd() - the string for ferryd's -o
+ * Return: to be freed; "" if there is nothing to say; NULL: no memory
+ */
+char *options_for_ferryd(const struct options *opts);
+
+#endif

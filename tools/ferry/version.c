@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* ferry version: what is installed and what is running. */
+#include "ferry.h"
+#include "modules.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include <ferry/backend.h>
+#include <json-c/json.h>
+#include <linux/ferry.h>
+
+static const char usage[] =
+	"Usage: ferry version [--features] [--json]\n"
+	"\n"
+	"Show the versions of this command, of the loaded module and of the kernel.\n"
+	"\n"
+	"  --features  placements, wait styles and backends in the kernel as well\n"
+	"  --json      print an object for programs\n"
+	"  -h, --help  show this help\n";
+
+static struct json_object *string_or_null(const char *str)
+{
+	return str ? json_object_new_string(str) : NULL;
+}
+
+static struct json_object *names_array(const struct backends *list)
+{
+	struct json_object *array = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < list->nr; i++)
+		json_object_array_add(array, json_object_new_string(list->names[i]));
+	return array;
+}
+
+static struct json_object *words_array(const char *const *words)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (; *words; words++)
+		json_object_array_add(array, json_object_new_string(*words));
+	return array;
+}
+
+static struct json_object *features(void)
+{
+	static const char *const placements[] = { "user", "kernel", NULL };
+	static const char *const styles[] = { "sync", "rw", NULL };
+	static const char *const classes[] = { "fs", NULL };
+	struct json_object *o = json_object_new_object();
+	struct backends loaded = { 0 }, installed = { 0 };
+
+	backends_loaded(&loaded);
+	backends_installed(&installed);
+	json_object_object_add(o, "classes", words_array(classes));
+	json_object_object_add(o, "placements", words_array(placements));
+	json_object_object_add(o, "wait_styles", words_array(styles));
+	json_object_object_add(o, "kernel_backends_loaded", names_array(&loaded));
+	json_object_object_add(o, "kernel_backends_installed", names_array(&installed));
+	backends_free(&loaded);
+	backends_free(&installed);
+	return o;
+}
+
+/* One object is filled; people and programs are shown the same. */
+static struct json_object *collect(bool with_features)
+{
+	struct json_object *o = json_object_new_object(), *module = NULL;
+	char version[64], loaded[64], installed[64];
+	struct utsname uts;
+
+	uname(&uts);
+	json_object_object_add(o, "version", json_object_new_string(FERRY_VERSION));
+	json_object_object_add(o, "abi", json_object_new_int(FERRY_ABI));
+	json_object_object_add(o, "backend_abi", json_object_new_int(FERRY_BACKEND_ABI));
+	json_object_object_add(o, "kernel", json_object_new_string(uts.release));
+	if (module_attr("ferry", "initstate", version, sizeof(version))) {
+		module = json_object_new_object();
+		json_object_object_add(module, "version", string_or_null(
+			module_attr("ferry", "version", version, sizeof(version))));
+		json_object_object_add(module, "srcversion", string_or_null(
+			module_attr("ferry", "srcversion", loaded, sizeof(loaded))));
+		json_object_object_add(module, "installed_srcversion", string_or_null(
+			module_installed("ferry", "srcversion", installed, sizeof(installed))));
+	}
+	json_object_object_add(o, "module", module);
+	if (with_features)
+		json_object_object_add(o, "features", features());
+	return o;
+}
+
+static const char *get(struct json_object *o, const char *key)
+{
+	return json_object_get_string(json_object_object_get(o, key));
+}
+
+static void print_module(struct json_object *module)
+{
+	const char *version, *loaded, *installed;
+
+	if (!module) {
+		puts("module   not loaded: modprobe ferry, or make load");
+		return;
+	}
+	version = get(module, "version");
+	loaded = get(module, "srcversion");
+	installed = get(module, "installed_srcversion");
+	printf("module   %s\n", version ? version : "of unknown version");
+	if (version && strcmp(version, FERRY_VERSION))
+		printf("         not this command's version: make unload load, or install both anew\n");
+	if (loaded && installed && strcmp(loaded, installed))
+		printf("         not the installed one: modprobe -r ferryfs ferry; modprobe ferryfs\n");
+}
+
+static void print_features(struct json_object *o)
+{
+	struct json_object *word;
+	size_t i;
+
+	json_object_object_foreach(o, key, array) {
+		printf("%s:", key);
+		for (i = 0; i < json_object_array_length(array); i++) {
+			word = json_object_array_get_idx(array, i);
+			printf(" %s", json_object_get_string(word));
+		}
+		puts(i ? "" : " none");
+	}
+}
+
+static void print_people(struct json_object *o)
+{
+	struct json_object *more = json_object_object_get(o, "features");
+
+	printf("ferry    %s (ABI %s, backend ABI %s)\n", get(o, "version"), get(o, "abi"),
+	       get(o, "backend_abi"));
+	print_module(json_object_object_get(o, "module"));
+	printf("kernel   %s\n", get(o, "kernel"));
+	if (more)
+		print_features(more);
+}
+
+int cmd_version(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "features", no_argument, NULL, 'F' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	bool json = false, with_features = false;
+	struct json_object *o;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		switch (opt) {
+		case 'F':
+			with_features = true;
+			break;
+		case 'j':
+			json = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc)
+		return bad_usage("version", "unexpected argument %s", argv[optind]);
+	o = collect(with_features);
+	if (json)
+		puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+						       JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		print_people(o);
+	json_object_put(o);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * fuse-peer: what ferry's null and memfs backends do, served by FUSE. It exists
+ * to be compared with, so it is built the way a good FUSE server is built.
+ */
+#ifndef FUSE_PEER_H
+#define FUSE_PEER_H
+
+#define FUSE_USE_VERSION	312
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+
+#define PEER_MAX_WRITE		(1U << 20)
+
+/**
+ * struct peer - one mount
+ * @attr_timeout: seconds
+ * @entry_timeout: seconds
+ * @size: bytes that the memory peer may hold
+ */
+struct peer {
+	double attr_timeout;
+	double entry_timeout;
+	unsigned long long size;
+};
+
+/**
+ * peer_init_conn() - settings that both peers share, for their init operation
+ * @writeback: let the kernel cache writes
+ */
+void peer_init_conn(struct fuse_conn_info *conn, bool writeback);
+
+extern const struct fuse_lowlevel_ops null_ops;
+extern const struct fuse_lowlevel_ops memory_ops;
+
+#endif
