@@ -21,7 +21,7 @@ incdir  := $(prefix)/include
 mandir  := $(prefix)/share/man
 
 .DEFAULT_GOAL := all
-.PHONY: all user modules install uninstall load unload style deps clean help
+.PHONY: all user modules load unload style deps clean help
 all: user modules ## all of it, the default
 
 include backends/sources.mk
@@ -29,6 +29,7 @@ include lib/lib.mk
 include backends/backends.mk
 include userd/userd.mk
 include tools/tools.mk
+include tools/install.mk
 -include selftests/selftests.mk
 
 user: ## libferry, backends, ferryd, ferry: into build/
@@ -61,7 +62,7 @@ clean: ## remove all that was built
 	rm -rf $(B)
 	find . -name .git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
 		-o -name '.*.cmd' -o -name '.*.d' -o -name modules.order -o -name Module.symvers \
-		-o -name .tmp_versions \) -exec rm -rf {} +
+		-o -name .tmp_versions -o -path './kmod/compat/have.h*' \) -exec rm -rf {} +
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(filter-out %.d,$(MAKEFILE_LIST)) | \

@@ -34,8 +34,6 @@ static int set_size(struct memfs *fs, struct memfs_node *node, u64 size)
 {
 	if (node->type != S_IFREG)
 		return node->type == S_IFDIR ? -EISDIR : -EINVAL;
-	if (size > MEMFS_SIZE_MAX)
-		return -EFBIG;
 	memfs_data_resize(fs, node, size);
 	memfs_node_changed(node, true);
 	memfs_xattr_drop_caps(fs, node);
@@ -121,6 +119,8 @@ static void memfs_open(struct ferry_req *req, u64 id, struct ferry_handle *handl
 		node = memfs_node_write(fs, id);
 		if (node) {
 			err = set_size(fs, node, 0);
+			if (!err && handle->keep & FERRY_OPEN_KILL_SUID)
+				memfs_node_kill_suid(node);
 			ferry_write_unlock(&node->lock);
 		}
 	} else {

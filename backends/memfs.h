@@ -34,7 +34,6 @@
 #include <ferry/fs.h>
 
 #define MEMFS_NAME_MAX		255
-#define MEMFS_TARGET_MAX	4095		/* bytes of a symlink's target */
 #define MEMFS_LINK_MAX		65000		/* names of one node, directories aside */
 #define MEMFS_SIZE_MAX		(~0ULL >> 1)	/* bytes of a file */
 #define MEMFS_NODES_MAX		(1U << 27)	/* what the table holds */
@@ -138,7 +137,7 @@ struct memfs_node {
  * struct memfs - one server
  * @tree: see lock order
  * @nodes_lock: covers the table's growth and the four fields behind it
- * @free: dead nodes
+ * @dead: nodes that wait for their next life
  * @nr_known: nodes that the table holds, dead or alive; also the last index
  * @nr_nodes: nodes alive, and names beyond the first of each
  * @max_nodes: limit of @nr_nodes; constant
@@ -152,7 +151,7 @@ struct memfs {
 	struct ferry_rwlock tree;
 
 	struct ferry_mutex nodes_lock;
-	struct memfs_node *free;
+	struct memfs_node *dead;
 	u32 nr_known;
 	u32 nr_nodes;
 	u32 max_nodes;

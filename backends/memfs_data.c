@@ -254,9 +254,6 @@ static s64 pull_file(struct ferry_req *req, struct memfs_node *node, u64 off, u6
 
 	if (!len)
 		return 0;
-	if (off >= MEMFS_SIZE_MAX)
-		return -EFBIG;
-	len = min(len, MEMFS_SIZE_MAX - off);
 	iov = iov_get(few, span_pages(off, len), &room);
 	while (done < len && !err) {
 		u64 pos = off + done;
@@ -319,19 +316,15 @@ static s64 seek(const struct memfs_node *node, u64 off, u32 whence)
 
 	if (off >= node->size)
 		return -ENXIO;
-	switch (whence) {
-	case SEEK_DATA:
+	if (whence == SEEK_DATA) {
 		if (!memfs_map_next(&node->pages, &nr) || nr > PAGE_OF(node->size - 1))
 			return -ENXIO;
 		return max(off, nr * FERRY_PAGE_SIZE);
-	case SEEK_HOLE:
-		while (memfs_map_get(&node->pages, nr))
-			nr++;
-		off = max(off, nr * FERRY_PAGE_SIZE);
-		return min(off, node->size);
-	default:
-		return -EINVAL;
 	}
+	while (memfs_map_get(&node->pages, nr))
+		nr++;
+	off = max(off, nr * FERRY_PAGE_SIZE);
+	return min(off, node->size);
 }
 
 void memfs_lseek(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off,
@@ -384,11 +377,6 @@ static int preallocate(struct memfs *fs, struct memfs_node *node, u64 off, u64 l
 static int allocate(struct memfs *fs, struct memfs_node *node, u32 mode, u64 off, u64 len)
 {
 	int err = 0;
-
-	if (!len)
-		return -EINVAL;
-	if (off > MEMFS_SIZE_MAX || len > MEMFS_SIZE_MAX - off)
-		return -EFBIG;
 
 	switch (mode) {
 	case 0:

@@ -155,10 +155,6 @@ void memfs_lookup(struct ferry_req *req, u64 parent, const char *name)
 	struct memfs_name *n;
 	u64 id;
 
-	if (len > MEMFS_NAME_MAX) {
-		ferry_reply_err(req, -ENAMETOOLONG);
-		return;
-	}
 	dir = memfs_node_read(fs, parent);
 	if (!dir) {
 		ferry_reply_err(req, -ESTALE);

@@ -2,23 +2,10 @@
 /* Operations that change names. See memfs.h for the order of the locks. */
 #include "memfs.h"
 
-/* May a file be given this name? Its length is left in @len. */
-static int name_check(const char *name, size_t *len)
-{
-	*len = strlen(name);
-	if (*len > MEMFS_NAME_MAX)
-		return -ENAMETOOLONG;
-	if (!*len || !strcmp(name, ".") || !strcmp(name, "..") || strchr(name, '/'))
-		return -EINVAL;
-	return 0;
-}
-
 static int set_target(struct memfs_node *node, const char *target)
 {
 	size_t len = strlen(target);
 
-	if (len > MEMFS_TARGET_MAX)
-		return -ENAMETOOLONG;
 	node->target = ferry_alloc(len + 1);
 	if (!node->target)
 		return -ENOMEM;
@@ -34,14 +21,9 @@ static int make(struct ferry_req *req, u64 parent, const char *name, u32 mode, u
 	const struct ferry_cred *cred = ferry_req_cred(req);
 	struct memfs *fs = memfs_of(req);
 	struct memfs_node *dir, *node;
-	size_t len;
-	u32 hash;
+	size_t len = strlen(name);
+	u32 hash = memfs_name_hash(fs, name, len);
 	int err;
-
-	err = name_check(name, &len);
-	if (err)
-		return err;
-	hash = memfs_name_hash(fs, name, len);
 
 	ferry_read_lock(&fs->tree);
 	dir = memfs_dir_write(fs, parent, &err);
@@ -282,9 +264,6 @@ static int rename_check(const struct memfs_node *dir, const struct memfs_node *n
 {
 	bool exchange = flags & FERRY_RENAME_EXCHANGE;
 
-	if (flags & ~(FERRY_RENAME_NOREPLACE | FERRY_RENAME_EXCHANGE) ||
-	    (exchange && flags & FERRY_RENAME_NOREPLACE))
-		return -EINVAL;
 	if (node->type == S_IFDIR && is_below(new_dir, node))
 		return -EINVAL;
 	if (!to)
@@ -364,15 +343,11 @@ void memfs_rename(struct ferry_req *req, u64 parent, const char *name, u64 new_p
 		  const char *new_name, u32 flags)
 {
 	struct memfs *fs = memfs_of(req);
-	size_t len;
 	int err;
 
-	err = name_check(new_name, &len);
-	if (!err) {
-		ferry_write_lock(&fs->tree);
-		err = rename_name(fs, parent, name, new_parent, new_name, flags);
-		ferry_write_unlock(&fs->tree);
-	}
+	ferry_write_lock(&fs->tree);
+	err = rename_name(fs, parent, name, new_parent, new_name, flags);
+	ferry_write_unlock(&fs->tree);
 	ferry_reply_err(req, err);
 }
 
@@ -422,14 +397,10 @@ void memfs_link(struct ferry_req *req, u64 id, u64 new_parent, const char *new_n
 {
 	struct memfs *fs = memfs_of(req);
 	struct ferry_entry entry;
-	size_t len;
 	int err;
 
-	err = name_check(new_name, &len);
-	if (!err) {
-		ferry_write_lock(&fs->tree);
-		err = link_name(fs, id, new_parent, new_name, &entry);
-		ferry_write_unlock(&fs->tree);
-	}
+	ferry_write_lock(&fs->tree);
+	err = link_name(fs, id, new_parent, new_name, &entry);
+	ferry_write_unlock(&fs->tree);
 	reply_made(req, err, &entry);
 }

@@ -145,9 +145,9 @@ int memfs_node_new(struct memfs *fs, u32 mode, struct memfs_node **res)
 	ferry_mutex_lock(&fs->nodes_lock);
 	if (fs->nr_nodes >= fs->max_nodes)
 		goto out;
-	node = fs->free;
+	node = fs->dead;
 	if (node)
-		fs->free = node->next_free;
+		fs->dead = node->next_free;
 	else
 		node = table_grow(fs);
 	err = -ENOMEM;
@@ -215,8 +215,8 @@ static void node_end(struct memfs *fs, struct memfs_node *node)
 	fs->nr_nodes--;
 	/* A place whose lives are used up stays empty. */
 	if (++node->generation) {
-		node->next_free = fs->free;
-		fs->free = node;
+		node->next_free = fs->dead;
+		fs->dead = node;
 	}
 	ferry_mutex_unlock(&fs->nodes_lock);
 }

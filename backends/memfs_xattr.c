@@ -8,8 +8,6 @@
 #define XATTR_CREATE		1
 #define XATTR_REPLACE		2
 
-#define XATTR_NAME_BYTES	255
-#define XATTR_VALUE_BYTES	65536	/* of one */
 #define XATTR_LIST_BYTES	65536	/* all names of a node with their NULs */
 
 /**
@@ -35,8 +33,6 @@ static bool has_prefix(const char *name, const char *prefix)
 
 static int name_check(const char *name)
 {
-	if (strlen(name) > XATTR_NAME_BYTES)
-		return -ERANGE;
 	if (has_prefix(name, "user.") || has_prefix(name, "trusted.") ||
 	    has_prefix(name, "security."))
 		return 0;
@@ -160,9 +156,6 @@ void memfs_setxattr(struct ferry_req *req, u64 id, const char *name, u32 len, u3
 
 	err = name_check(name);
 	if (err)
-		goto out;
-	err = -E2BIG;
-	if (len > XATTR_VALUE_BYTES)
 		goto out;
 	err = -ENOMEM;
 	x = ferry_alloc(sizeof(*x) + strlen(name) + 1 + len);

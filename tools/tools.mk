@@ -5,6 +5,12 @@ TOOL_PKGS := libnl-genl-3.0 json-c mount
 UFLAGS_tools := $(shell pkg-config --cflags $(TOOL_PKGS) 2>/dev/null)
 TOOL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/ferry/*.c))
 
+$(TOOL_OBJS): | tool-pkgs
+.PHONY: tool-pkgs
+tool-pkgs:
+	@pkg-config --exists --print-errors $(TOOL_PKGS) || { \
+		echo "make: libraries are missing, see above: make deps" >&2; exit 2; }
+
 user: $(B)/bin/ferry $(B)/bin/mount.ferry
 
 $(B)/bin/ferry: $(TOOL_OBJS)
@@ -18,3 +24,8 @@ $(B)/bin/mount.ferry: $(B)/bin/ferry
 $(B)/tools/ferry/version.o: Makefile
 
 include $(wildcard tools/*/*.mk)
+
+# A unit test, run by make check; the flags are lib.mk's.
+$(B)/test/options: $(patsubst %,$(B)/asan/%.o,selftests/unit/options selftests/claim tools/ferry/options)
+	@mkdir -p $(@D)
+	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^ $(shell pkg-config --libs mount)

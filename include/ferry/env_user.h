@@ -124,4 +124,19 @@ static inline s64 ferry_atomic_add(struct ferry_atomic *a, s64 d)
 	return __atomic_add_fetch(&a->v, d, __ATOMIC_SEQ_CST);
 }
 
+/*
+ * A backend has no other services than env.h's: what the kernel lacks, or has in
+ * another way, does not compile here either. Names that operations bear (open,
+ * read ...) cannot be among them.
+ */
+#ifdef FERRY_BACKEND_BUILD
+#pragma GCC poison malloc calloc realloc reallocarray free strdup strndup
+#pragma GCC poison printf fprintf vprintf vfprintf sprintf vsprintf puts fputs perror
+#pragma GCC poison fopen fclose fread fwrite openat pread pwrite ioctl mmap munmap syscall
+#pragma GCC poison abort exit atexit getenv setenv system fork
+#pragma GCC poison usleep nanosleep clock_gettime gettimeofday random srandom rand
+#pragma GCC poison pthread_create pthread_mutex_lock pthread_rwlock_rdlock
+#pragma GCC poison float double
+#endif
+
 #endif

@@ -46,8 +46,6 @@
  *	truncate and chown
  * @killpriv_v2: it does so where a request says KILL_SUIDGID; the super block has
  *	SB_NOSEC then
- * @atomic_o_trunc: OPEN with O_TRUNC truncates, file.c drops the pages: a setattr with
- *	ATTR_OPEN then has nothing to do, unless @no_open
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
@@ -78,7 +76,6 @@ struct ferry_mount {
 	bool			auto_inval;
 	bool			handle_killpriv;
 	bool			killpriv_v2;
-	bool			atomic_o_trunc;
 
 	bool			no_open;
 	bool			no_opendir;
@@ -267,6 +264,7 @@ void ferry_inode_ref(struct inode *inode);
 void ferry_inode_make_bad(struct inode *inode);
 
 bool ferry_entry_ok(const struct fuse_entry_out *out);
+bool ferry_inode_differs(struct inode *inode, const struct fuse_entry_out *out);
 void ferry_forget_send(struct ferry_mount *m, u64 node, u64 nlookup);
 
 /* attr.c */
@@ -279,13 +277,15 @@ void ferry_forget_send(struct ferry_mount *m, u64 node, u64 nlookup);
  */
 int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
 		      u64 valid_sec, u32 valid_nsec, u64 version);
+int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out,
+		     u64 asked);	/* alike, asked for at jiffies64 @asked */
 void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
 		     u64 valid_sec, u32 valid_nsec);		/* of a new inode */
 bool ferry_attr_ok(const struct fuse_attr *attr);
 u64 ferry_attr_version(struct inode *inode);
 void ferry_attr_invalidate(struct inode *inode);		/* ask again before next use */
 void ferry_attr_stale(struct inode *inode, u32 mask);		/* these STATX_* only */
-void ferry_attr_changed(struct inode *inode);			/* raise the version; ->lock is held */
+void ferry_attr_modified(struct inode *inode, u32 mask);	/* alike, and raises the version */
 void ferry_attr_wrote(struct inode *inode, loff_t end);		/* raises version and, if
 								 * need be, i_size */
 int ferry_attr_refresh(struct inode *inode, struct file *file);	/* GETATTR now */
@@ -301,10 +301,14 @@ int ferry_inode_write_times(struct inode *inode);	/* SETATTR of cached mtime, ct
 bool ferry_may_enter(const struct ferry_mount *m);	/* allow_other rule */
 u64 ferry_valid_until(u64 sec, u32 nsec);		/* clamp to jiffies64 */
 
+/* What is no longer known of a directory in which a name came or went. */
+#define FERRY_DIR_CHANGED	(STATX_MTIME | STATX_CTIME | STATX_NLINK | STATX_SIZE | STATX_BLOCKS)
+
 /* dir.c */
 extern const struct dentry_operations ferry_dentry_operations;
 void ferry_dir_init_inode(struct inode *inode);
 void ferry_symlink_init_inode(struct inode *inode);
+void ferry_special_init_inode(struct inode *inode, umode_t mode, dev_t rdev);
 void ferry_entry_valid(struct dentry *dentry, const struct fuse_entry_out *out);
 
 /* readdir.c */
@@ -328,17 +332,20 @@ extern const struct address_space_operations ferry_aops;
 ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from);
 int ferry_mmap(struct file *file, struct vm_area_struct *vma);
+int ferry_cache_init(void);				/* of the module */
+void ferry_cache_exit(void);
+int ferry_sync_range(struct address_space *mapping, loff_t start, loff_t end);	/* killable */
+
 /*
  * A change of size by SETATTR, under i_rwsem: begin, the request, end. begin() takes
  * mapping->invalidate_lock and writes back what is dirty behind @size, so that no WRITE
  * can reach the server after the SETATTR and make the file long again; if it fails
- * there is nothing to end. end() with @done sets i_size and drops pages, and
- * unlocks. ferry_truncate_pages() is its middle, for a server that has truncated by
- * itself (O_TRUNC); what was dirty has been written back before that.
+ * there is nothing to end. end() with @done sets i_size and drops pages; it
+ * unlocks.
  */
+void ferry_zero_tail(struct inode *inode);		/* before a file grows over a gap */
 int ferry_truncate_begin(struct inode *inode, loff_t size);
 void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
-void ferry_truncate_pages(struct inode *inode, loff_t size);
 
 /* direct.c */
 ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to);

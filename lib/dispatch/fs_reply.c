@@ -175,7 +175,18 @@ static void reply_whole(struct ferry_req *req, const void *p, size_t len, int to
 
 void ferry_reply_readlink(struct ferry_req *req, const char *target)
 {
-	reply_whole(req, target, strlen(target), -ENAMETOOLONG);
+	size_t len = strlen(target);
+	void *out;
+
+	if (req->data_len) {
+		reply_whole(req, target, len, -ENAMETOOLONG);
+		return;
+	}
+	out = ferry_req_out(req, len);
+	if (!out)
+		return;
+	memcpy(out, target, len);
+	ferry_req_end(req);
 }
 FERRY_EXPORT(ferry_reply_readlink);
 

@@ -46,9 +46,9 @@ static void nothing(void)
 	CHECK(!opts.kernel && !opts.wait && !opts.queues && !opts.depth && !opts.flags);
 	CHECK(!*opts.vfs && !*opts.fs);
 	options_free(&opts);
-	check_ferryd("", "");
-	check_ferryd(",,", "");
-	check_ferryd("defaults", "");
+	check_ferryd("", "allow_other,default_permissions");
+	check_ferryd(",,", "allow_other,default_permissions");
+	check_ferryd("defaults", "allow_other,default_permissions");
 }
 
 static void ours(void)
@@ -124,10 +124,10 @@ static void sloppy(void)
 static void ferryd(void)
 {
 	check_ferryd("placement=user,noatime,attr_timeout=0,depth=8,queues=2,wait=rw",
-		     "wait=rw,queues=2,depth=8,noatime,attr_timeout=0");
-	check_ferryd("no_allow_other,no_default_permissions,nofail",
-		     "no_allow_other,no_default_permissions");
-	check_ferryd("allow_other,default_permissions", "");
+		     "wait=rw,queues=2,depth=8,allow_other,default_permissions,noatime,attr_timeout=0");
+	check_ferryd("no_allow_other,no_default_permissions,nofail", "");
+	check_ferryd("no_allow_other,wait=sync", "wait=sync,default_permissions");
+	check_ferryd("allow_other,default_permissions", "allow_other,default_permissions");
 }
 
 static void refused(void)

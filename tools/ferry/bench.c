@@ -151,7 +151,7 @@ static int parse(struct bench_opts *opts, int argc, char **argv)
 
 	for (int i = 0; i < argc && len < sizeof(opts->command); i++)
 		len += snprintf(opts->command + len, sizeof(opts->command) - len, "%s%s",
-				i ? " " : "ferry ", argv[i]);
+				i ? " " : "", argv[i]);
 	optind = 0;
 	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		status = parse_option(opts, opt);

@@ -212,8 +212,8 @@ char *options_for_ferryd(const struct options *opts)
 	char wait[32] = "", queues[32] = "", depth[32] = "";
 	const char *parts[] = {
 		wait, queues, depth,
-		opts->no_allow_other ? "no_allow_other" : "",
-		opts->no_default_permissions ? "no_default_permissions" : "",
+		opts->no_allow_other ? "" : "allow_other",
+		opts->no_default_permissions ? "" : "default_permissions",
 		opts->vfs, opts->fs,
 	};
 	size_t i, size = 1;

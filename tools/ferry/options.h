@@ -48,7 +48,7 @@ int options_drop_unknown(struct options *opts);
 
 /**
  * options_for_ferryd() - the string for ferryd's -o
- * Return: to be freed; "" if there is nothing to say; NULL: no memory
+ * Return: to be freed, may be ""; NULL: no memory
  */
 char *options_for_ferryd(const struct options *opts);
 

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * libferry: serve a backend from a user process.
+ *
+ *	ferry_backend_load("memfs", &backend);
+ *	ferry_session_new(backend, "size=1G", NULL, &session);
+ *	ferry_session_mount(session, "memfs:size=1G", "/mnt", NULL);
+ *	ferry_session_wait(session);
+ *	ferry_session_free(session);
+ *
+ * Functions that return int return 0 or -errno, the latter after one line in the
+ * log (ferry_log()) which says what failed, on what, and what to do.
+ */
+#ifndef FERRY_SESSION_H
+#define FERRY_SESSION_H
+
+#include <ferry/backend.h>
+
+/** struct ferry_session - a server, its channel and the threads that serve it */
+struct ferry_session;
+
+/**
+ * struct ferry_session_options - how to serve; 0 or NULL: as libferry likes
+ * @size: sizeof(struct ferry_session_options), so that it may grow
+ * @wait: wait style, "sync" or "rw"
+ * @queues: queues, and threads that serve them; one per CPU by default
+ * @depth: requests that a queue takes at a time
+ * @data_size: bytes of data that travel with a request in its slot
+ */
+struct ferry_session_options {
+	size_t size;
+	const char *wait;
+	u32 queues;
+	u32 depth;
+	u32 data_size;
+};
+
+/**
+ * ferry_backend_load() - find a backend by its name
+ * @name: memfs, say, for memfs.so; searched for in $FERRY_BACKENDS_DIR, else in
+ *	../backends beside the running program, else where libferry is installed
+ * @backend: out, valid until the process ends
+ * Return: 0; -ENOENT: there is none of this name; -EINVAL: it is no backend;
+ *	-EPROTO: it was built for another version
+ */
+int ferry_backend_load(const char *name, const struct ferry_backend **backend);
+
+/**
+ * ferry_session_new() - start a server and make its channel
+ * @backend: which
+ * @args: for its init(), may be NULL
+ * @options: may be NULL
+ * @session: out, to be freed by ferry_session_free()
+ * Return: 0; -ENOENT: the ferry module is not loaded; -EPROTO: it is of another
+ *	version; -EACCES, -EPERM: /dev/ferry is not for us; -EINVAL: no such wait
+ *	style or a shape out of range; or what init() returned
+ */
+int ferry_session_new(const struct ferry_backend *backend, const char *args,
+		      const struct ferry_session_options *options,
+		      struct ferry_session **session);
+
+/**
+ * ferry_session_mount() - begin to serve, and mount
+ * @source: what stands in the first column of /proc/mounts, "memfs:size=1G"
+ * @dir: a directory
+ * @options: as for ferry_mount(), without fd= and its kin; may be NULL
+ *
+ * Returns when client and server have come to terms: @dir can be used. Threads
+ * are running from then on, also when it fails. To be called once.
+ * Return: 0; -ETIMEDOUT, -ENOTCONN: they did not; or as ferry_mount()
+ */
+int ferry_session_mount(struct ferry_session *session, const char *source,
+			const char *dir, const char *options);
+
+/**
+ * ferry_session_unmount() - take the mount away; the session ends when it is gone
+ * @lazy: now from the tree of names, the rest when the last user leaves it
+ * Return: 0; -EBUSY: it is in use (not with @lazy); -EINVAL: it is not there
+ */
+int ferry_session_unmount(struct ferry_session *session, bool lazy);
+
+/**
+ * ferry_session_fd() - a file descriptor that becomes readable when the session
+ *	has ended; it stays the session's
+ */
+int ferry_session_fd(const struct ferry_session *session);
+
+/**
+ * ferry_session_wait() - wait for the end of the session
+ * Return: 0: the client has gone away; -errno: what else ended a thread
+ */
+int ferry_session_wait(struct ferry_session *session);
+
+/**
+ * ferry_session_free() - end the session if need be, and the server
+ * @session: NULL is allowed
+ *
+ * Waits until the backend has answered what it was asked. A mount that is still
+ * there loses its server.
+ */
+void ferry_session_free(struct ferry_session *session);
+
+/**
+ * ferry_mount() - mount(2) of a ferry filesystem, with the words of mount(8)
+ * @source: BACKEND[:ARGS]
+ * @dir: where to
+ * @options: "ro,nosuid,attr_timeout=0": flags of mount(2) by their names, the rest
+ *	is for the filesystem; may be NULL. Without fd= the backend named by
+ *	@source is loaded into the kernel.
+ * Return: 0 or what mount(2) gave
+ */
+int ferry_mount(const char *source, const char *dir, const char *options);
+
+/**
+ * ferry_log_open() - where ferry_log() writes to
+ * @max: lines above this level are dropped; FERRY_LOG_INFO at the begin
+ * @to_syslog: to syslog(3), else to standard error as at the begin
+ */
+void ferry_log_open(enum ferry_log_level max, bool to_syslog);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between kernels, and nothing else. Main code is written for the newest
+ * API; here it is given to older kernels. Each difference is found by a question in
+ * probe/NAME.c, which defines HAVE_NAME if it compiles, never by a version number.
+ */
+#ifndef FERRY_COMPAT_H
+#define FERRY_COMPAT_H
+
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/fs_context.h>
+#include <linux/fs_parser.h>
+#include <linux/mount.h>
+#include <linux/user_namespace.h>
+#include <linux/xattr.h>
+#include "compat/have.h"
+
+#ifndef HAVE_MNT_IDMAP
+#define mnt_idmap	user_namespace
+#define nop_mnt_idmap	init_user_ns
+#endif
+
+#ifndef HAVE_FILLATTR_MASK
+#define generic_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, inode, stat)
+#endif
+
+#ifndef HAVE_INODE_CTIME
+static inline struct timespec64 inode_get_ctime(const struct inode *inode)
+{
+	return inode->i_ctime;
+}
+
+static inline struct timespec64 inode_set_ctime_to_ts(struct inode *inode, struct timespec64 ts)
+{
+	return inode->i_ctime = ts;
+}
+#endif
+
+#ifndef HAVE_INODE_MTIME
+static inline struct timespec64 inode_get_mtime(const struct inode *inode)
+{
+	return inode->i_mtime;
+}
+
+static inline struct timespec64 inode_set_mtime_to_ts(struct inode *inode, struct timespec64 ts)
+{
+	return inode->i_mtime = ts;
+}
+
+static inline struct timespec64 inode_set_atime_to_ts(struct inode *inode, struct timespec64 ts)
+{
+	return inode->i_atime = ts;
+}
+#endif
+
+#ifndef HAVE_INODE_STATE
+#define inode_state_read_once(inode)	READ_ONCE((inode)->i_state)
+#endif
+
+#ifndef HAVE_DEFAULT_D_OP
+#define set_default_d_op(sb, ops)	((sb)->s_d_op = (ops))
+#endif
+
+#ifndef HAVE_XATTR_CONST
+#define ferry_set_xattr(sb, table)	((sb)->s_xattr = (const struct xattr_handler **)(table))
+#else
+#define ferry_set_xattr(sb, table)	((sb)->s_xattr = (table))
+#endif
+
+/* For an operation table: wrap @fn, which has the newest type, where an older is wanted. */
+#ifdef HAVE_REVALIDATE_NAME
+#define FERRY_D_REVALIDATE(fn)
+#define ferry_d_revalidate(fn)	fn
+#else
+#define FERRY_D_REVALIDATE(fn)								\
+static int fn##_compat(struct dentry *dentry, unsigned int flags)			\
+{											\
+	struct name_snapshot name;							\
+	struct dentry *parent;								\
+	int ret;									\
+											\
+	if (flags & LOOKUP_RCU)								\
+		return fn(NULL, NULL, dentry, flags);					\
+	parent = dget_parent(dentry);							\
+	take_dentry_name_snapshot(&name, dentry);					\
+	ret = fn(d_inode(parent), &name.name, dentry, flags);				\
+	release_dentry_name_snapshot(&name);						\
+	dput(parent);									\
+	return ret;									\
+}
+#define ferry_d_revalidate(fn)	fn##_compat
+#endif
+
+#ifdef HAVE_MKDIR_DENTRY
+#define FERRY_MKDIR(fn)
+#define ferry_mkdir(fn)		fn
+#else
+#define FERRY_MKDIR(fn)									\
+static int fn##_compat(struct mnt_idmap *idmap, struct inode *dir,			\
+		       struct dentry *dentry, umode_t mode)				\
+{											\
+	struct dentry *d = fn(idmap, dir, dentry, mode);				\
+											\
+	if (IS_ERR(d))									\
+		return PTR_ERR(d);							\
+	dput(d);									\
+	return 0;									\
+}
+#define ferry_mkdir(fn)		fn##_compat
+#endif
+
+#endif

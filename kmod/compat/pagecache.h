@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* compat.h's part for kmod/fs/{file,cache,direct}.c: page cache and splice. */
+#ifndef FERRY_COMPAT_PAGECACHE_H
+#define FERRY_COMPAT_PAGECACHE_H
+
+#include <linux/pagemap.h>
+#include <linux/pagevec.h>
+#include <linux/sizes.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+#include <linux/writeback.h>
+#include "compat/have.h"
+
+/*
+ * Let folios be of up to @max bytes, and not above 64 KiB: a folio is dirtied and
+ * written back as a whole, so a byte written must not cost much. Where that cannot
+ * be bounded folios stay pages.
+ */
+static inline void ferry_set_large_folios(struct address_space *mapping, size_t max)
+{
+#ifdef HAVE_FOLIO_ORDER_RANGE
+	size_t size = clamp_t(size_t, max, PAGE_SIZE, max_t(size_t, SZ_64K, PAGE_SIZE));
+
+	mapping_set_folio_order_range(mapping, 0, ilog2(size / PAGE_SIZE));
+#endif
+}
+
+/* The locked folio at @pos, made if need be, of up to @len bytes; or ERR_PTR. */
+static inline struct folio *ferry_write_begin_folio(struct address_space *mapping, loff_t pos,
+						    size_t len)
+{
+#ifdef HAVE_FGF_ORDER
+	return __filemap_get_folio(mapping, pos >> PAGE_SHIFT, FGP_WRITEBEGIN | fgf_set_order(len),
+				   mapping_gfp_mask(mapping));
+#else
+	return __filemap_get_folio(mapping, pos >> PAGE_SHIFT,
+				   FGP_LOCK | FGP_WRITE | FGP_CREAT | FGP_STABLE,
+				   mapping_gfp_mask(mapping)) ?: ERR_PTR(-ENOMEM);
+#endif
+}
+
+#ifndef HAVE_GET_FOLIOS_TAG
+static inline unsigned int filemap_get_folios_tag(struct address_space *mapping, pgoff_t *start,
+						  pgoff_t end, xa_mark_t tag,
+						  struct folio_batch *batch)
+{
+	/* The two structs are laid out alike, which <linux/pagevec.h> asserts. */
+	return pagevec_lookup_range_tag((struct pagevec *)batch, mapping, start, end, tag);
+}
+#endif
+
+/* Call @fn, which unlocks it, for each dirty folio that @wbc is about. */
+struct ferry_writeback {
+	int (*fn)(struct folio *folio, struct writeback_control *wbc, void *data);
+	void *data;
+};
+
+#ifdef HAVE_WRITEBACK_ITER
+static inline int ferry_writeback_each(struct address_space *mapping,
+				       struct writeback_control *wbc, struct ferry_writeback *w)
+{
+	struct folio *folio = NULL;
+	int error = 0;
+
+	while ((folio = writeback_iter(mapping, wbc, folio, &error)))
+		error = w->fn(folio, wbc, w->data);
+	return error;
+}
+#else
+static inline int ferry_writeback_page(struct page *page, struct writeback_control *wbc, void *data)
+{
+	struct ferry_writeback *w = data;
+
+	return w->fn(page_folio(page), wbc, w->data);
+}
+
+static inline int ferry_writeback_each(struct address_space *mapping,
+				       struct writeback_control *wbc, struct ferry_writeback *w)
+{
+	return write_cache_pages(mapping, wbc, ferry_writeback_page, w);
+}
+#endif
+
+/* For the operation table: wrap functions of the newest type. */
+#ifdef HAVE_WRITE_BEGIN_KIOCB
+#define FERRY_WRITE_OPS(begin, end)
+#define ferry_write_op(fn)	fn
+#else
+#ifdef HAVE_WRITE_BEGIN_FOLIO
+#define ferry_folio_or_page		folio
+#define ferry_of_folio(folio, pos)	(folio)
+#define ferry_to_folio(folio)		(folio)
+#else
+#define ferry_folio_or_page		page
+#define ferry_of_folio(folio, pos)	folio_file_page(folio, (pos) >> PAGE_SHIFT)
+#define ferry_to_folio(page)		page_folio(page)
+#endif
+#define FERRY_WRITE_OPS(begin, end)							\
+static int begin##_compat(struct file *file, struct address_space *mapping, loff_t pos,	\
+			  unsigned int len, struct ferry_folio_or_page **out,		\
+			  void **fsdata)						\
+{											\
+	const struct kiocb iocb = { .ki_filp = file };					\
+	struct folio *folio;								\
+	int err = begin(&iocb, mapping, pos, len, &folio, fsdata);			\
+											\
+	if (!err)									\
+		*out = ferry_of_folio(folio, pos);					\
+	return err;									\
+}											\
+static int end##_compat(struct file *file, struct address_space *mapping, loff_t pos,	\
+			unsigned int len, unsigned int copied,				\
+			struct ferry_folio_or_page *in, void *fsdata)			\
+{											\
+	const struct kiocb iocb = { .ki_filp = file };					\
+											\
+	return end(&iocb, mapping, pos, len, copied, ferry_to_folio(in), fsdata);	\
+}
+#define ferry_write_op(fn)	fn##_compat
+#endif
+
+#ifndef HAVE_ERROR_REMOVE_FOLIO
+#define error_remove_folio		error_remove_page
+#define generic_error_remove_folio	generic_error_remove_page
+#endif
+
+#ifdef HAVE_FILEMAP_SPLICE
+#define ferry_iter_is_pipe(iter)	false
+#else
+#define filemap_splice_read		generic_file_splice_read
+#define copy_splice_read		generic_file_splice_read
+#define ferry_iter_is_pipe(iter)	iov_iter_is_pipe(iter)
+#endif
+
+#endif

@@ -1,0 +1,611 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attributes: how long they are good, which answers are stale, and who may do what.
+ *
+ * An answer is stale if something changed from this side after it was asked for: a
+ * size in it may be from before our write, and believing it would cut the page
+ * cache. What it says of mode and owner is taken, but is asked for again.
+ */
+#include <linux/cred.h>
+#include <linux/log2.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include "fs/fs.h"
+
+u64 ferry_valid_until(u64 sec, u32 nsec)
+{
+	u64 delta;
+
+	if (!(sec | nsec))
+		return 0;
+	/* What is further away than this is for ever. */
+	delta = min_t(u64, sec, U32_MAX) * HZ;
+	delta += DIV_ROUND_UP_ULL((u64)min_t(u32, nsec, NSEC_PER_SEC - 1) * HZ, NSEC_PER_SEC);
+	return get_jiffies_64() + delta;
+}
+
+static u64 attr_until(struct ferry_mount *m, u64 sec, u32 nsec)
+{
+	if (!m->has_attr_timeout)
+		return ferry_valid_until(sec, nsec);
+	return m->attr_timeout ? get_jiffies_64() + m->attr_timeout : 0;
+}
+
+u64 ferry_attr_version(struct inode *inode)
+{
+	return READ_ONCE(ferry_inode_of(inode)->attr_version);
+}
+
+static void modified(struct ferry_inode *fi, u32 mask)
+{
+	lockdep_assert_held(&fi->lock);
+	WRITE_ONCE(fi->attr_version, fi->attr_version + 1);
+	WRITE_ONCE(fi->attr_changed, get_jiffies_64());
+	fi->attr_stale |= mask;
+}
+
+void ferry_attr_modified(struct inode *inode, u32 mask)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+
+	spin_lock(&fi->lock);
+	modified(fi, mask);
+	spin_unlock(&fi->lock);
+}
+
+void ferry_attr_invalidate(struct inode *inode)
+{
+	ferry_attr_modified(inode, STATX_BASIC_STATS);
+}
+
+void ferry_attr_stale(struct inode *inode, u32 mask)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+
+	if ((READ_ONCE(fi->attr_stale) & mask) == mask)
+		return;
+	spin_lock(&fi->lock);
+	fi->attr_stale |= mask;
+	spin_unlock(&fi->lock);
+}
+
+void ferry_attr_wrote(struct inode *inode, loff_t end)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+
+	spin_lock(&fi->lock);
+	modified(fi, STATX_MTIME | STATX_CTIME | STATX_SIZE | STATX_BLOCKS);
+	if (end > i_size_read(inode))
+		i_size_write(inode, end);
+	spin_unlock(&fi->lock);
+}
+
+void ferry_ctime_now(struct inode *inode)
+{
+	if (IS_NOCMTIME(inode)) {
+		ferry_attr_modified(inode, STATX_CTIME | STATX_NLINK);
+		return;
+	}
+	inode_set_ctime_current(inode);
+	mark_inode_dirty_sync(inode);
+	ferry_attr_modified(inode, STATX_NLINK);
+}
+
+static bool type_ok(u32 mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+	case S_IFDIR:
+	case S_IFLNK:
+	case S_IFCHR:
+	case S_IFBLK:
+	case S_IFIFO:
+	case S_IFSOCK:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool ferry_attr_ok(const struct fuse_attr *attr)
+{
+	return type_ok(attr->mode) && attr->size <= MAX_LFS_FILESIZE;
+}
+
+static struct timespec64 attr_time(u64 sec, u32 nsec)
+{
+	return (struct timespec64){ sec, min_t(u32, nsec, NSEC_PER_SEC - 1) };
+}
+
+/* All but size, links and, where the kernel owns them, times. */
+static void attr_apply(struct inode *inode, const struct fuse_attr *attr)
+{
+	struct ferry_mount *m = ferry_mount_of(inode);
+	struct ferry_inode *fi = ferry_inode_of(inode);
+
+	fi->mode = (inode->i_mode & S_IFMT) | (attr->mode & 07777);
+	/* The sticky bit is the VFS's business only if it is the one that checks. */
+	inode->i_mode = m->default_permissions ? fi->mode : fi->mode & ~S_ISVTX;
+	if (unlikely(IS_NOSEC(inode) && (inode->i_mode & (S_ISUID | S_ISGID))))
+		inode->i_flags &= ~S_NOSEC;
+	inode->i_ino = attr->ino;
+	inode->i_blocks = attr->blocks;
+	inode->i_uid = make_kuid(m->user_ns, attr->uid);
+	inode->i_gid = make_kgid(m->user_ns, attr->gid);
+	fi->blkbits = attr->blksize ? clamp(ilog2(attr->blksize), 9, 30) :
+				      inode->i_sb->s_blocksize_bits;
+
+	inode_set_atime_to_ts(inode, attr_time(attr->atime, attr->atimensec));
+	if (!ferry_owns_times(inode)) {
+		inode_set_mtime_to_ts(inode, attr_time(attr->mtime, attr->mtimensec));
+		inode_set_ctime_to_ts(inode, attr_time(attr->ctime, attr->ctimensec));
+	}
+}
+
+void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
+		     u64 valid_sec, u32 valid_nsec)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+
+	attr_apply(inode, attr);
+	set_nlink(inode, attr->nlink);
+	inode_set_mtime_to_ts(inode, attr_time(attr->mtime, attr->mtimensec));
+	inode_set_ctime_to_ts(inode, attr_time(attr->ctime, attr->ctimensec));
+	i_size_write(inode, attr->size);
+	fi->attr_until = attr_until(ferry_mount_of(inode), valid_sec, valid_nsec);
+}
+
+/* The file became another one behind our back: so did what is cached of it. */
+static void drop_pages(struct inode *inode, loff_t old_size, loff_t size)
+{
+	if (!inode->i_mapping->nrpages)
+		return;
+	if (size < old_size)
+		truncate_pagecache(inode, size);
+	invalidate_inode_pages2(inode->i_mapping);
+}
+
+static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, u64 version)
+{
+	struct ferry_mount *m = ferry_mount_of(inode);
+	struct ferry_inode *fi = ferry_inode_of(inode);
+	struct timespec64 old_mtime, mtime;
+	bool changed = false;
+	loff_t old_size;
+
+	if (unlikely(!ferry_attr_ok(attr) || inode_wrong_type(inode, attr->mode))) {
+		ferry_inode_make_bad(inode);
+		return -EIO;
+	}
+
+	spin_lock(&fi->lock);
+	old_mtime = inode_get_mtime(inode);
+	attr_apply(inode, attr);
+	old_size = i_size_read(inode);
+	if (unlikely(version != fi->attr_version) ||
+	    test_bit(FERRY_I_SIZE_UNSTABLE, &fi->flags)) {
+		fi->attr_until = 0;
+	} else {
+		fi->attr_until = until;
+		fi->attr_stale = 0;
+		set_nlink(inode, attr->nlink);
+		if (!ferry_owns_times(inode)) {
+			mtime = inode_get_mtime(inode);
+			changed = attr->size != old_size ||
+				  (m->auto_inval && !timespec64_equal(&old_mtime, &mtime));
+			i_size_write(inode, attr->size);
+		}
+	}
+	spin_unlock(&fi->lock);
+
+	if (changed && S_ISREG(inode->i_mode))
+		drop_pages(inode, old_size, attr->size);
+	return 0;
+}
+
+int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
+		      u64 valid_sec, u32 valid_nsec, u64 version)
+{
+	return update(inode, attr, attr_until(ferry_mount_of(inode), valid_sec, valid_nsec),
+		      version);
+}
+
+/*
+ * When a LOOKUP is sent it is not known which inode the answer will be about, so there
+ * is no version to compare with; the time of the last change tells, by excess of caution.
+ */
+int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out, u64 asked)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+	u64 version = ferry_attr_version(inode);
+
+	smp_rmb();	/* a change seen by neither comes later than both */
+	if (READ_ONCE(fi->attr_changed) >= asked)
+		version--;
+	return ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec,
+				 version);
+}
+
+int ferry_attr_refresh(struct inode *inode, struct file *file)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+	u64 version = ferry_attr_version(inode);
+	struct fuse_getattr_in in;
+	struct fuse_attr_out out;
+	struct ferry_args args;
+	int err;
+
+	in.getattr_flags = 0;
+	in.dummy = 0;
+	in.fh = 0;
+	if (file && S_ISREG(inode->i_mode)) {
+		struct ferry_file *ff = file->private_data;
+
+		in.getattr_flags = FUSE_GETATTR_FH;
+		in.fh = ff->fh;
+	}
+	ferry_args_init(&args, FUSE_GETATTR, fi->node);
+	ferry_args_in(&args, &in, sizeof(in));
+	ferry_args_out(&args, &out, sizeof(out));
+	err = ferry_call(ferry_mount_of(inode)->chan, &args);
+	if (unlikely(err))
+		return err;
+	return ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, version);
+}
+
+static bool out_of_date(struct inode *inode, u32 mask)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+
+	if (ferry_owns_times(inode))
+		mask &= ~(STATX_SIZE | STATX_MTIME | STATX_CTIME);
+	return (READ_ONCE(fi->attr_stale) & mask) ||
+	       READ_ONCE(fi->attr_until) < get_jiffies_64();
+}
+
+int ferry_attr_need(struct inode *inode, struct file *file, u32 mask)
+{
+	return out_of_date(inode, mask) ? ferry_attr_refresh(inode, file) : 0;
+}
+
+int ferry_attr_want(struct inode *inode, struct file *file)
+{
+	return ferry_attr_need(inode, file, STATX_BASIC_STATS);
+}
+
+int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
+		  u32 mask, unsigned int flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+	struct ferry_inode *fi = ferry_inode_of(inode);
+	int err = 0;
+
+	if (ferry_is_bad(inode))
+		return -EIO;
+	if (!ferry_may_enter(ferry_mount_of(inode))) {
+		/* Automounters look at mount points with an empty mask. */
+		if (mask)
+			return -EACCES;
+		stat->result_mask = 0;
+		return 0;
+	}
+
+	if (flags & AT_STATX_FORCE_SYNC)
+		err = ferry_attr_refresh(inode, NULL);
+	else if (!(flags & AT_STATX_DONT_SYNC))
+		err = ferry_attr_need(inode, NULL, mask);
+	if (err)
+		return err;
+
+	generic_fillattr(idmap, mask, inode, stat);
+	stat->mode = fi->mode;
+	stat->blksize = 1U << fi->blkbits;
+	return 0;
+}
+
+bool ferry_may_enter(const struct ferry_mount *m)
+{
+	const struct cred *cred;
+
+	if (m->allow_other)
+		return true;
+	/*
+	 * Neither may a set-uid program be led astray by a server of the user who
+	 * started it, nor may the server watch what others do.
+	 */
+	cred = current_cred();
+	return uid_eq(cred->uid, m->user_id) && uid_eq(cred->euid, m->user_id) &&
+	       uid_eq(cred->suid, m->user_id) && gid_eq(cred->gid, m->group_id) &&
+	       gid_eq(cred->egid, m->group_id) && gid_eq(cred->sgid, m->group_id);
+}
+
+static int ask_access(struct inode *inode, int mask)
+{
+	struct ferry_mount *m = ferry_mount_of(inode);
+	struct fuse_access_in in = { .mask = mask & (MAY_READ | MAY_WRITE | MAY_EXEC) };
+	struct ferry_args args;
+	int err;
+
+	if (m->no_access)
+		return 0;
+	if (mask & MAY_NOT_BLOCK)
+		return -ECHILD;
+	ferry_args_init(&args, FUSE_ACCESS, ferry_inode_of(inode)->node);
+	ferry_args_in(&args, &in, sizeof(in));
+	err = ferry_call(m->chan, &args);
+	if (err == -ENOSYS) {
+		m->no_access = true;
+		err = 0;
+	}
+	return err;
+}
+
+/* One try with the attributes that there are; -EACCES may be due to old ones. */
+static int check_local(struct mnt_idmap *idmap, struct inode *inode, int mask)
+{
+	if (ferry_mount_of(inode)->default_permissions)
+		return generic_permission(idmap, inode, mask);
+	return inode->i_mode & 0111 ? 0 : -EACCES;
+}
+
+int ferry_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
+{
+	struct ferry_mount *m = ferry_mount_of(inode);
+	bool exec = (mask & MAY_EXEC) && S_ISREG(inode->i_mode);
+	bool fresh = false;
+	int err;
+
+	if (ferry_is_bad(inode))
+		return -EIO;
+	if (!ferry_may_enter(m))
+		return -EACCES;
+
+	if (!m->default_permissions && (mask & (MAY_ACCESS | MAY_CHDIR)))
+		return ask_access(inode, mask);
+	if (!m->default_permissions && !exec)
+		return 0;
+
+	for (;;) {
+		if (out_of_date(inode, STATX_MODE | STATX_UID | STATX_GID)) {
+			if (mask & MAY_NOT_BLOCK)
+				return -ECHILD;
+			err = ferry_attr_refresh(inode, NULL);
+			if (err)
+				return err;
+			fresh = true;
+		}
+		err = check_local(idmap, inode, mask);
+		if (err != -EACCES || fresh)
+			return err;
+		/* Ask before saying no. */
+		ferry_attr_stale(inode, STATX_MODE);
+	}
+}
+
+static bool sends_mtime(const struct iattr *attr, bool owns_times)
+{
+	if (!(attr->ia_valid & ATTR_MTIME))
+		return false;
+	if ((attr->ia_valid & ATTR_MTIME_SET) || owns_times)
+		return true;
+	/* A truncation by an open file: the server knows by itself. */
+	return !(attr->ia_valid & ATTR_SIZE) || !(attr->ia_valid & (ATTR_OPEN | ATTR_FILE));
+}
+
+static void setattr_fill(struct ferry_mount *m, const struct iattr *attr, bool owns_times,
+			 struct fuse_setattr_in *in)
+{
+	unsigned int valid = attr->ia_valid;
+
+	memset(in, 0, sizeof(*in));
+	if (valid & ATTR_MODE) {
+		in->valid |= FATTR_MODE;
+		in->mode = attr->ia_mode;
+	}
+	if (valid & ATTR_UID) {
+		in->valid |= FATTR_UID;
+		in->uid = from_kuid(m->user_ns, attr->ia_uid);
+	}
+	if (valid & ATTR_GID) {
+		in->valid |= FATTR_GID;
+		in->gid = from_kgid(m->user_ns, attr->ia_gid);
+	}
+	if (valid & ATTR_SIZE) {
+		in->valid |= FATTR_SIZE;
+		in->size = attr->ia_size;
+	}
+	if (valid & ATTR_ATIME) {
+		in->valid |= FATTR_ATIME;
+		in->atime = attr->ia_atime.tv_sec;
+		in->atimensec = attr->ia_atime.tv_nsec;
+		if (!(valid & ATTR_ATIME_SET))
+			in->valid |= FATTR_ATIME_NOW;
+	}
+	if (sends_mtime(attr, owns_times)) {
+		in->valid |= FATTR_MTIME;
+		in->mtime = attr->ia_mtime.tv_sec;
+		in->mtimensec = attr->ia_mtime.tv_nsec;
+		if (!(valid & ATTR_MTIME_SET) && !owns_times)
+			in->valid |= FATTR_MTIME_NOW;
+	}
+	if ((valid & ATTR_CTIME) && owns_times) {
+		in->valid |= FATTR_CTIME;
+		in->ctime = attr->ia_ctime.tv_sec;
+		in->ctimensec = attr->ia_ctime.tv_nsec;
+	}
+}
+
+/* SETATTR with what is in @in; the answer is in @out, its type and size are sane. */
+static int setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
+			struct fuse_attr_out *out)
+{
+	struct ferry_args args;
+	int err;
+
+	ferry_args_init(&args, FUSE_SETATTR, ferry_inode_of(inode)->node);
+	ferry_args_in(&args, in, sizeof(*in));
+	ferry_args_out(&args, out, sizeof(*out));
+	err = ferry_call(ferry_mount_of(inode)->chan, &args);
+	if (err)
+		return err;
+	if (!ferry_attr_ok(&out->attr) || inode_wrong_type(inode, out->attr.mode)) {
+		ferry_inode_make_bad(inode);
+		return -EIO;
+	}
+	return 0;
+}
+
+/*
+ * Take over the answer to a SETATTR. That was a change from this side, so the version
+ * goes up and is right for this answer alone.
+ */
+static void setattr_take(struct inode *inode, const struct iattr *attr,
+			 const struct fuse_attr_out *out)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+	u64 version;
+
+	spin_lock(&fi->lock);
+	if (ferry_owns_times(inode)) {
+		if (attr->ia_valid & ATTR_MTIME)
+			inode_set_mtime_to_ts(inode, attr->ia_mtime);
+		if (attr->ia_valid & ATTR_CTIME)
+			inode_set_ctime_to_ts(inode, attr->ia_ctime);
+	}
+	modified(fi, 0);
+	version = fi->attr_version;
+	spin_unlock(&fi->lock);
+	ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec, version);
+}
+
+int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *file)
+{
+	struct inode *inode = d_inode(dentry);
+	struct ferry_mount *m = ferry_mount_of(inode);
+	struct ferry_inode *fi = ferry_inode_of(inode);
+	bool owns_times = ferry_owns_times(inode);
+	bool truncate = attr->ia_valid & ATTR_SIZE;
+	struct fuse_setattr_in in;
+	struct fuse_attr_out out;
+	int err;
+
+	if (!m->default_permissions)
+		attr->ia_valid |= ATTR_FORCE;
+	err = setattr_prepare(&nop_mnt_idmap, dentry, attr);
+	if (err)
+		return err;
+
+	/* The file of open(O_TRUNC) is not open at the server when this comes. */
+	if (attr->ia_valid & ATTR_OPEN)
+		file = NULL;
+	/* Later WRITEs would undo explicit times, and might not be allowed any more. */
+	if (owns_times && (attr->ia_valid & (ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_MTIME_SET |
+					     ATTR_TIMES_SET))) {
+		err = ferry_sync_range(inode->i_mapping, 0, LLONG_MAX);
+		if (err)
+			return err;
+	}
+	if (truncate) {
+		if (owns_times && attr->ia_size != i_size_read(inode))
+			attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
+		err = ferry_truncate_begin(inode, attr->ia_size);
+		if (err)
+			return err;
+		set_bit(FERRY_I_SIZE_UNSTABLE, &fi->flags);
+	}
+
+	setattr_fill(m, attr, owns_times, &in);
+	if (m->killpriv_v2 && !S_ISDIR(inode->i_mode) &&
+	    ((attr->ia_valid & (ATTR_UID | ATTR_GID)) ||
+	     (truncate && !capable(CAP_FSETID))))
+		in.valid |= FATTR_KILL_SUIDGID;
+	if (file) {
+		struct ferry_file *ff = file->private_data;
+
+		in.valid |= FATTR_FH;
+		in.fh = ff->fh;
+	}
+	err = setattr_send(inode, &in, &out);
+	if (!err)
+		setattr_take(inode, attr, &out);
+
+	if (truncate) {
+		ferry_truncate_end(inode, err ? 0 : out.attr.size, !err);
+		clear_bit(FERRY_I_SIZE_UNSTABLE, &fi->flags);
+		/* Answers that were asked for meanwhile know an old size. */
+		ferry_attr_modified(inode, 0);
+	}
+	/* Killed while it waited: whether it was done is not known. */
+	if (err == -EINTR)
+		ferry_attr_invalidate(inode);
+	return err;
+}
+
+int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	struct ferry_mount *m = ferry_mount_of(inode);
+	struct file *file = attr->ia_valid & ATTR_FILE ? attr->ia_file : NULL;
+	int err;
+
+	if (ferry_is_bad(inode))
+		return -EIO;
+	if (!ferry_may_enter(m))
+		return -EACCES;
+
+	if (attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID)) {
+		attr->ia_valid &= ~(ATTR_KILL_SUID | ATTR_KILL_SGID | ATTR_MODE);
+		/* A server that does not drop them by itself is told the mode without. */
+		if (!m->handle_killpriv && !m->killpriv_v2) {
+			err = ferry_attr_refresh(inode, NULL);
+			if (err)
+				return err;
+			attr->ia_mode = ferry_inode_of(inode)->mode;
+			if (attr->ia_mode & S_ISUID) {
+				attr->ia_valid |= ATTR_MODE;
+				attr->ia_mode &= ~S_ISUID;
+			}
+			if ((attr->ia_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) {
+				attr->ia_valid |= ATTR_MODE;
+				attr->ia_mode &= ~S_ISGID;
+			}
+		}
+	}
+	if (!attr->ia_valid)
+		return 0;
+
+	err = ferry_do_setattr(dentry, attr, file);
+	/* The server may check at LOOKUP who may search a directory. */
+	if (!err && d_is_dir(dentry) && (attr->ia_valid & ATTR_MODE))
+		dentry->d_time = 0;
+	return err;
+}
+
+/* Tell the server the times of a file that the kernel keeps (write_inode). */
+int ferry_inode_write_times(struct inode *inode)
+{
+	struct timespec64 mtime = inode_get_mtime(inode), ctime = inode_get_ctime(inode);
+	struct fuse_setattr_in in;
+	struct fuse_attr_out out;
+	struct ferry_file *ff;
+	int err;
+
+	if (!ferry_owns_times(inode) || ferry_is_bad(inode))
+		return 0;
+
+	memset(&in, 0, sizeof(in));
+	in.valid = FATTR_MTIME | FATTR_CTIME;
+	in.mtime = mtime.tv_sec;
+	in.mtimensec = mtime.tv_nsec;
+	in.ctime = ctime.tv_sec;
+	in.ctimensec = ctime.tv_nsec;
+	ff = ferry_file_for_write(inode);
+	if (ff) {
+		in.valid |= FATTR_FH;
+		in.fh = ff->fh;
+	}
+	err = setattr_send(inode, &in, &out);
+	if (ff)
+		ferry_file_put(ff);
+	return err;
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * I/O past the page cache: the caller's memory is the request's data. Any alignment
+ * will do. Asynchronous kiocbs are served before the call returns.
+ *
+ * Coherence with the cache: dirty pages of the range go to the server first, and a
+ * write drops the range's pages before it, so that they are not read again with old
+ * bytes for long, and after it, for those that were.
+ */
+#include <linux/capability.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/writeback.h>
+#include "compat/pagecache.h"
+#include "fs/fs.h"
+
+/* One READ of @len bytes into @to; how many came, or -errno. */
+static ssize_t read_piece(struct file *file, loff_t pos, struct iov_iter *to, size_t len)
+{
+	struct ferry_file *ff = file->private_data;
+	struct fuse_read_in in = {
+		.fh = ff->fh,
+		.offset = pos,
+		.size = len,
+		.flags = file->f_flags,
+	};
+	struct ferry_args args;
+	int err;
+
+	ferry_args_init(&args, FUSE_READ, ff->node);
+	ferry_args_in(&args, &in, sizeof(in));
+	args.flags = FERRY_ARGS_DATA_OUT;
+	args.data = to;
+	args.data_len = len;
+	err = ferry_call(ff->mount->chan, &args);
+	return err ?: args.data_done;
+}
+
+/*
+ * The server's short answer tells the end of file; the size is not asked for. Where
+ * the size is ours, a short answer before it is a hole that the server does not
+ * know of yet.
+ */
+static ssize_t read_to_memory(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+	struct inode *inode = file_inode(file);
+	struct ferry_mount *m = ferry_mount_of(inode);
+	bool ours = ferry_owns_times(inode);
+	ssize_t done = 0, got = 0;
+	size_t len;
+
+	while ((len = min_t(size_t, iov_iter_count(to), m->max_read))) {
+		got = read_piece(file, iocb->ki_pos, to, len);
+		if (got < 0)
+			break;
+		iov_iter_advance(to, got);
+		iocb->ki_pos += got;
+		done += got;
+		if (got == len)
+			continue;
+		if (ours && iocb->ki_pos < i_size_read(inode)) {
+			got = iov_iter_zero(min_t(loff_t, len - got,
+						  i_size_read(inode) - iocb->ki_pos), to);
+			iocb->ki_pos += got;
+			done += got;
+			if (got)
+				continue;
+		}
+		if (!ours && iocb->ki_pos < i_size_read(inode))
+			ferry_attr_invalidate(inode);
+		break;
+	}
+	return done ?: min_t(ssize_t, got, 0);
+}
+
+/* A pipe cannot be a request's data: it is not there until it is filled. */
+static ssize_t read_to_pipe(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct kvec kvec = { .iov_len = min_t(size_t, iov_iter_count(to), SZ_64K) };
+	struct iov_iter iter;
+	loff_t pos = iocb->ki_pos;
+	ssize_t ret;
+
+	kvec.iov_base = kvmalloc(kvec.iov_len, GFP_KERNEL);
+	if (!kvec.iov_base)
+		return -ENOMEM;
+	iov_iter_kvec(&iter, ITER_DEST, &kvec, 1, kvec.iov_len);
+	ret = read_to_memory(iocb, &iter);
+	if (ret > 0)
+		ret = copy_to_iter(kvec.iov_base, ret, to) ?: -EFAULT;
+	iocb->ki_pos = pos + max_t(ssize_t, ret, 0);
+	kvfree(kvec.iov_base);
+	return ret;
+}
+
+ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct address_space *mapping = inode->i_mapping;
+	int err;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	if (!iov_iter_count(to))
+		return 0;
+	if (mapping->nrpages) {
+		err = ferry_sync_range(mapping, iocb->ki_pos,
+				       iocb->ki_pos + iov_iter_count(to) - 1);
+		if (err)
+			return err;
+	}
+	/* As far as we know; then it need not be asked for. */
+	if (ferry_owns_times(inode) && iocb->ki_pos >= i_size_read(inode))
+		return 0;
+	if (ferry_iter_is_pipe(to))
+		return read_to_pipe(iocb, to);
+	return read_to_memory(iocb, to);
+}
+
+/* One WRITE of @len bytes of @from; how many were written, or -errno. */
+static ssize_t write_piece(struct file *file, loff_t pos, struct iov_iter *from, size_t len,
+			   u32 write_flags)
+{
+	struct ferry_file *ff = file->private_data;
+	struct fuse_write_in in = {
+		.fh = ff->fh,
+		.offset = pos,
+		.size = len,
+		.write_flags = write_flags,
+		.flags = file->f_flags,
+	};
+	struct fuse_write_out out;
+	struct ferry_args args;
+	int err;
+
+	ferry_args_init(&args, FUSE_WRITE, ff->node);
+	ferry_args_in(&args, &in, sizeof(in));
+	ferry_args_out(&args, &out, sizeof(out));
+	args.flags = FERRY_ARGS_DATA_IN;
+	args.data = from;
+	args.data_len = len;
+	err = ferry_call(ff->mount->chan, &args);
+	if (err)
+		return err;
+	return out.size <= len ? out.size : -EIO;
+}
+
+static ssize_t write_from_memory(struct kiocb *iocb, struct iov_iter *from, u32 write_flags)
+{
+	struct ferry_mount *m = ferry_mount_of(file_inode(iocb->ki_filp));
+	ssize_t done = 0, put = 0;
+	size_t len;
+
+	while ((len = min_t(size_t, iov_iter_count(from), m->max_write))) {
+		put = write_piece(iocb->ki_filp, iocb->ki_pos, from, len, write_flags);
+		if (put < 0)
+			break;
+		iov_iter_advance(from, put);
+		iocb->ki_pos += put;
+		done += put;
+		if (put < len)
+			break;
+	}
+	return done ?: min_t(ssize_t, put, 0);
+}
+
+/* Drop clean pages; those that a mapping has just dirtied again win. */
+static void drop_pages(struct address_space *mapping, loff_t pos, size_t len)
+{
+	if (len && mapping->nrpages)
+		invalidate_inode_pages2_range(mapping, pos >> PAGE_SHIFT,
+					      (pos + len - 1) >> PAGE_SHIFT);
+}
+
+/*
+ * May writes to the file go on beside this one? They may if it does not grow and nothing
+ * but its data changes. With i_rwsem shared the answer stays true, but for the
+ * size, which a truncation before us may have lowered.
+ */
+static bool may_share(const struct kiocb *iocb, const struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	const struct ferry_mount *m = ferry_mount_of(inode);
+
+	return !(iocb->ki_flags & IOCB_APPEND) &&
+	       iocb->ki_pos + iov_iter_count(from) <= i_size_read(inode) &&
+	       (m->handle_killpriv || m->killpriv_v2 || IS_NOSEC(inode));
+}
+
+static void lock_for_write(struct inode *inode, bool shared)
+{
+	if (shared)
+		inode_lock_shared(inode);
+	else
+		inode_lock(inode);
+}
+
+static void unlock_for_write(struct inode *inode, bool shared)
+{
+	if (shared)
+		inode_unlock_shared(inode);
+	else
+		inode_unlock(inode);
+}
+
+/* i_rwsem is held */
+static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct file *file = iocb->ki_filp;
+	struct inode *inode = file_inode(file);
+	struct address_space *mapping = inode->i_mapping;
+	const struct ferry_mount *m = ferry_mount_of(inode);
+	loff_t pos = iocb->ki_pos;
+	size_t len = iov_iter_count(from);
+	u32 write_flags = 0;
+	ssize_t ret;
+
+	if (m->handle_killpriv || m->killpriv_v2) {
+		if (m->killpriv_v2 && !capable(CAP_FSETID))
+			write_flags |= FUSE_WRITE_KILL_SUIDGID;
+		ret = file_update_time(file);
+	} else {
+		ret = file_modified(file);
+	}
+	if (ret)
+		return ret;
+	if (pos > i_size_read(inode))
+		ferry_zero_tail(inode);
+	if (mapping->nrpages) {
+		ret = ferry_sync_range(mapping, pos, pos + len - 1);
+		if (ret)
+			return ret;
+		drop_pages(mapping, pos, len);
+	}
+
+	ret = write_from_memory(iocb, from, write_flags);
+
+	/* Also after an error: a server whose caller was killed may still write. */
+	drop_pages(mapping, pos, len);
+	if (ret > 0)
+		ferry_attr_wrote(inode, pos + ret);
+	else
+		ferry_attr_invalidate(inode);
+	if (inode->i_mode & (S_ISUID | S_ISGID))
+		ferry_attr_stale(inode, STATX_MODE);
+	return ret;
+}
+
+ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct file *file = iocb->ki_filp;
+	struct inode *inode = file_inode(file);
+	bool shared = may_share(iocb, from);
+	ssize_t ret = 0;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	lock_for_write(inode, shared);
+	if (shared && !may_share(iocb, from)) {
+		unlock_for_write(inode, shared);
+		shared = false;
+		lock_for_write(inode, shared);
+	}
+	/* Where the size is not ours somebody else may have appended. */
+	if (iocb->ki_flags & IOCB_APPEND)
+		ret = ferry_owns_times(inode) ? ferry_attr_need(inode, file, STATX_SIZE) :
+						ferry_attr_refresh(inode, file);
+	if (!ret)
+		ret = generic_write_checks(iocb, from);
+	if (ret > 0)
+		ret = direct_write_locked(iocb, from);
+	unlock_for_write(inode, shared);
+	return ret;
+}

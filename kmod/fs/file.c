@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Open files, and the VFS's entry points for regular ones.
+ *
+ * A ferry_file lives as long as its struct file and the requests that carry its
+ * handle: read-ahead and write-back hold references of their own. So RELEASE goes
+ * out behind the last of them, without anyone waiting for it.
+ */
+#include <linux/fs.h>
+#include <linux/falloc.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+#include <linux/writeback.h>
+#include "compat/pagecache.h"
+#include "fs/fs.h"
+
+struct ferry_file *ferry_file_alloc(struct ferry_mount *m)
+{
+	struct ferry_file *ff = kzalloc(sizeof(*ff), GFP_KERNEL_ACCOUNT);
+
+	if (!ff)
+		return NULL;
+	refcount_set(&ff->ref, 1);
+	INIT_LIST_HEAD(&ff->write_node);
+	ff->mount = m;
+	return ff;
+}
+
+void ferry_file_get(struct ferry_file *ff)
+{
+	refcount_inc(&ff->ref);
+}
+
+static void release_end(struct ferry_args *args, int err)
+{
+	kfree(container_of(args, struct ferry_file, release));
+}
+
+void ferry_file_put(struct ferry_file *ff)
+{
+	struct ferry_args *args = &ff->release;
+
+	if (!refcount_dec_and_test(&ff->ref))
+		return;
+	if (!ff->opened) {
+		kfree(ff);
+		return;
+	}
+	ff->release_in.fh = ff->fh;
+	ff->release_in.flags = ff->flags;
+	ferry_args_init(args, ff->isdir ? FUSE_RELEASEDIR : FUSE_RELEASE, ff->node);
+	ferry_args_in(args, &ff->release_in, sizeof(ff->release_in));
+	args->flags = FERRY_ARGS_NO_CRED;
+	args->end = release_end;
+	ferry_submit(ff->mount->chan, args);
+}
+
+/**
+ * ferry_file_for_write() - some open file that the server lets us write through
+ * @inode: of a regular file
+ * Return: a file with a reference, or NULL: nobody has @inode open for writing
+ */
+struct ferry_file *ferry_file_for_write(struct inode *inode)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+	struct ferry_file *ff;
+
+	spin_lock(&fi->lock);
+	ff = list_first_entry_or_null(&fi->write_files, struct ferry_file, write_node);
+	if (ff)
+		ferry_file_get(ff);
+	spin_unlock(&fi->lock);
+	return ff;
+}
+
+static int ask_open(struct ferry_file *ff)
+{
+	struct ferry_mount *m = ff->mount;
+	bool *none = ff->isdir ? &m->no_opendir : &m->no_open;
+	struct fuse_open_in in = { .flags = ff->flags };
+	struct fuse_open_out out;
+	struct ferry_args args;
+	int err = -ENOSYS;
+
+	if (!*none) {
+		ferry_args_init(&args, ff->isdir ? FUSE_OPENDIR : FUSE_OPEN, ff->node);
+		ferry_args_in(&args, &in, sizeof(in));
+		ferry_args_out(&args, &out, sizeof(out));
+		err = ferry_call(m->chan, &args);
+	}
+	if (err == -ENOSYS) {
+		/* A server without open() has no say in caching either. */
+		*none = true;
+		ff->open_flags = FOPEN_KEEP_CACHE | (ff->isdir ? FOPEN_CACHE_DIR : 0);
+		return 0;
+	}
+	if (err)
+		return err;
+	ff->fh = out.fh;
+	ff->open_flags = out.open_flags;
+	ff->opened = true;
+	return 0;
+}
+
+/**
+ * ferry_file_open() - open at the server
+ * @inode: what
+ * @file: whose ->private_data will be
+ * @isdir: OPENDIR
+ * Return: 0 and file->private_data is set, or -errno
+ */
+int ferry_file_open(struct inode *inode, struct file *file, bool isdir)
+{
+	struct ferry_file *ff;
+	int err;
+
+	if (ferry_is_bad(inode))
+		return -EIO;
+	ff = ferry_file_alloc(ferry_mount_of(inode));
+	if (!ff)
+		return -ENOMEM;
+	ff->node = ferry_inode_of(inode)->node;
+	ff->isdir = isdir;
+	ff->flags = file->f_flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
+	err = ask_open(ff);
+	if (err) {
+		ferry_file_put(ff);
+		return err;
+	}
+	ferry_file_finish_open(inode, file, ff);
+	return 0;
+}
+
+/**
+ * ferry_file_finish_open() - tie a file to what the server said at OPEN or CREATE
+ * @inode: its inode
+ * @file: the file
+ * @ff: its reference is the file's from now on
+ */
+void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry_file *ff)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+
+	file->private_data = ff;
+	if (ff->open_flags & FOPEN_STREAM)
+		stream_open(inode, file);
+	else if (ff->open_flags & FOPEN_NONSEEKABLE)
+		nonseekable_open(inode, file);
+	if (!S_ISREG(inode->i_mode))
+		return;
+
+	if (file->f_mode & FMODE_WRITE) {
+		spin_lock(&fi->lock);
+		list_add(&ff->write_node, &fi->write_files);
+		spin_unlock(&fi->lock);
+	}
+	/* What this side has written is written back first, and so not lost. */
+	if (!(ff->open_flags & FOPEN_KEEP_CACHE) && inode->i_mapping->nrpages &&
+	    !ferry_sync_range(inode->i_mapping, 0, LLONG_MAX))
+		invalidate_inode_pages2(inode->i_mapping);
+}
+
+static int ferry_open(struct inode *inode, struct file *file)
+{
+	int err = generic_file_open(inode, file);
+
+	return err ?: ferry_file_open(inode, file, false);
+}
+
+/*
+ * Write back what is dirty, times included. Page errors are not looked at: that is
+ * the business of whoever may report them.
+ */
+static int write_out(struct inode *inode)
+{
+	int err;
+
+	if (!(inode_state_read_once(inode) & I_DIRTY_ALL) &&
+	    !mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY) &&
+	    !mapping_tagged(inode->i_mapping, PAGECACHE_TAG_WRITEBACK))
+		return 0;
+	err = ferry_sync_range(inode->i_mapping, 0, LLONG_MAX);
+	/* No pages are left, so this waits for SETATTR alone, killably. */
+	return err ?: write_inode_now(inode, 1);
+}
+
+/*
+ * Pages may have been dirtied through a mapping since the last flush, and write-back
+ * needs a file: it takes references to this one while it is still on the list.
+ */
+static int ferry_release(struct inode *inode, struct file *file)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+	struct ferry_file *ff = file->private_data;
+
+	if (file->f_mode & FMODE_WRITE) {
+		write_out(inode);
+		spin_lock(&fi->lock);
+		list_del_init(&ff->write_node);
+		spin_unlock(&fi->lock);
+	}
+	ferry_file_put(ff);
+	return 0;
+}
+
+static int ferry_flush(struct file *file, fl_owner_t id)
+{
+	struct inode *inode = file_inode(file);
+	struct ferry_file *ff = file->private_data;
+	struct ferry_mount *m = ff->mount;
+	struct fuse_flush_in in = { .fh = ff->fh };
+	struct ferry_args args;
+	int err = 0;
+
+	if (ferry_is_bad(inode))
+		return -EIO;
+	if (file->f_mode & FMODE_WRITE) {
+		err = write_out(inode);
+		/* Only looked at: fsync() through this file will still report it. */
+		if (!err)
+			err = filemap_check_wb_err(file->f_mapping, READ_ONCE(file->f_wb_err));
+		if (err)
+			return err;
+	}
+	if (m->no_flush || !ff->opened || (ff->open_flags & FOPEN_NOFLUSH))
+		return 0;
+	ferry_args_init(&args, FUSE_FLUSH, ff->node);
+	ferry_args_in(&args, &in, sizeof(in));
+	err = ferry_call(m->chan, &args);
+	if (err == -ENOSYS) {
+		m->no_flush = true;
+		err = 0;
+	}
+	return err;
+}
+
+static int ferry_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	struct inode *inode = file_inode(file);
+	struct ferry_file *ff = file->private_data;
+	struct ferry_mount *m = ff->mount;
+	struct fuse_fsync_in in = {
+		.fh = ff->fh,
+		.fsync_flags = datasync ? FUSE_FSYNC_FDATASYNC : 0,
+	};
+	struct ferry_args args;
+	int err, wb_err;
+
+	if (ferry_is_bad(inode))
+		return -EIO;
+	err = ferry_sync_range(file->f_mapping, start, end);
+	wb_err = file_check_and_advance_wb_err(file);
+	if (!err)
+		err = wb_err;
+	if (!err && !datasync)
+		err = sync_inode_metadata(inode, 1);
+	if (err || m->no_fsync)
+		return err;
+	ferry_args_init(&args, FUSE_FSYNC, ff->node);
+	ferry_args_in(&args, &in, sizeof(in));
+	err = ferry_call(m->chan, &args);
+	if (err == -ENOSYS) {
+		m->no_fsync = true;
+		err = 0;
+	}
+	return err;
+}
+
+static bool is_direct(const struct kiocb *iocb)
+{
+	const struct ferry_file *ff = iocb->ki_filp->private_data;
+
+	return (iocb->ki_flags & IOCB_DIRECT) || (ff->open_flags & FOPEN_DIRECT_IO);
+}
+
+static ssize_t ferry_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	if (ferry_is_bad(file_inode(iocb->ki_filp)))
+		return -EIO;
+	return is_direct(iocb) ? ferry_direct_read(iocb, to) : ferry_cached_read(iocb, to);
+}
+
+/* What the server wants uncached must not go through the cache on its way to a pipe. */
+static ssize_t ferry_splice_read(struct file *in, loff_t *pos, struct pipe_inode_info *pipe,
+				 size_t len, unsigned int flags)
+{
+	struct ferry_file *ff = in->private_data;
+
+	if (ff->open_flags & FOPEN_DIRECT_IO)
+		return copy_splice_read(in, pos, pipe, len, flags);
+	return filemap_splice_read(in, pos, pipe, len, flags);
+}
+
+static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	if (ferry_is_bad(inode))
+		return -EIO;
+	/* Without agreement on write-back each write() is one WRITE. */
+	if (is_direct(iocb) || !ferry_mount_of(inode)->writeback)
+		ret = ferry_direct_write(iocb, from);
+	else
+		ret = ferry_cached_write(iocb, from);
+	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
+}
+
+/* SEEK_DATA, SEEK_HOLE; 1: the server does not know them */
+static loff_t ask_lseek(struct file *file, loff_t offset, int whence)
+{
+	struct inode *inode = file_inode(file);
+	struct ferry_file *ff = file->private_data;
+	struct ferry_mount *m = ff->mount;
+	struct fuse_lseek_in in = { .fh = ff->fh, .offset = offset, .whence = whence };
+	struct fuse_lseek_out out;
+	struct ferry_args args;
+	int err;
+
+	if (m->no_lseek)
+		return 1;
+	/* The server shall see as data what is data. */
+	err = ferry_sync_range(file->f_mapping, 0, LLONG_MAX);
+	if (err)
+		return err;
+	ferry_args_init(&args, FUSE_LSEEK, ff->node);
+	ferry_args_in(&args, &in, sizeof(in));
+	ferry_args_out(&args, &out, sizeof(out));
+	err = ferry_call(m->chan, &args);
+	if (err == -ENOSYS) {
+		m->no_lseek = true;
+		return 1;
+	}
+	if (err)
+		return err;
+	if (out.offset < (u64)offset || out.offset > (u64)inode->i_sb->s_maxbytes)
+		return -EIO;
+	return vfs_setpos(file, out.offset, inode->i_sb->s_maxbytes);
+}
+
+static loff_t ferry_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct inode *inode = file_inode(file);
+	loff_t ret = 1;
+	int err;
+
+	switch (whence) {
+	case SEEK_SET:
+	case SEEK_CUR:
+		return generic_file_llseek(file, offset, whence);
+	case SEEK_DATA:
+	case SEEK_HOLE:
+		if (offset < 0)
+			return -ENXIO;
+		inode_lock(inode);
+		ret = ask_lseek(file, offset, whence);
+		inode_unlock(inode);
+		if (ret != 1)
+			return ret;
+		break;
+	}
+	err = ferry_attr_need(inode, file, STATX_SIZE);
+	return err ?: generic_file_llseek(file, offset, whence);
+}
+
+static int ask_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
+{
+	struct ferry_file *ff = file->private_data;
+	struct fuse_fallocate_in in = {
+		.fh = ff->fh, .offset = offset, .length = len, .mode = mode,
+	};
+	struct ferry_args args;
+	int err;
+
+	ferry_args_init(&args, FUSE_FALLOCATE, ff->node);
+	ferry_args_in(&args, &in, sizeof(in));
+	err = ferry_call(ff->mount->chan, &args);
+	if (err == -ENOSYS) {
+		ff->mount->no_fallocate = true;
+		err = -EOPNOTSUPP;
+	}
+	return err;
+}
+
+/*
+ * invalidate_lock keeps mmap from dirtying pages between their write-back and
+ * their end, i_rwsem does so for write(): what the server punches or zeroes is
+ * neither written over by older pages nor still seen in them.
+ */
+static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
+{
+	struct inode *inode = file_inode(file);
+	struct address_space *mapping = inode->i_mapping;
+	struct ferry_mount *m = ferry_mount_of(inode);
+	bool clears = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
+	loff_t end = offset + len;
+	int err;
+
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		return -EOPNOTSUPP;
+	if (m->no_fallocate)
+		return -EOPNOTSUPP;
+	if (ferry_is_bad(inode))
+		return -EIO;
+
+	inode_lock(inode);
+	err = ferry_attr_need(inode, file, STATX_SIZE);
+	if (err)
+		goto unlock;
+	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > i_size_read(inode)) {
+		err = inode_newsize_ok(inode, end);
+		if (err)
+			goto unlock;
+		ferry_zero_tail(inode);
+	}
+	if (clears) {
+		filemap_invalidate_lock(mapping);
+		err = ferry_sync_range(mapping, offset, end - 1);
+		if (err)
+			goto unlock_mapping;
+	}
+	err = file_modified(file);
+	if (!err)
+		err = ask_fallocate(file, mode, offset, len);
+	if (!err) {
+		ferry_attr_wrote(inode, mode & FALLOC_FL_KEEP_SIZE ? 0 : end);
+		if (clears)
+			truncate_pagecache_range(inode, offset, end - 1);
+		ferry_attr_stale(inode, STATX_BLOCKS);
+	}
+unlock_mapping:
+	if (clears)
+		filemap_invalidate_unlock(mapping);
+unlock:
+	inode_unlock(inode);
+	return err;
+}
+
+const struct file_operations ferry_file_operations = {
+	.owner		= THIS_MODULE,
+	.open		= ferry_open,
+	.flush		= ferry_flush,
+	.release	= ferry_release,
+	.fsync		= ferry_fsync,
+	.llseek		= ferry_llseek,
+	.read_iter	= ferry_read_iter,
+	.write_iter	= ferry_write_iter,
+	.splice_read	= ferry_splice_read,
+	.splice_write	= iter_file_splice_write,
+	.mmap		= ferry_mmap,
+	.fallocate	= ferry_fallocate,
+};
+
+const struct inode_operations ferry_file_inode_operations = {
+	.getattr	= ferry_getattr,
+	.setattr	= ferry_setattr,
+	.permission	= ferry_permission,
+	.listxattr	= ferry_listxattr,
+};
+
+void ferry_file_init_inode(struct inode *inode)
+{
+	const struct ferry_mount *m = ferry_mount_of(inode);
+
+	inode->i_op = &ferry_file_inode_operations;
+	inode->i_fop = &ferry_file_operations;
+	inode->i_mapping->a_ops = &ferry_aops;
+	ferry_set_large_folios(inode->i_mapping, min(m->max_read, m->max_write));
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life of nodes: from the answer that names one to the FORGET.
+ *
+ * The memory of an inode also carries its FORGET, which may still be under way
+ * when the VFS frees the inode; whoever of the two comes last frees the memory.
+ */
+#include <linux/slab.h>
+#include "fs/fs.h"
+
+static struct kmem_cache *inode_cachep;
+
+static void init_once(void *p)
+{
+	struct ferry_inode *fi = p;
+
+	inode_init_once(&fi->inode);
+}
+
+int ferry_inode_cache_create(void)
+{
+	inode_cachep = kmem_cache_create("ferry_inode", sizeof(struct ferry_inode), 0,
+					 SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT | SLAB_RECLAIM_ACCOUNT,
+					 init_once);
+	return inode_cachep ? 0 : -ENOMEM;
+}
+
+void ferry_inode_cache_destroy(void)
+{
+	rcu_barrier();		/* ferry_inode_free() is called by RCU */
+	kmem_cache_destroy(inode_cachep);
+}
+
+struct inode *ferry_inode_alloc(struct super_block *sb)
+{
+	struct ferry_inode *fi = alloc_inode_sb(sb, inode_cachep, GFP_KERNEL);
+
+	if (!fi)
+		return NULL;
+	fi->node = 0;
+	fi->generation = 0;
+	fi->flags = 0;
+	fi->mode = 0;
+	fi->blkbits = sb->s_blocksize_bits;
+	atomic_set(&fi->holds, 1);
+	spin_lock_init(&fi->lock);
+	fi->attr_stale = 0;
+	fi->nlookup = 0;
+	fi->attr_until = 0;
+	fi->attr_version = 0;
+	fi->attr_changed = 0;
+	INIT_LIST_HEAD(&fi->write_files);
+	return &fi->inode;
+}
+
+static void inode_drop_hold(struct ferry_inode *fi)
+{
+	if (atomic_dec_and_test(&fi->holds))
+		kmem_cache_free(inode_cachep, fi);
+}
+
+void ferry_inode_free(struct inode *inode)
+{
+	inode_drop_hold(ferry_inode_of(inode));
+}
+
+static void forget_fill(struct ferry_forget *f, u64 node, u64 nlookup)
+{
+	f->in.nlookup = nlookup;
+	ferry_args_init(&f->args, FUSE_FORGET, node);
+	ferry_args_in(&f->args, &f->in, sizeof(f->in));
+	f->args.flags = FERRY_ARGS_NO_REPLY | FERRY_ARGS_NO_CRED;
+}
+
+static void evict_forget_end(struct ferry_args *args, int err)
+{
+	inode_drop_hold(container_of(args, struct ferry_inode, forget.args));
+}
+
+void ferry_inode_evict(struct inode *inode)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+
+	truncate_inode_pages_final(&inode->i_data);
+	clear_inode(inode);
+
+	/* At umount the server forgets all by itself. */
+	if (!fi->nlookup || !(inode->i_sb->s_flags & SB_ACTIVE))
+		return;
+	atomic_inc(&fi->holds);
+	forget_fill(&fi->forget, fi->node, fi->nlookup);
+	fi->forget.args.end = evict_forget_end;
+	ferry_submit(ferry_mount_of(inode)->chan, &fi->forget.args);
+}
+
+static void lone_forget_end(struct ferry_args *args, int err)
+{
+	kfree(container_of(args, struct ferry_forget, args));
+}
+
+/* Give back lookups that no inode stands for. */
+void ferry_forget_send(struct ferry_mount *m, u64 node, u64 nlookup)
+{
+	struct ferry_forget *f = kmalloc(sizeof(*f), GFP_KERNEL);
+
+	if (!f) {
+		pr_warn_once("ferry: no memory to forget a node, the server keeps it\n");
+		return;
+	}
+	forget_fill(f, node, nlookup);
+	f->args.end = lone_forget_end;
+	ferry_submit(m->chan, &f->args);
+}
+
+void ferry_inode_ref(struct inode *inode)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+
+	spin_lock(&fi->lock);
+	fi->nlookup++;
+	spin_unlock(&fi->lock);
+}
+
+void ferry_inode_make_bad(struct inode *inode)
+{
+	set_bit(FERRY_I_BAD, &ferry_inode_of(inode)->flags);
+	ferry_attr_invalidate(inode);
+}
+
+bool ferry_entry_ok(const struct fuse_entry_out *out)
+{
+	return out->nodeid && out->nodeid != FUSE_ROOT_ID && ferry_attr_ok(&out->attr);
+}
+
+/* A new inode's operations, by its type, which never changes. */
+static void set_type(struct inode *inode, umode_t mode, u32 rdev)
+{
+	inode->i_mode = mode & S_IFMT;
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		ferry_file_init_inode(inode);
+		break;
+	case S_IFDIR:
+		ferry_dir_init_inode(inode);
+		break;
+	case S_IFLNK:
+		ferry_symlink_init_inode(inode);
+		break;
+	default:
+		ferry_special_init_inode(inode, mode, new_decode_dev(rdev));
+	}
+	inode->i_flags |= S_NOATIME;
+	if (!ferry_owns_times(inode))
+		inode->i_flags |= S_NOCMTIME;
+}
+
+static int is_node(struct inode *inode, void *node)
+{
+	return ferry_inode_of(inode)->node == *(u64 *)node;
+}
+
+static int set_node(struct inode *inode, void *node)
+{
+	ferry_inode_of(inode)->node = *(u64 *)node;
+	return 0;
+}
+
+/* Is this cached inode another file than the one the server speaks of? */
+bool ferry_inode_differs(struct inode *inode, const struct fuse_entry_out *out)
+{
+	return ferry_is_bad(inode) || ferry_inode_of(inode)->generation != out->generation ||
+	       inode_wrong_type(inode, out->attr.mode);
+}
+
+struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_out *out,
+			      u64 asked)
+{
+	struct ferry_mount *m = sb->s_fs_info;
+	u64 node = out->nodeid;
+	struct ferry_inode *fi;
+	struct inode *inode;
+
+	if (!ferry_entry_ok(out)) {
+		if (node && node != FUSE_ROOT_ID)
+			ferry_forget_send(m, node, 1);
+		return ERR_PTR(-EIO);
+	}
+
+	for (;;) {
+		inode = iget5_locked(sb, node, is_node, set_node, &node);
+		if (!inode) {
+			ferry_forget_send(m, node, 1);
+			return ERR_PTR(-ENOMEM);
+		}
+		fi = ferry_inode_of(inode);
+		if (inode_state_read_once(inode) & I_NEW) {
+			fi->generation = out->generation;
+			inode->i_generation = out->generation;
+			set_type(inode, out->attr.mode, out->attr.rdev);
+			fi->nlookup = 1;
+			ferry_attr_init(inode, &out->attr, out->attr_valid, out->attr_valid_nsec);
+			unlock_new_inode(inode);
+			return inode;
+		}
+		if (!ferry_inode_differs(inode, out))
+			break;
+		/* Its number went to another file; it keeps its own lookups to give back. */
+		ferry_inode_make_bad(inode);
+		remove_inode_hash(inode);
+		iput(inode);
+	}
+
+	ferry_inode_ref(inode);
+	ferry_attr_entry(inode, out, asked);
+	return inode;
+}
+
+/* The root is known before the server has said anything about it. */
+struct inode *ferry_inode_root(struct super_block *sb)
+{
+	struct ferry_mount *m = sb->s_fs_info;
+	u64 node = FUSE_ROOT_ID;
+	struct inode *inode;
+
+	inode = iget5_locked(sb, node, is_node, set_node, &node);
+	if (!inode)
+		return NULL;
+	set_type(inode, m->root_mode, 0);
+	inode->i_mode = m->root_mode;
+	ferry_inode_of(inode)->mode = m->root_mode;
+	inode->i_uid = m->user_id;
+	inode->i_gid = m->group_id;
+	set_nlink(inode, 2);
+	inode->i_ino = node;
+	unlock_new_inode(inode);
+	return inode;
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Extended attributes: names pass as they are, whatever their prefix. */
+#include <linux/limits.h>
+#include "fs/fs.h"
+
+static int xattr_set(const struct xattr_handler *handler, struct mnt_idmap *idmap,
+		     struct dentry *dentry, struct inode *inode, const char *name,
+		     const void *value, size_t size, int flags)
+{
+	struct ferry_mount *m = ferry_mount_of(inode);
+	struct kvec kvec = { (void *)value, size };
+	struct fuse_setxattr_in in;
+	struct ferry_args args;
+	struct iov_iter iter;
+	bool *none;
+	int err;
+
+	if (ferry_is_bad(inode))
+		return -EIO;
+	if (size > XATTR_SIZE_MAX)
+		return -E2BIG;
+	none = value ? &m->no_setxattr : &m->no_removexattr;
+	if (*none)
+		return -EOPNOTSUPP;
+
+	if (value) {
+		in.size = size;
+		in.flags = flags;
+		iov_iter_kvec(&iter, ITER_SOURCE, &kvec, 1, size);
+		ferry_args_init(&args, FUSE_SETXATTR, ferry_inode_of(inode)->node);
+		/* The short form: FUSE_SETXATTR_EXT is not agreed on. */
+		ferry_args_in(&args, &in, FUSE_COMPAT_SETXATTR_IN_SIZE);
+		ferry_args_in(&args, name, strlen(name) + 1);
+		if (size)
+			ferry_args_data(&args, FERRY_ARGS_DATA_IN, &iter);
+	} else {
+		ferry_args_init(&args, FUSE_REMOVEXATTR, ferry_inode_of(inode)->node);
+		ferry_args_in(&args, name, strlen(name) + 1);
+	}
+	err = ferry_call(m->chan, &args);
+	if (err == -ENOSYS) {
+		*none = true;
+		return -EOPNOTSUPP;
+	}
+	if (!err)
+		ferry_ctime_now(inode);
+	return err;
+}
+
+/* GETXATTR or, without @name, LISTXATTR; with @size 0 the size that is needed. */
+static ssize_t ask(struct inode *inode, const char *name, void *value, size_t size, bool *none)
+{
+	struct ferry_mount *m = ferry_mount_of(inode);
+	struct fuse_getxattr_in in = { .size = size };
+	struct kvec kvec = { value, size };
+	struct fuse_getxattr_out out;
+	struct ferry_args args;
+	struct iov_iter iter;
+	int err;
+
+	if (ferry_is_bad(inode))
+		return -EIO;
+	if (*none)
+		return -EOPNOTSUPP;
+	ferry_args_init(&args, name ? FUSE_GETXATTR : FUSE_LISTXATTR,
+			ferry_inode_of(inode)->node);
+	ferry_args_in(&args, &in, sizeof(in));
+	if (name)
+		ferry_args_in(&args, name, strlen(name) + 1);
+	if (size) {
+		iov_iter_kvec(&iter, ITER_DEST, &kvec, 1, size);
+		ferry_args_data(&args, FERRY_ARGS_DATA_OUT, &iter);
+	} else {
+		ferry_args_out(&args, &out, sizeof(out));
+	}
+	err = ferry_call(m->chan, &args);
+	if (err == -ENOSYS) {
+		*none = true;
+		return -EOPNOTSUPP;
+	}
+	if (err)
+		return err;
+	return size ? args.data_done : min_t(size_t, out.size, XATTR_SIZE_MAX);
+}
+
+static int xattr_get(const struct xattr_handler *handler, struct dentry *dentry,
+		     struct inode *inode, const char *name, void *value, size_t size)
+{
+	return ask(inode, name, value, min_t(size_t, size, XATTR_SIZE_MAX),
+		   &ferry_mount_of(inode)->no_getxattr);
+}
+
+static bool names_ok(const char *list, size_t len)
+{
+	size_t n;
+
+	for (; len; list += n, len -= n) {
+		n = strnlen(list, len) + 1;
+		if (n == 1 || n > len)
+			return false;
+	}
+	return true;
+}
+
+ssize_t ferry_listxattr(struct dentry *dentry, char *list, size_t size)
+{
+	struct inode *inode = d_inode(dentry);
+	struct ferry_mount *m = ferry_mount_of(inode);
+	ssize_t ret;
+
+	if (!ferry_may_enter(m))
+		return -EACCES;
+	ret = ask(inode, NULL, list, min_t(size_t, size, XATTR_LIST_MAX), &m->no_listxattr);
+	if (ret > 0 && size && !names_ok(list, ret))
+		return -EIO;
+	return ret;
+}
+
+static const struct xattr_handler handler = {
+	.prefix	= "",
+	.get	= xattr_get,
+	.set	= xattr_set,
+};
+
+const struct xattr_handler *const ferry_xattr_handlers[] = {
+	&handler,
+	NULL,
+};

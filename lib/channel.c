@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* /dev/ferry: a channel and an endpoint for each thread. */
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define DEVICE	"/dev/ferry"
+
+static int open_device(void)
+{
+	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	int err = -errno;
+
+	if (fd >= 0)
+		return fd;
+	if (err == -ENOENT || err == -ENXIO || err == -ENODEV)
+		ferry_log(FERRY_LOG_ERR,
+			  "%s: the ferry module is not loaded: run 'modprobe ferry' or 'make load'",
+			  DEVICE);
+	else if (err == -EACCES || err == -EPERM)
+		ferry_log(FERRY_LOG_ERR,
+			  "%s: may not be opened: run as root, or as a member of its group",
+			  DEVICE);
+	else
+		ferry_log(FERRY_LOG_ERR, "%s: %s", DEVICE, strerror(-err));
+	return err;
+}
+
+static int create(struct ferry_session *session, const struct ferry_session_options *want,
+		  int fd)
+{
+	const char *name = session->server.backend->name;
+	struct ferry_setup setup = {
+		.size = sizeof(setup),
+		.abi = FERRY_ABI,
+		.class = FERRY_CLASS_FS,
+		.flags = session->loop->create_flags,
+		.geo.nr_queues = want->queues ? want->queues : sysconf(_SC_NPROCESSORS_ONLN),
+		.geo.depth = want->depth,
+		.geo.data_size = want->data_size,
+	};
+	int err;
+
+	if (strlen(name) >= sizeof(setup.name)) {
+		ferry_log(FERRY_LOG_ERR, "%s: a backend's name has %zu bytes at most", name,
+			  sizeof(setup.name) - 1);
+		return -ENAMETOOLONG;
+	}
+	strcpy(setup.name, name);
+	if (!ioctl(fd, FERRY_IOC_CREATE, &setup)) {
+		session->geo = setup.geo;
+		return 0;
+	}
+	err = -errno;
+	if (err == -EPROTO && setup.abi != FERRY_ABI)
+		ferry_log(FERRY_LOG_ERR,
+			  "the loaded ferry module speaks ABI %u, this libferry ABI %u: load the module of this version",
+			  setup.abi, FERRY_ABI);
+	else if (err == -EINVAL)
+		ferry_log(FERRY_LOG_ERR,
+			  "%s: no channel of %u queues, depth %u: at most are %u queues, depth %u, and %u requests in all",
+			  name, setup.geo.nr_queues, setup.geo.depth, FERRY_QUEUES_MAX,
+			  FERRY_DEPTH_MAX, FERRY_TAGS_MAX);
+	else
+		ferry_log(FERRY_LOG_ERR, "%s: no channel: %s", name, strerror(-err));
+	return err;
+}
+
+static int attach(struct ferry_session *session, int fd, u32 queue)
+{
+	struct ferry_setup setup = {
+		.size = sizeof(setup),
+		.abi = FERRY_ABI,
+		.fd = session->workers[0].fd,
+		.queue = queue,
+	};
+	int err;
+
+	if (!ioctl(fd, FERRY_IOC_ATTACH, &setup))
+		return 0;
+	err = -errno;
+	ferry_log(FERRY_LOG_ERR, "%s: cannot attach to queue %u: %s",
+		  session->server.backend->name, queue, strerror(-err));
+	return err;
+}
+
+static void add_worker(struct ferry_session *session, int fd)
+{
+	struct ferry_worker *worker = &session->workers[session->nr_workers];
+
+	worker->session = session;
+	worker->fd = fd;
+	worker->queue = session->nr_workers++;
+}
+
+int ferry_channel_open(struct ferry_session *session, const struct ferry_session_options *want)
+{
+	u32 queue;
+	int err;
+	int fd;
+
+	fd = open_device();
+	if (fd < 0)
+		return fd;
+	err = create(session, want, fd);
+	if (err)
+		goto close_fd;
+	session->workers = calloc(session->geo.nr_queues, sizeof(*session->workers));
+	if (!session->workers) {
+		err = -ENOMEM;
+		ferry_log(FERRY_LOG_ERR, "no memory for %u threads", session->geo.nr_queues);
+		goto close_fd;
+	}
+	add_worker(session, fd);
+	for (queue = 1; queue < session->geo.nr_queues; queue++) {
+		fd = open_device();
+		err = fd < 0 ? fd : attach(session, fd, queue);
+		if (err)
+			goto close_all;
+		add_worker(session, fd);
+	}
+	return 0;
+
+close_all:
+	ferry_channel_close(session);
+close_fd:
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+void ferry_channel_close(struct ferry_session *session)
+{
+	while (session->nr_workers)
+		close(session->workers[--session->nr_workers].fd);
+	free(session->workers);
+	session->workers = NULL;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* What the files of libferry ask of each other. */
+#ifndef FERRY_INTERNAL_H
+#define FERRY_INTERNAL_H
+
+#include <linux/ferry.h>
+#include <ferry/req.h>
+#include <ferry/session.h>
+
+struct ferry_worker;
+
+/**
+ * struct ferry_loop_ops - a wait style: how requests come and answers go
+ * @name: wait=
+ * @create_flags: FERRY_CREATE_*
+ * @open: the channel was made; set session->loop_data. 0 or -errno after a line in
+ *	the log
+ * @run: serve, in a thread of its own, until the client is gone or session->stop;
+ *	0 or -errno
+ * @pending: how many requests the backend has not answered; no thread runs any more
+ * @close: give back what @open took
+ */
+struct ferry_loop_ops {
+	const char *name;
+	u32 create_flags;
+	int (*open)(struct ferry_session *session);
+	int (*run)(struct ferry_worker *worker);
+	unsigned int (*pending)(struct ferry_session *session);
+	void (*close)(struct ferry_session *session);
+};
+
+extern const struct ferry_loop_ops ferry_loop_sync;
+extern const struct ferry_loop_ops ferry_loop_rw;
+
+/**
+ * struct ferry_worker - a thread and its endpoint
+ * @fd: an open /dev/ferry, endpoint of @queue
+ */
+struct ferry_worker {
+	struct ferry_session *session;
+	pthread_t thread;
+	int fd;
+	u32 queue;
+};
+
+/**
+ * struct ferry_session
+ * @loop_data: the wait style's own
+ * @geo: what the channel really has
+ * @nr_workers: how many of @workers have an endpoint; one per queue
+ * @dir: absolute path of the mount, NULL before it is there
+ * @ended_fd: eventfd, readable from the end of the last thread on
+ * @up: FUSE_INIT was answered; written under @lock, read without
+ * @stop: threads shall end; read after -EINTR
+ * @lock: guards what follows
+ * @changed: one of them did
+ * @started: threads there are
+ * @running: of those, how many have not ended
+ * @error: what ended the first thread that failed
+ */
+struct ferry_session {
+	struct ferry_server server;
+	const struct ferry_loop_ops *loop;
+	void *loop_data;
+	struct ferry_geometry geo;
+	struct ferry_worker *workers;
+	u32 nr_workers;
+	char *dir;
+	int ended_fd;
+	bool up;
+	bool stop;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	u32 started;
+	u32 running;
+	int error;
+};
+
+/* A request was answered while the session was not up. */
+void ferry_session_answered(struct ferry_session *session);
+
+static inline bool ferry_session_is_up(const struct ferry_session *session)
+{
+	return __atomic_load_n(&session->up, __ATOMIC_RELAXED);
+}
+
+static inline bool ferry_session_stops(const struct ferry_session *session)
+{
+	return __atomic_load_n(&session->stop, __ATOMIC_RELAXED);
+}
+
+/* channel.c: /dev/ferry. 0 or -errno after a line in the log. */
+int ferry_channel_open(struct ferry_session *session, const struct ferry_session_options *want);
+void ferry_channel_close(struct ferry_session *session);
+
+/*
+ * When a request is answered: in ferry_dispatch(), then the loop sends the answer;
+ * or later, then whoever answers sends it. Both sides exchange the state, and the
+ * second to come sends.
+ */
+enum ferry_answer {
+	FERRY_ANSWER_NONE,	/* dispatch has begun */
+	FERRY_ANSWER_THERE,	/* done() was called */
+	FERRY_ANSWER_LATER,	/* dispatch is over, done() was not called */
+	FERRY_ANSWER_SENT,	/* loop_rw.c: and the message may be used again */
+};
+
+/* The loop's side, after ferry_dispatch(). Return: the loop is to send the answer. */
+static inline bool ferry_answer_is_there(int *state)
+{
+	return __atomic_load_n(state, __ATOMIC_ACQUIRE) == FERRY_ANSWER_THERE ||
+	       __atomic_exchange_n(state, FERRY_ANSWER_LATER, __ATOMIC_ACQ_REL) ==
+	       FERRY_ANSWER_THERE;
+}
+
+/* done()'s side. Return: it is to send the answer. */
+static inline bool ferry_answer_is_late(int *state)
+{
+	return __atomic_exchange_n(state, FERRY_ANSWER_THERE, __ATOMIC_ACQ_REL) ==
+	       FERRY_ANSWER_LATER;
+}
+
+#endif

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# libferry, shared and static, and the unit tests of what it is made of.
+
+FERRY_VERSION   ?= 0.1.0
+FERRY_SO        := libferry.so.0
+libdir          ?= $(prefix)/lib
+includedir      ?= $(prefix)/include
+
+LIB_DISPATCH    := dispatch fs fs_init fs_reply opts
+LIB_SOURCES     := $(patsubst %,lib/dispatch/%.c,$(LIB_DISPATCH)) \
+		   lib/env.c lib/page.c lib/load.c lib/mount.c lib/channel.c lib/session.c \
+		   lib/ring.c lib/loop_sync.c lib/loop_rw.c
+LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(B)/%.o)
+
+# What is seen from outside is in libferry.map, which the linker obeys.
+UFLAGS_lib      := -fvisibility=default -fno-semantic-interposition \
+		   -DFERRY_BACKENDS_PATH='"$(libdir)/ferry/backends"'
+
+user: $(B)/lib/libferry.so $(B)/lib/libferry.a $(B)/lib/pkgconfig/ferry.pc
+
+$(B)/lib/libferry.so.$(FERRY_VERSION): $(LIB_OBJECTS) lib/libferry.map
+	$(CC) -shared -pthread $(LDFLAGS) -Wl,-soname,$(FERRY_SO) \
+		-Wl,--version-script=lib/libferry.map -Wl,-z,defs -o $@ $(LIB_OBJECTS) -ldl
+
+$(B)/lib/$(FERRY_SO): $(B)/lib/libferry.so.$(FERRY_VERSION)
+	ln -sf $(<F) $@
+
+$(B)/lib/libferry.so: $(B)/lib/$(FERRY_SO)
+	ln -sf $(<F) $@
+
+$(B)/lib/libferry.a: $(LIB_OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $(LIB_OBJECTS)
+
+$(B)/lib/pkgconfig/ferry.pc: lib/ferry.pc.in lib/lib.mk
+	@mkdir -p $(@D)
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' \
+		-e 's|@includedir@|$(includedir)|' -e 's|@version@|$(FERRY_VERSION)|' $< > $@
+
+# Unit tests: objects of their own, with the sanitizers in them.
+ASAN_FLAGS      := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+		   -fno-omit-frame-pointer -O1 -g
+
+$(B)/asan/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(ASAN_FLAGS) -c -o $@ $<
+
+UNIT_COMMON     := $(patsubst %,$(B)/asan/lib/dispatch/%.o,$(LIB_DISPATCH)) \
+		   $(B)/asan/lib/env.o $(B)/asan/lib/page.o
+
+$(B)/test/%: $(B)/asan/selftests/unit/%.o $(UNIT_COMMON)
+	@mkdir -p $(@D)
+	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Wait style sync: one ioctl answers a request and waits for the next. */
+#include <sys/ioctl.h>
+
+#include "ring.h"
+
+static void done(struct ferry_req *req)
+{
+	struct ferry_slot *slot = container_of(req, struct ferry_slot, req);
+	const unsigned long arg = slot->tag | FERRY_SYNC_REPLY;
+	const int fd = slot->fd;
+
+	ferry_ring_put(slot);
+	/* If the loop is to send it, the slot may be another request's from here on. */
+	if (ferry_answer_is_late(&slot->answer) && ioctl(fd, FERRY_IOC_SYNC, arg) < 0)
+		ferry_log(FERRY_LOG_DEBUG, "slot %lu: a late answer was not taken: %s",
+			  arg & FERRY_SYNC_TAG, strerror(errno));
+}
+
+/* What to go on with after an error; 0: not at all. */
+static unsigned long recover(int err, unsigned long arg)
+{
+	switch (err) {
+	case EINTR:
+		return FERRY_SYNC_WAIT;
+	case EINVAL:
+	case ENOENT:
+		if (!(arg & FERRY_SYNC_REPLY))
+			return 0;
+		ferry_log(FERRY_LOG_DEBUG, "slot %lu: the answer was not taken: %s",
+			  arg & FERRY_SYNC_TAG, strerror(err));
+		return FERRY_SYNC_WAIT;
+	}
+	return 0;
+}
+
+static int run(struct ferry_worker *worker)
+{
+	struct ferry_session *session = worker->session;
+	struct ferry_ring *ring = session->loop_data;
+	unsigned long arg = FERRY_SYNC_WAIT;
+
+	while (!ferry_session_stops(session)) {
+		int tag = ioctl(worker->fd, FERRY_IOC_SYNC, arg);
+		struct ferry_slot *slot;
+
+		if (unlikely(tag < 0)) {
+			int err = errno;
+
+			if (err == ENODEV)
+				return 0;
+			arg = recover(err, arg);
+			if (!arg)
+				return -err;
+			continue;
+		}
+		if (unlikely(!(arg & FERRY_SYNC_WAIT))) {
+			ferry_session_answered(session);
+			arg = FERRY_SYNC_WAIT;
+			continue;
+		}
+		slot = ferry_ring_take(ring, tag, worker->fd);
+		if (unlikely(!slot))
+			return -EPROTO;
+		ferry_dispatch(&slot->req);
+		arg = FERRY_SYNC_WAIT;
+		if (likely(ferry_answer_is_there(&slot->answer)))
+			arg = tag | FERRY_SYNC_REPLY |
+			      (likely(ferry_session_is_up(session)) ? FERRY_SYNC_WAIT : 0);
+	}
+	return 0;
+}
+
+static int open_ring(struct ferry_session *session)
+{
+	session->loop_data = ferry_ring_open(session, done);
+	return session->loop_data ? 0 : -ENOMEM;
+}
+
+static unsigned int pending(struct ferry_session *session)
+{
+	return ferry_ring_pending(session->loop_data);
+}
+
+static void close_ring(struct ferry_session *session)
+{
+	ferry_ring_close(session->loop_data);
+}
+
+const struct ferry_loop_ops ferry_loop_sync = {
+	.name = "sync",
+	.open = open_ring,
+	.run = run,
+	.pending = pending,
+	.close = close_ring,
+};

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* mount(2) with the words of mount(8), and its errors in words. */
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <ferry/session.h>
+
+static const struct {
+	const char *name;
+	unsigned long set;
+	unsigned long clear;
+} flag_names[] = {
+	{ "ro", MS_RDONLY, 0 },
+	{ "rw", 0, MS_RDONLY },
+	{ "nosuid", MS_NOSUID, 0 },
+	{ "suid", 0, MS_NOSUID },
+	{ "nodev", MS_NODEV, 0 },
+	{ "dev", 0, MS_NODEV },
+	{ "noexec", MS_NOEXEC, 0 },
+	{ "exec", 0, MS_NOEXEC },
+	{ "sync", MS_SYNCHRONOUS, 0 },
+	{ "async", 0, MS_SYNCHRONOUS },
+	{ "dirsync", MS_DIRSYNC, 0 },
+	{ "noatime", MS_NOATIME, 0 },
+	{ "atime", 0, MS_NOATIME },
+	{ "nodiratime", MS_NODIRATIME, 0 },
+	{ "diratime", 0, MS_NODIRATIME },
+	{ "relatime", MS_RELATIME, 0 },
+	{ "norelatime", 0, MS_RELATIME },
+	{ "strictatime", MS_STRICTATIME, 0 },
+	{ "nostrictatime", 0, MS_STRICTATIME },
+	{ "lazytime", MS_LAZYTIME, 0 },
+	{ "nolazytime", 0, MS_LAZYTIME },
+	{ "remount", MS_REMOUNT, 0 },
+	{ "silent", MS_SILENT, 0 },
+	{ "loud", 0, MS_SILENT },
+	{ "defaults", 0, 0 },
+};
+
+static bool take_flag(const char *name, unsigned long *flags)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(flag_names); i++) {
+		if (strcmp(flag_names[i].name, name))
+			continue;
+		*flags = (*flags & ~flag_names[i].clear) | flag_names[i].set;
+		return true;
+	}
+	return false;
+}
+
+/* @options, cut up in place -> flags, and in @data what is the filesystem's. */
+static void split_options(char *options, unsigned long *flags, char *data)
+{
+	char *save = NULL;
+	char *opt;
+
+	*data = 0;
+	for (opt = strtok_r(options, ",", &save); opt; opt = strtok_r(NULL, ",", &save)) {
+		if (take_flag(opt, flags))
+			continue;
+		if (*data)
+			strcat(data, ",");
+		strcat(data, opt);
+	}
+}
+
+/* Is @dir the root of a mount of ours? To mount there twice is a mistake then. */
+static bool is_ferry_mount(const char *dir)
+{
+	bool found = false;
+	struct statx stx;
+	char *line = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	if (statx(AT_FDCWD, dir, 0, 0, &stx) || !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		return false;
+	f = fopen("/proc/self/mountinfo", "re");
+	if (!f)
+		return false;
+	while (!found && getline(&line, &size, f) > 0) {
+		unsigned int maj, min;
+
+		found = strstr(line, " - ferry ") &&
+			sscanf(line, "%*u %*u %u:%u ", &maj, &min) == 2 &&
+			maj == stx.stx_dev_major && min == stx.stx_dev_minor;
+	}
+	free(line);
+	fclose(f);
+	return found;
+}
+
+static void explain(int err, const char *source, const char *dir)
+{
+	const char *why = strerror(-err);
+
+	if (err == -ENODEV)
+		why = "the kernel knows no filesystem \"ferry\": run 'modprobe ferryfs' or 'make load'";
+	else if (err == -EPERM)
+		why = "mounting needs root (CAP_SYS_ADMIN)";
+	else if (err == -EBUSY)
+		why = "is in use by another mount: unmount that, or give another directory";
+	else if (err == -ENOTDIR)
+		why = "is no directory: give one to mount on";
+	else if (err == -EINVAL)
+		why = "the kernel did not like the mount options: see the end of dmesg";
+	ferry_log(FERRY_LOG_ERR, "%s: %s not mounted: %s", dir, source, why);
+}
+
+int ferry_mount(const char *source, const char *dir, const char *options)
+{
+	unsigned long flags = 0;
+	char *copy, *data;
+	int err = 0;
+
+	copy = strdup(options ? options : "");
+	data = malloc(options ? strlen(options) + 1 : 1);
+	if (!copy || !data) {
+		err = -ENOMEM;
+		goto out;
+	}
+	split_options(copy, &flags, data);
+	if (!(flags & MS_REMOUNT) && is_ferry_mount(dir))
+		err = -EBUSY;
+	else if (mount(source, dir, "ferry", flags, *data ? data : NULL))
+		err = -errno;
+out:
+	if (err)
+		explain(err, source, dir);
+	free(data);
+	free(copy);
+	return err;
+}

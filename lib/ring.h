@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* The mapped queues of a channel; for wait styles that get their requests there. */
+#ifndef FERRY_RING_H
+#define FERRY_RING_H
+
+#include "internal.h"
+
+/**
+ * struct ferry_slot - one slot, and the request in it
+ * @req: what ferry_dispatch() gets; most of it is the same for all requests
+ * @msg: request area
+ * @desc: in the mapping
+ * @data: data area
+ * @size: bytes of it
+ * @held: bytes of reply data that lie in @data and were not moved by XFER
+ * @tag: the slot's number
+ * @fd: endpoint of the thread that fetched the request
+ * @answer: enum ferry_answer
+ */
+struct ferry_slot {
+	struct ferry_req req;
+	const void *msg;
+	struct ferry_desc *desc;
+	char *data;
+	u32 size;
+	u32 held;
+	u32 tag;
+	int fd;
+	int answer;
+} __attribute__((aligned(64)));
+
+/**
+ * struct ferry_ring - all queues of a channel
+ * @host: of all requests
+ * @slots: by tag
+ * @nr_slots: how many
+ * @queues: where each is mapped
+ * @nr_queues: how many are
+ */
+struct ferry_ring {
+	struct ferry_session *session;
+	struct ferry_req_host host;
+	struct ferry_slot *slots;
+	u32 nr_slots;
+	void **queues;
+	u32 nr_queues;
+};
+
+/*
+ * Map the queues of a session's channel; @done is called with each request that is
+ * answered. NULL after a line in the log.
+ */
+struct ferry_ring *ferry_ring_open(struct ferry_session *session,
+				   void (*done)(struct ferry_req *req));
+void ferry_ring_close(struct ferry_ring *ring);
+
+/* A request has been fetched through @fd: make ->req of it. NULL: no such tag. */
+struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd);
+
+/* Fill in the descriptor from what the request's reply says. */
+void ferry_ring_put(struct ferry_slot *slot);
+
+/* Requests that were fetched and not answered. */
+unsigned int ferry_ring_pending(const struct ferry_ring *ring);
+
+#endif

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* A session: server, channel, threads, mount, and in which order they go. */
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define INIT_TIMEOUT_S	30
+
+/* Takes a thread out of its ioctl. Blocked elsewhere, and nobody else's. */
+#define SIG_STOP	SIGRTMIN
+
+static const struct ferry_loop_ops *const loops[] = {
+	&ferry_loop_sync,
+	&ferry_loop_rw,
+};
+
+static const struct ferry_loop_ops *find_loop(const char *name)
+{
+	size_t i;
+
+	if (!name)
+		return loops[0];
+	for (i = 0; i < ARRAY_SIZE(loops); i++)
+		if (!strcmp(loops[i]->name, name))
+			return loops[i];
+	ferry_log(FERRY_LOG_ERR, "wait=%s: no such wait style: there are sync and rw", name);
+	return NULL;
+}
+
+static int start_server(struct ferry_session *session, const struct ferry_backend *backend,
+			const char *args)
+{
+	int err = ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
+
+	if (err == -EPROTO)
+		ferry_log(FERRY_LOG_ERR, "%s: built for another version of ferry: build it anew",
+			  backend->name);
+	else if (err == -EOPNOTSUPP)
+		ferry_log(FERRY_LOG_ERR, "%s: is no filesystem", backend->name);
+	else if (err)
+		ferry_log(FERRY_LOG_ERR, "%s: does not start%s%s: %s", backend->name,
+			  args && *args ? " with " : "", args ? args : "", strerror(-err));
+	return err;
+}
+
+int ferry_session_new(const struct ferry_backend *backend, const char *args,
+		      const struct ferry_session_options *options,
+		      struct ferry_session **result)
+{
+	struct ferry_session_options want = { 0 };
+	struct ferry_session *session;
+	int err;
+
+	if (options)
+		memcpy(&want, options, min(options->size, sizeof(want)));
+	session = calloc(1, sizeof(*session));
+	if (!session) {
+		ferry_log(FERRY_LOG_ERR, "no memory for a session");
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&session->lock, NULL);
+	pthread_cond_init(&session->changed, NULL);
+	err = -EINVAL;
+	session->loop = find_loop(want.wait);
+	if (!session->loop)
+		goto free_session;
+	session->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (session->ended_fd < 0) {
+		err = -errno;
+		ferry_log(FERRY_LOG_ERR, "no eventfd: %s", strerror(-err));
+		goto free_session;
+	}
+	err = start_server(session, backend, args);
+	if (err)
+		goto close_ended;
+	err = ferry_channel_open(session, &want);
+	if (err)
+		goto stop_server;
+	err = session->loop->open(session);
+	if (err)
+		goto close_channel;
+	*result = session;
+	return 0;
+
+close_channel:
+	ferry_channel_close(session);
+stop_server:
+	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
+close_ended:
+	close(session->ended_fd);
+free_session:
+	pthread_cond_destroy(&session->changed);
+	pthread_mutex_destroy(&session->lock);
+	free(session);
+	return err;
+}
+
+void ferry_session_answered(struct ferry_session *session)
+{
+	if (!session->server.fs.minor)
+		return;
+	pthread_mutex_lock(&session->lock);
+	__atomic_store_n(&session->up, true, __ATOMIC_RELAXED);
+	pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+}
+
+static void thread_ended(struct ferry_session *session, int err)
+{
+	pthread_mutex_lock(&session->lock);
+	if (err && !session->error)
+		session->error = err;
+	if (!--session->running)
+		eventfd_write(session->ended_fd, 1);
+	pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+}
+
+static void *worker_main(void *arg)
+{
+	struct ferry_worker *worker = arg;
+	struct ferry_session *session = worker->session;
+	int err;
+
+	/* Reclaim that waits for this server must not be what the server waits for. */
+	if (session->server.fs.writeback)
+		prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	err = session->loop->run(worker);
+	if (err)
+		ferry_log(FERRY_LOG_ERR, "%s: thread %u ends: %s", session->server.backend->name,
+			  worker->queue, strerror(-err));
+	thread_ended(session, err);
+	return NULL;
+}
+
+static void on_stop(int sig)
+{
+}
+
+static int start_workers(struct ferry_session *session)
+{
+	struct sigaction sa = { .sa_handler = on_stop };
+	sigset_t block, old;
+	int err = 0;
+
+	sigaction(SIG_STOP, &sa, NULL);
+	sigfillset(&block);
+	sigdelset(&block, SIG_STOP);
+	pthread_sigmask(SIG_BLOCK, &block, &old);
+	pthread_mutex_lock(&session->lock);
+	while (!err && session->started < session->nr_workers) {
+		struct ferry_worker *worker = &session->workers[session->started];
+
+		err = -pthread_create(&worker->thread, NULL, worker_main, worker);
+		if (!err) {
+			session->started++;
+			session->running++;
+		}
+	}
+	pthread_mutex_unlock(&session->lock);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err)
+		ferry_log(FERRY_LOG_ERR, "no thread: %s", strerror(-err));
+	return err;
+}
+
+static void deadline(struct timespec *t, unsigned int ms)
+{
+	clock_gettime(CLOCK_REALTIME, t);
+	t->tv_sec += ms / 1000;
+	t->tv_nsec += ms % 1000 * 1000000L;
+	if (t->tv_nsec >= 1000000000L) {
+		t->tv_sec++;
+		t->tv_nsec -= 1000000000L;
+	}
+}
+
+/* The signal may come before a thread is in its ioctl: so it is sent until it ends. */
+static void stop_workers(struct ferry_session *session)
+{
+	struct timespec t;
+	u32 i;
+
+	__atomic_store_n(&session->stop, true, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&session->lock);
+	while (session->running) {
+		for (i = 0; i < session->started; i++)
+			pthread_kill(session->workers[i].thread, SIG_STOP);
+		deadline(&t, 10);
+		pthread_cond_timedwait(&session->changed, &session->lock, &t);
+	}
+	pthread_mutex_unlock(&session->lock);
+}
+
+static int wait_up(struct ferry_session *session)
+{
+	struct timespec t;
+	int err = 0;
+
+	deadline(&t, INIT_TIMEOUT_S * 1000);
+	pthread_mutex_lock(&session->lock);
+	while (!session->up && session->running && !err)
+		err = -pthread_cond_timedwait(&session->changed, &session->lock, &t);
+	if (session->up)
+		err = 0;
+	else if (!err)
+		err = -ENOTCONN;
+	pthread_mutex_unlock(&session->lock);
+	return err;
+}
+
+int ferry_session_mount(struct ferry_session *session, const char *source,
+			const char *dir, const char *options)
+{
+	char *all = NULL;
+	struct stat st;
+	int err;
+
+	if (stat(dir, &st)) {
+		err = -errno;
+		ferry_log(FERRY_LOG_ERR, "%s: %s%s", dir, strerror(-err),
+			  err == -ENOTCONN ? ": a mount without server is there, unmount it first" :
+			  "");
+		return err;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		ferry_log(FERRY_LOG_ERR, "%s: is no directory: give one to mount on", dir);
+		return -ENOTDIR;
+	}
+	err = start_workers(session);
+	if (err)
+		return err;
+	if (asprintf(&all, "fd=%d,rootmode=%o,user_id=%u,group_id=%u%s%s",
+		     session->workers[0].fd, st.st_mode & S_IFMT, getuid(), getgid(),
+		     options && *options ? "," : "", options ? options : "") < 0)
+		return -ENOMEM;
+	/* Afterwards the path may mean another directory, or nothing. */
+	session->dir = realpath(dir, NULL);
+	err = session->dir ? ferry_mount(source, dir, all) : -errno;
+	free(all);
+	if (err) {
+		free(session->dir);
+		session->dir = NULL;
+		return err;
+	}
+	err = wait_up(session);
+	if (err) {
+		ferry_log(FERRY_LOG_ERR, "%s: the kernel and %s did not come to terms: %s", dir,
+			  session->server.backend->name, strerror(-err));
+		ferry_session_unmount(session, true);
+	}
+	return err;
+}
+
+int ferry_session_unmount(struct ferry_session *session, bool lazy)
+{
+	int err;
+
+	if (!session->dir)
+		return -EINVAL;
+	if (!umount2(session->dir, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)))
+		return 0;
+	err = -errno;
+	if (err == -EBUSY)
+		ferry_log(FERRY_LOG_ERR, "%s: is in use, not unmounted: see 'fuser -vm %s'",
+			  session->dir, session->dir);
+	else
+		ferry_log(FERRY_LOG_ERR, "%s: not unmounted: %s", session->dir, strerror(-err));
+	return err;
+}
+
+int ferry_session_fd(const struct ferry_session *session)
+{
+	return session->ended_fd;
+}
+
+int ferry_session_wait(struct ferry_session *session)
+{
+	int err;
+
+	pthread_mutex_lock(&session->lock);
+	while (session->running)
+		pthread_cond_wait(&session->changed, &session->lock);
+	err = session->error;
+	pthread_mutex_unlock(&session->lock);
+	return err;
+}
+
+/* A backend with threads of its own may still be at work. */
+static void wait_answered(struct ferry_session *session)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	unsigned int pending, ms;
+
+	for (ms = 1; (pending = session->loop->pending(session)); ms++) {
+		if (ms == 2000)
+			ferry_log(FERRY_LOG_WARN, "%s: waiting for %u answers",
+				  session->server.backend->name, pending);
+		nanosleep(&pause, NULL);
+	}
+}
+
+void ferry_session_free(struct ferry_session *session)
+{
+	if (!session)
+		return;
+	stop_workers(session);
+	while (session->started)
+		pthread_join(session->workers[--session->started].thread, NULL);
+	wait_answered(session);
+	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
+	session->loop->close(session);
+	ferry_channel_close(session);
+	close(session->ended_fd);
+	pthread_cond_destroy(&session->changed);
+	pthread_mutex_destroy(&session->lock);
+	free(session->dir);
+	free(session);
+}

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# make install and uninstall. DESTDIR goes before every path, for packages; what lies
+# outside prefix lies where kernel, mount(8), systemd and udev look for it.
+unitdir   := /lib/systemd/system
+rulesdir  := /lib/udev/rules.d
+
+# Debian's make -C KDIR kernelrelease tells another number.
+KREL       = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
+moddir     = /lib/modules/$(KREL)/updates/ferry
+MAN_PAGES := $(wildcard Documentation/man/*.[0-9])
+
+# What has the prefix in it is made anew when that is another one.
+$(B)/lib/load.o $(B)/lib/pkgconfig/ferry.pc: $(B)/prefix
+$(B)/prefix: FORCE
+	@mkdir -p $(B)
+	@echo '$(prefix)' | cmp -s - $@ || echo '$(prefix)' >$@
+
+.PHONY: install uninstall FORCE
+install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
+	install -d $(addprefix $(DESTDIR),$(bindir) $(libdir)/pkgconfig $(libdir)/ferry/backends \
+		$(incdir)/ferry $(incdir)/linux $(unitdir) $(rulesdir) /sbin)
+	install $(filter-out %/mount.ferry,$(wildcard $(B)/bin/*)) $(DESTDIR)$(bindir)
+	ln -sf $(bindir)/ferry $(DESTDIR)/sbin/mount.ferry
+	cp -P $(wildcard $(B)/lib/libferry.*) $(DESTDIR)$(libdir)
+	install -m 644 $(wildcard $(B)/backends/*.so) $(DESTDIR)$(libdir)/ferry/backends
+	install -m 644 include/ferry/*.h $(DESTDIR)$(incdir)/ferry
+	install -m 644 include/uapi/linux/ferry.h $(DESTDIR)$(incdir)/linux
+	install -m 644 $(B)/lib/pkgconfig/ferry.pc $(DESTDIR)$(libdir)/pkgconfig
+	sed 's|@bindir@|$(bindir)|' userd/ferryd@.service >$(DESTDIR)$(unitdir)/ferryd@.service
+	install -m 644 tools/60-ferry.rules $(DESTDIR)$(rulesdir)
+	$(foreach p,$(MAN_PAGES),install -D -m 644 -t $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $p)) $p &&) :
+	$(KMAKE) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates/ferry INSTALL_MOD_STRIP=1 \
+		DEPMOD=true modules_install
+	$(if $(DESTDIR),,ldconfig && depmod $(KREL))
+
+uninstall: ## remove what make install brought
+	rm -f $(addprefix $(DESTDIR)$(bindir)/,$(notdir $(wildcard $(B)/bin/*)) ferry ferryd) \
+		$(DESTDIR)/sbin/mount.ferry $(DESTDIR)$(libdir)/libferry.* \
+		$(DESTDIR)$(libdir)/pkgconfig/ferry.pc $(DESTDIR)$(incdir)/linux/ferry.h \
+		$(DESTDIR)$(unitdir)/ferryd@.service $(DESTDIR)$(rulesdir)/60-ferry.rules \
+		$(foreach p,$(MAN_PAGES),$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $p))/$(notdir $p))
+	rm -rf $(addprefix $(DESTDIR),$(libdir)/ferry $(incdir)/ferry $(moddir))
+	$(if $(DESTDIR),,ldconfig && depmod $(KREL))

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* ferryd: serve one backend, mounted on a directory, from a user process. */
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ferry/session.h>
+
+/**
+ * struct command - the command line
+ * @source: BACKEND[:ARGS], as given
+ * @name: BACKEND
+ * @args: ARGS or NULL
+ * @mount_options: what of -o is not ours
+ */
+struct command {
+	bool foreground;
+	enum ferry_log_level level;
+	struct ferry_session_options session;
+	const char *source;
+	char *name;
+	const char *args;
+	const char *dir;
+	char *mount_options;
+};
+
+static void usage(FILE *f)
+{
+	fputs("usage: ferryd [OPTION]... BACKEND[:ARGS] DIR\n"
+	      "Serve BACKEND from a user process, mounted on DIR.\n"
+	      "\n"
+	      "  -f, --foreground       stay in the foreground, log to standard error\n"
+	      "  -l, --log-level LEVEL  err, warn, info (default) or debug\n"
+	      "  -o OPTION[,OPTION]...  wait=sync|rw  how to wait for requests (default sync)\n"
+	      "                         queues=N      queues and threads (default one per CPU)\n"
+	      "                         depth=N       requests that a queue takes at a time\n"
+	      "                         others: mount options, see mount.ferry(8)\n"
+	      "  -h, --help [BACKEND]   this text, or the arguments of BACKEND\n"
+	      "  -V, --version          the version\n"
+	      "\n"
+	      "SIGTERM or SIGINT unmounts DIR; a second one does so although it is in use.\n", f);
+}
+
+static int fail(const char *fmt, const char *what)
+{
+	fprintf(stderr, "ferryd: ");
+	fprintf(stderr, fmt, what);
+	fputs(": see 'ferryd --help'\n", stderr);
+	return 1;
+}
+
+static int help(const char *name)
+{
+	const struct ferry_backend *backend;
+
+	if (!name) {
+		usage(stdout);
+		return 0;
+	}
+	if (ferry_backend_load(name, &backend))
+		return 1;
+	printf("%s: %s\n", backend->name, backend->help ? backend->help : "takes no arguments");
+	return 0;
+}
+
+static int parse_level(const char *s, enum ferry_log_level *level)
+{
+	static const char *const names[] = { "err", "warn", "info", "debug" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!strcmp(s, names[i])) {
+			*level = i;
+			return 0;
+		}
+	}
+	return fail("no log level \"%s\", there are err, warn, info and debug", s);
+}
+
+static int parse_number(const char *option, const char *s, u32 *value)
+{
+	char *end;
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(s, &end, 10);
+	if (*s < '0' || *s > '9' || *end || errno || !v || v > UINT32_MAX)
+		return fail("%s needs a number from 1 on", option);
+	*value = v;
+	return 0;
+}
+
+static int take_option(struct command *cmd, char *opt)
+{
+	if (!strncmp(opt, "wait=", 5))
+		cmd->session.wait = opt + 5;
+	else if (!strncmp(opt, "queues=", 7))
+		return parse_number("queues=", opt + 7, &cmd->session.queues);
+	else if (!strncmp(opt, "depth=", 6))
+		return parse_number("depth=", opt + 6, &cmd->session.depth);
+	else if (!strcmp(opt, "placement=kernel"))
+		return fail("%s is for mount.ferry, ferryd serves from user space", opt);
+	else if (strcmp(opt, "placement=user")) {
+		if (*cmd->mount_options)
+			strcat(cmd->mount_options, ",");
+		strcat(cmd->mount_options, opt);
+	}
+	return 0;
+}
+
+/* @options is cut up, and what stands in it kept. */
+static int parse_options(struct command *cmd, char *options)
+{
+	size_t have = cmd->mount_options ? strlen(cmd->mount_options) : 0;
+	char *grown = realloc(cmd->mount_options, have + strlen(options) + 2);
+	char *save = NULL, *opt;
+
+	if (!grown)
+		return fail("%s", strerror(errno));
+	grown[have] = 0;
+	cmd->mount_options = grown;
+	for (opt = strtok_r(options, ",", &save); opt; opt = strtok_r(NULL, ",", &save))
+		if (take_option(cmd, opt))
+			return 1;
+	return 0;
+}
+
+/* Return: 0: go on; else end with this status less one. */
+static int parse(struct command *cmd, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "log-level", required_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "fl:o:hV", options, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			cmd->foreground = true;
+			break;
+		case 'l':
+			if (parse_level(optarg, &cmd->level))
+				return 2;
+			break;
+		case 'o':
+			if (parse_options(cmd, optarg))
+				return 2;
+			break;
+		case 'h':
+			return 1 + help(argv[optind]);
+		case 'V':
+			puts("ferryd " FERRY_VERSION);
+			return 1;
+		default:
+			fputs("Try 'ferryd --help'.\n", stderr);
+			return 2;
+		}
+	}
+	if (argc - optind != 2)
+		return 1 + fail("%s", argc - optind < 2 ? "BACKEND and DIR are needed" :
+						 "more than BACKEND and DIR");
+	cmd->source = argv[optind];
+	cmd->dir = argv[optind + 1];
+	cmd->name = strdup(cmd->source);
+	if (!cmd->name)
+		return 1 + fail("%s", strerror(errno));
+	cmd->args = strchr(cmd->name, ':');
+	if (cmd->args)
+		*strchr(cmd->name, ':') = 0, cmd->args++;
+	return 0;
+}
+
+static int signal_fd(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Until the mount is gone; a signal sees to that. */
+static void serve(struct ferry_session *session, int sig_fd)
+{
+	struct pollfd fds[] = {
+		{ .fd = ferry_session_fd(session), .events = POLLIN },
+		{ .fd = sig_fd, .events = POLLIN },
+	};
+	struct signalfd_siginfo info;
+	bool again = false;
+
+	while (!fds[0].revents) {
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 || !fds[1].revents)
+			continue;
+		if (read(sig_fd, &info, sizeof(info)) == sizeof(info)) {
+			ferry_session_unmount(session, again);
+			again = true;
+		}
+	}
+}
+
+static int null_stdio(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	if (fd < 0)
+		return -errno;
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	return 0;
+}
+
+/* The daemon. @up_fd: tells the parent that the mount is up; -1 in the foreground. */
+static int run(const struct command *cmd, int up_fd)
+{
+	const struct ferry_backend *backend;
+	struct ferry_session *session;
+	int sig_fd = signal_fd();
+	int err;
+
+	if (sig_fd < 0)
+		return fail("%s", strerror(errno));
+	/* Modes come from the kernel, with the caller's umask taken off already. */
+	umask(0);
+	err = ferry_backend_load(cmd->name, &backend);
+	if (err)
+		return 1;
+	err = ferry_session_new(backend, cmd->args, &cmd->session, &session);
+	if (err)
+		return 1;
+	err = ferry_session_mount(session, cmd->source, cmd->dir, cmd->mount_options);
+	if (!err && up_fd >= 0) {
+		ferry_log_open(cmd->level, true);
+		err = chdir("/") || null_stdio() || write(up_fd, "", 1) != 1;
+		close(up_fd);
+	}
+	if (!err) {
+		ferry_log(FERRY_LOG_INFO, "%s is mounted on %s", cmd->source, cmd->dir);
+		serve(session, sig_fd);
+		err = ferry_session_wait(session);
+		ferry_log(FERRY_LOG_INFO, "%s on %s: ended", cmd->source, cmd->dir);
+	}
+	ferry_session_free(session);
+	return err ? 1 : 0;
+}
+
+static int run_in_background(const struct command *cmd)
+{
+	int up[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(up, O_CLOEXEC))
+		return fail("%s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
+		return fail("%s", strerror(errno));
+	if (!pid) {
+		close(up[0]);
+		setsid();
+		return run(cmd, up[1]);
+	}
+	close(up[1]);
+	/* The end of the pipe without a byte: the child has said why. */
+	if (read(up[0], &byte, 1) == 1)
+		return 0;
+	waitpid(pid, NULL, 0);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct command cmd = {
+		.level = FERRY_LOG_INFO,
+		.session.size = sizeof(cmd.session),
+	};
+	int end = parse(&cmd, argc, argv);
+
+	if (end)
+		return end - 1;
+	ferry_log_open(cmd.level, false);
+	return cmd.foreground ? run(&cmd, -1) : run_in_background(&cmd);
+}
