@@ -186,17 +186,21 @@ static long dev_sync(struct file *file, unsigned long arg)
 	if (unlikely(chan->flags & FERRY_CREATE_RW))
 		return -EOPNOTSUPP;
 	if (unlikely(arg & ~(FERRY_SYNC_TAG | FERRY_SYNC_REPLY | FERRY_SYNC_WAIT |
-			     FERRY_SYNC_POLL)))
+			     FERRY_SYNC_POLL | FERRY_SYNC_KICK)))
 		return -EINVAL;
-	if (arg & FERRY_SYNC_REPLY) {
+	if (arg & (FERRY_SYNC_REPLY | FERRY_SYNC_KICK)) {
 		struct ferry_reply reply;
 		int err;
 
 		slot = ferry_slot_by_tag(chan, arg & FERRY_SYNC_TAG);
 		if (unlikely(!slot))
 			return -EINVAL;
-		ferry_ring_read_reply(slot, &reply);
-		err = ferry_slot_answer(slot, &reply);
+		if (arg & FERRY_SYNC_KICK) {
+			err = ferry_slot_kick(slot);
+		} else {
+			ferry_ring_read_reply(slot, &reply);
+			err = ferry_slot_answer(slot, &reply);
+		}
 		if (unlikely(err))
 			return err;
 	}

@@ -49,6 +49,8 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 		slot->unique = slot->tag;
 		spin_lock_init(&slot->lock);
 	}
+	q->spin_worth = FERRY_SPIN_WORTH_MAX;
+	ferry_ring_init(q);
 	return q;
 }
 
@@ -59,7 +61,12 @@ void ferry_queue_free(struct ferry_queue *q)
 	kvfree(q);
 }
 
-/* This CPU's queue; a neighbour's if only there a server waits. */
+static bool has_server(const struct ferry_queue *q)
+{
+	return ferry_ring_spinning(q) || !list_empty_careful(&q->idle);
+}
+
+/* This CPU's queue; a neighbour's if only there a server spins or waits. */
 struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan)
 {
 	u32 nr = chan->geo.nr_queues;
@@ -71,10 +78,27 @@ struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan)
 	for (i = first; i < first + nr; i++) {
 		struct ferry_queue *q = chan->queues[i % nr];
 
-		if (!list_empty_careful(&q->idle))
+		if (has_server(q))
 			return q;
 	}
 	return chan->queues[first];
+}
+
+/* Give @slot to the server that spins at @q; under q->lock. */
+static bool post(struct ferry_queue *q, struct ferry_slot *slot)
+{
+	if (!ferry_ring_spinning(q))
+		return false;
+	/* A submitted request has no caller that could look for its answer. */
+	slot->spin = slot->waiter;
+	ferry_ring_set_wait(slot, !slot->spin);
+	atomic_set(&slot->state, FERRY_FETCHED);
+	if (ferry_ring_post(q, slot->tag))
+		return true;
+	atomic_set(&slot->state, FERRY_IDLE);
+	ferry_ring_set_wait(slot, true);
+	slot->spin = false;
+	return false;
 }
 
 /* Give @slot to a server that waits at @q; under q->lock, which it drops if so. */
@@ -97,6 +121,25 @@ static bool hand_over(struct ferry_queue *q, struct ferry_slot *slot)
 	return true;
 }
 
+/* A server began to spin at @q just when @slot was queued there. */
+static bool repost(struct ferry_queue *q, struct ferry_slot *slot)
+{
+	bool posted = false;
+
+	spin_lock(&q->lock);
+	if (atomic_read(&slot->state) == FERRY_QUEUED) {
+		ferry_queue_unlink(slot);
+		posted = post(q, slot);
+		if (!posted) {
+			atomic_set(&slot->state, FERRY_QUEUED);
+			list_add(&slot->node_pending, &q->pending);
+			ferry_ring_tell_pending(q, ++q->nr_pending);
+		}
+	}
+	spin_unlock(&q->lock);
+	return posted;
+}
+
 /*
  * @slot is filled: let a server have it. Return: 0, or -ENOTCONN: the channel is dead, the slot is the
  * caller's still.
@@ -112,17 +155,25 @@ int ferry_queue_push(struct ferry_slot *slot)
 		spin_unlock(&q->lock);
 		return -ENOTCONN;
 	}
+	if (post(q, slot)) {
+		spin_unlock(&q->lock);
+		return 0;
+	}
 	if (hand_over(q, slot))
 		return 0;
 	atomic_set(&slot->state, FERRY_QUEUED);
 	list_add_tail(&slot->node_pending, &q->pending);
+	ferry_ring_tell_pending(q, ++q->nr_pending);
 	spin_unlock(&q->lock);
 
 	/*
-	 * Pairs with smp_mb() in ferry_queue_fetch(): pending first, then idle; and
-	 * with poll_wait(): pending first, then the list of those who poll.
+	 * Pairs with smp_mb() in ferry_queue_fetch(): pending first, then idle; with
+	 * the barrier of a server that begins to spin: pending first, then its box;
+	 * and with poll_wait(): pending first, then the list of those who poll.
 	 */
 	smp_mb();
+	if (unlikely(ferry_ring_spinning(q)) && repost(q, slot))
+		return 0;
 	if (unlikely(waitqueue_active(&q->poll_wait)))
 		wake_up_interruptible_sync(&q->poll_wait);
 	for (i = 0; i < chan->geo.nr_queues; i++) {
@@ -145,6 +196,13 @@ int ferry_queue_push(struct ferry_slot *slot)
 	return 0;
 }
 
+/* Take a QUEUED slot from its queue; under q->lock. */
+void ferry_queue_unlink(struct ferry_slot *slot)
+{
+	list_del_init(&slot->node_pending);
+	ferry_ring_tell_pending(slot->queue, --slot->queue->nr_pending);
+}
+
 static struct ferry_slot *pop(struct ferry_queue *q)
 {
 	struct ferry_slot *slot;
@@ -154,7 +212,7 @@ static struct ferry_slot *pop(struct ferry_queue *q)
 	spin_lock(&q->lock);
 	slot = list_first_entry_or_null(&q->pending, struct ferry_slot, node_pending);
 	if (slot) {
-		list_del_init(&slot->node_pending);
+		ferry_queue_unlink(slot);
 		atomic_set(&slot->state, FERRY_FETCHED);
 	}
 	spin_unlock(&q->lock);
@@ -294,6 +352,7 @@ void ferry_queue_abort(struct ferry_queue *q)
 	}
 	list_splice_init(&q->backlog, &backlog);
 	list_splice_init(&q->pending, &failed);
+	q->nr_pending = 0;
 	/* As if a server had fetched them: their callers cannot take them back now. */
 	list_for_each_entry(slot, &failed, node_pending)
 		atomic_set(&slot->state, FERRY_FETCHED);

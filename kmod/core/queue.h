@@ -15,7 +15,7 @@
  *	ABANDONED	the server; the caller was killed, nobody waits
  *
  *	IDLE -> QUEUED -> FETCHED -> ANSWERING -> ANSWERED -> IDLE
- *	IDLE -> FETCHED		handed to a server that was waiting
+ *	IDLE -> FETCHED		handed to a server that was waiting or spinning
  *	QUEUED -> IDLE		caller killed			under queue->lock
  *	QUEUED -> FAILED	channel aborted			under queue->lock
  *	FETCHED -> ABANDONED	caller killed			compare-and-swap
@@ -34,6 +34,9 @@
 #include <linux/uio.h>
 #include <linux/wait.h>
 #include "core/core.h"
+
+/* ferry_queue.spin_worth is between 0 and this. */
+#define FERRY_SPIN_WORTH_MAX	8
 
 enum {
 	FERRY_IDLE,
@@ -88,6 +91,7 @@ struct ferry_reply {
  * @pushed: bytes of reply data that XFER or write() has put there; under @lock
  * @pin: backs @iter where the data is in user memory
  * @reply: owned as the slot
+ * @spin: a server that spins on another CPU has it: the answer may come soon
  * @node_pending: in ferry_queue.pending
  */
 struct ferry_slot {
@@ -104,6 +108,7 @@ struct ferry_slot {
 	bool			no_reply;
 	bool			wants_data;
 	bool			in_slot;
+	bool			spin;
 	struct list_head	node_pending;
 	struct ferry_reply	reply;
 
@@ -138,6 +143,9 @@ struct ferry_idle {
  * @dead: the channel was aborted
  * @slot_wait: callers that wait for a slot
  * @poll_wait: poll() on an endpoint
+ * @nr_pending: length of @pending, told to servers in the box; under @lock
+ * @spin_worth: how much the last spins for an answer paid off, see spin_for_answer();
+ *	a hint, written without lock
  */
 struct ferry_queue {
 	struct ferry_chan	*chan;
@@ -153,7 +161,10 @@ struct ferry_queue {
 	struct list_head	pending;
 	struct list_head	idle;
 	struct list_head	backlog;
+	u32			nr_pending;
 	bool			dead;
+
+	u32			spin_worth ____cacheline_aligned_in_smp;
 
 	struct ferry_slot	slots[];
 };
@@ -163,6 +174,7 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index);
 void ferry_queue_free(struct ferry_queue *q);
 struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan);
 int ferry_queue_push(struct ferry_slot *slot);
+void ferry_queue_unlink(struct ferry_slot *slot);
 int ferry_queue_put_aside(struct ferry_queue *q, struct ferry_args *args);
 struct ferry_slot *ferry_queue_fetch(struct ferry_queue *q, bool wait);
 bool ferry_queue_has_work(struct ferry_queue *q);
@@ -178,6 +190,7 @@ struct ferry_slot *ferry_slot_by_unique(struct ferry_chan *chan, u64 unique);
 int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 		    struct task_struct *waiter);
 int ferry_slot_wait(struct ferry_slot *slot);
+int ferry_slot_kick(struct ferry_slot *slot);
 int ferry_slot_finish(struct ferry_slot *slot);
 int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply);
 void ferry_slot_fail(struct ferry_slot *slot);
@@ -187,6 +200,12 @@ void ferry_wake(struct task_struct *task);
 u32 ferry_ring_message_size(const struct ferry_args *args);
 void ferry_ring_write(struct ferry_slot *slot, const struct ferry_args *args, u32 len);
 void ferry_ring_read_reply(struct ferry_slot *slot, struct ferry_reply *reply);
+bool ferry_ring_is_done(const struct ferry_slot *slot);
+void ferry_ring_set_wait(struct ferry_slot *slot, bool wait);
+bool ferry_ring_spinning(const struct ferry_queue *q);
+bool ferry_ring_post(struct ferry_queue *q, u32 tag);
+void ferry_ring_tell_pending(struct ferry_queue *q, u32 nr);
+void ferry_ring_init(struct ferry_queue *q);
 void ferry_ring_read_out(struct ferry_slot *slot, struct ferry_args *args, u32 len);
 void *ferry_ring_request(struct ferry_slot *slot);
 void *ferry_ring_reply(struct ferry_slot *slot);

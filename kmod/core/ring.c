@@ -26,15 +26,15 @@ int ferry_ring_geometry(struct ferry_geometry *geo)
 		return -EINVAL;
 
 	geo->data_size = PAGE_ALIGN(geo->data_size);
-	geo->desc_off = 0;
+	geo->box_off = 0;
+	geo->desc_off = sizeof(struct ferry_box);
 	geo->req_size = MSG_AREA;
 	geo->rep_off = MSG_AREA;
 	geo->rep_size = MSG_AREA;
 	geo->data_off = 2 * MSG_AREA;
 	geo->slot_size = geo->data_off + geo->data_size;
-	geo->reserved = 0;
 
-	desc = PAGE_ALIGN(size_mul(geo->depth, sizeof(struct ferry_desc)));
+	desc = PAGE_ALIGN(geo->desc_off + size_mul(geo->depth, sizeof(struct ferry_desc)));
 	geo->slot_off = desc;
 	size = size_add(desc, size_mul(geo->depth, geo->slot_size));
 	if (size > INT_MAX)
@@ -118,7 +118,9 @@ void ferry_ring_write(struct ferry_slot *slot, const struct ferry_args *args, u3
 	WRITE_ONCE(desc->flags, flags);
 	WRITE_ONCE(desc->req_len, len);
 	WRITE_ONCE(desc->data_len, flags ? (u32)args->data_len : 0);
+	WRITE_ONCE(desc->wait, 1);
 	WRITE_ONCE(desc->error, 0);
+	WRITE_ONCE(desc->done, 0);
 	WRITE_ONCE(desc->rep_len, 0);
 	WRITE_ONCE(desc->rep_data, 0);
 }
@@ -130,6 +132,47 @@ void ferry_ring_read_reply(struct ferry_slot *slot, struct ferry_reply *reply)
 	reply->error = READ_ONCE(desc->error);
 	reply->rep_len = READ_ONCE(desc->rep_len);
 	reply->data = READ_ONCE(desc->rep_data);
+}
+
+static struct ferry_box *queue_box(const struct ferry_queue *q)
+{
+	return q->mem + q->chan->geo.box_off;
+}
+
+void ferry_ring_init(struct ferry_queue *q)
+{
+	WRITE_ONCE(queue_box(q)->box, FERRY_BOX_NONE);
+}
+
+/* Does somebody claim to spin at @q, on another CPU than this? */
+bool ferry_ring_spinning(const struct ferry_queue *q)
+{
+	const struct ferry_box *box = queue_box(q);
+
+	return READ_ONCE(box->box) == FERRY_BOX_SPINNING &&
+	       READ_ONCE(box->cpu) != raw_smp_processor_id();
+}
+
+/* Give @tag to the server that spins at @q; a full barrier if that succeeds. */
+bool ferry_ring_post(struct ferry_queue *q, u32 tag)
+{
+	return cmpxchg(&queue_box(q)->box, FERRY_BOX_SPINNING, tag) == FERRY_BOX_SPINNING;
+}
+
+void ferry_ring_tell_pending(struct ferry_queue *q, u32 nr)
+{
+	WRITE_ONCE(queue_box(q)->pending, nr);
+}
+
+/* Pairs with the release by which the server sets it: the reply is complete. */
+bool ferry_ring_is_done(const struct ferry_slot *slot)
+{
+	return smp_load_acquire(&slot_desc(slot)->done) == 1;
+}
+
+void ferry_ring_set_wait(struct ferry_slot *slot, bool wait)
+{
+	WRITE_ONCE(slot_desc(slot)->wait, wait);
 }
 
 /* Copy @len bytes of reply structs, checked against the sum of args->out. */

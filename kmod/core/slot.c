@@ -2,6 +2,7 @@
 /* Slots: getting one, what becomes of the request in it, and who is told. */
 #include <linux/bitops.h>
 #include <linux/nospec.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
 #include "compat/core.h"
@@ -125,6 +126,7 @@ int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 	slot->req_len = len;
 	slot->data_in = args->flags & FERRY_ARGS_DATA_IN ? args->data_len : 0;
 	slot->wants_data = args->flags & FERRY_ARGS_DATA_OUT;
+	slot->spin = false;
 	slot->pushed = 0;
 	slot->pin.bvec = NULL;
 	slot->in_slot = false;
@@ -241,24 +243,16 @@ static void answer_late(struct ferry_slot *slot, const struct ferry_reply *reply
 		ferry_chan_late(chan, opcode, node, out, len);
 }
 
-/*
- * A server answers a slot. The state's way from FETCHED to ANSWERING is what makes
- * an answer the only one. Return: 0; -ENOENT: nothing there waits for an answer;
- * -EINVAL: the answer does not fit, the request was failed with -EIO.
- */
-int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply)
+/* Win the slot for its answer, and read that. False: nothing waits for one. */
+static bool claim(struct ferry_slot *slot)
 {
-	struct ferry_chan *chan = slot->queue->chan;
-	struct task_struct *waiter;
-	int err = 0;
+	return atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ANSWERING) == FERRY_FETCHED;
+}
 
-	if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ANSWERING) != FERRY_FETCHED) {
-		if (atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ANSWERING) !=
-		    FERRY_ABANDONED)
-			return -ENOENT;
-		answer_late(slot, reply);
-		return 0;
-	}
+/* Take @reply into a claimed slot; -EINVAL: it does not fit, and became -EIO. */
+static int take_reply(struct ferry_slot *slot, const struct ferry_reply *reply)
+{
+	int err = 0;
 
 	if (slot->args->data)
 		wait_for_copies(slot);
@@ -267,8 +261,28 @@ int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply)
 		slot->reply.error = -EIO;
 		err = -EINVAL;
 	}
-	trace_ferry_answer(chan, slot->tag, slot->reply.error);
+	trace_ferry_answer(slot->queue->chan, slot->tag, slot->reply.error);
+	return err;
+}
 
+/*
+ * A server answers a slot. The state's way from FETCHED to ANSWERING is what makes
+ * an answer the only one. Return: 0; -ENOENT: nothing there waits for an answer;
+ * -EINVAL: the answer does not fit, the request was failed with -EIO.
+ */
+int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply)
+{
+	struct task_struct *waiter;
+	int err;
+
+	if (!claim(slot)) {
+		if (atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ANSWERING) !=
+		    FERRY_ABANDONED)
+			return -ENOENT;
+		answer_late(slot, reply);
+		return 0;
+	}
+	err = take_reply(slot, reply);
 	waiter = slot->waiter;
 	if (waiter) {
 		rcu_read_lock();
@@ -280,6 +294,20 @@ int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply)
 		end_async(slot, ferry_slot_finish(slot));
 	}
 	return err;
+}
+
+/* A server says that the slot may be `done`; as ferry_slot_answer(). */
+int ferry_slot_kick(struct ferry_slot *slot)
+{
+	struct ferry_reply reply;
+	int err;
+
+	/* Another request may be in the slot by now: then it is not done. */
+	if (!ferry_ring_is_done(slot))
+		return 0;
+	ferry_ring_read_reply(slot, &reply);
+	err = ferry_slot_answer(slot, &reply);
+	return err == -ENOENT ? 0 : err;
 }
 
 /* The channel is dead, and this slot was FETCHED or QUEUED until now. */
@@ -318,7 +346,7 @@ static bool leave(struct ferry_slot *slot)
 
 	spin_lock(&q->lock);
 	if (atomic_read(&slot->state) == FERRY_QUEUED) {
-		list_del_init(&slot->node_pending);
+		ferry_queue_unlink(slot);
 		atomic_set(&slot->state, FERRY_IDLE);
 		spin_unlock(&q->lock);
 		if (slot->pin.bvec)
@@ -340,12 +368,69 @@ static bool leave(struct ferry_slot *slot)
 	return left;
 }
 
+/* The caller looks for itself: true if the slot is ANSWERED now. */
+static bool look(struct ferry_slot *slot)
+{
+	struct ferry_reply reply;
+
+	if (!ferry_ring_is_done(slot) || !claim(slot))
+		return false;
+	ferry_ring_read_reply(slot, &reply);
+	take_reply(slot, &reply);
+	atomic_set(&slot->state, FERRY_ANSWERED);
+	return true;
+}
+
+/*
+ * Spinning pays while the server is awake and quick. Its worth is learned: a spin that
+ * ended in an answer doubles it, one that did not halves it, and at zero only each
+ * 64th request tries again.
+ */
+#define SPIN_MAX_NS	60000
+#define SPIN_RETRY	64
+
+static bool spin_for_answer(struct ferry_slot *slot)
+{
+	struct ferry_queue *q = slot->queue;
+	u32 worth = READ_ONCE(q->spin_worth);
+	u64 end;
+
+	if (!worth && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
+		return false;
+	end = local_clock() + (u64)SPIN_MAX_NS * (worth ?: 1) / FERRY_SPIN_WORTH_MAX;
+	do {
+		unsigned int i;
+
+		for (i = 0; i < 64; i++) {
+			if (look(slot)) {
+				if (worth < FERRY_SPIN_WORTH_MAX)
+					WRITE_ONCE(q->spin_worth, max(2 * worth, 1U));
+				return true;
+			}
+			cpu_relax();
+		}
+	} while (!need_resched() && atomic_read(&slot->state) == FERRY_FETCHED &&
+		 local_clock() < end);
+	WRITE_ONCE(q->spin_worth, worth / 2);
+	return false;
+}
+
 /*
  * Wait until the slot comes back. 0: ANSWERED or FAILED, it is ours; -EINTR: we
  * were killed and have no slot any more.
  */
 int ferry_slot_wait(struct ferry_slot *slot)
 {
+	if (slot->spin) {
+		if (spin_for_answer(slot))
+			return 0;
+		/* Pairs with the server's barrier between `done` and `wait`. */
+		ferry_ring_set_wait(slot, true);
+		smp_mb();
+		if (look(slot))
+			return 0;
+	}
+
 	for (;;) {
 		set_current_state(TASK_KILLABLE);
 		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)

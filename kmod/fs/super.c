@@ -317,7 +317,7 @@ struct destroy {
 
 static void destroy_end(struct ferry_args *args, int err)
 {
-	complete(&container_of(args, struct destroy, args)->done);
+	complete_all(&container_of(args, struct destroy, args)->done);
 }
 
 /*

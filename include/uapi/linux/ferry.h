@@ -58,12 +58,26 @@
  *   server's, in one copy. The slot of an opcode without reply (FORGET) is given
  *   back like any other, with error 0 and nothing else.
  *
+ * poll: as sync, but both sides look before they sleep, and no system call is made
+ *   while both are awake.
+ *   - The server writes FERRY_BOX_SPINNING into its queue's box (if nobody else spins
+ *     there: compare-and-swap from FERRY_BOX_NONE) and the CPU it runs on beside it.
+ *     After a full barrier it looks at box.pending: if that is not 0 it takes the box
+ *     back and asks by FERRY_SYNC_POLL. Then it reads the box until the kernel has
+ *     put a tag there: that request is the server's. To stop, it swaps SPINNING for
+ *     NONE; where that fails, a tag has come.
+ *   - It answers by filling the descriptor's reply half, and then writing 1 to
+ *     desc.done (release). After a full barrier it reads desc.wait: if that is not 0,
+ *     the client sleeps, and FERRY_SYNC_KICK makes the kernel look at desc.done.
+ *   - The client reads desc.done for a bounded time before it sets desc.wait and,
+ *     after a full barrier and one more look, sleeps.
+ *
  * The queue mapping
  * =================
  *
  * mmap(NULL, geo.queue_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
- *      (off_t)queue * geo.queue_size) maps one queue. It holds `depth`
- * descriptors (struct ferry_desc) from geo.desc_off on, and `depth` slots of
+ *      (off_t)queue * geo.queue_size) maps one queue. It holds a struct
+ * ferry_box at geo.box_off, `depth` descriptors (struct ferry_desc) from geo.desc_off on, and `depth` slots of
  * geo.slot_size bytes from geo.slot_off on. In a slot:
  *
  *   [0, req_size)                    request message
@@ -117,7 +131,7 @@ enum ferry_class {
  * @rep_size: bytes of the reply area
  * @data_off: where a slot's data area begins, page aligned
  * @data_size: bytes of the data area
- * @reserved: 0
+ * @box_off: where the queue's struct ferry_box is in the mapping
  */
 struct ferry_geometry {
 	__u32	nr_queues;
@@ -131,7 +145,7 @@ struct ferry_geometry {
 	__u32	rep_size;
 	__u32	data_off;
 	__u32	data_size;
-	__u32	reserved;
+	__u32	box_off;
 };
 
 /* struct ferry_setup.flags for CREATE */
@@ -178,22 +192,45 @@ struct ferry_setup {
  * @req_len: kernel: bytes of the request message in the request area
  * @data_len: kernel: bytes of data that come with the request, or room for data
  *	in the reply
- * @reserved: 0
+ * @wait: kernel: nobody looks at @done; tell by FERRY_SYNC_KICK
  * @error: server: 0 or -errno
  * @rep_len: server: bytes of reply structs in the reply area
  * @rep_data: server: bytes of reply data in the slot's data area, behind those
  *	that FERRY_IOC_XFER has moved already
+ * @done: server, style poll: the reply is complete; the kernel clears it with each
+ *	request
  * @pad: fills the cache line
  */
 struct ferry_desc {
 	__u32	flags;
 	__u32	req_len;
 	__u32	data_len;
-	__u32	reserved;
+	__u32	wait;
 	__s32	error;
 	__u32	rep_len;
 	__u32	rep_data;
-	__u32	pad[9];
+	__u32	done;
+	__u32	pad[8];
+};
+
+/* Values of ferry_box.box that are no tag. */
+#define FERRY_BOX_NONE		0xffffffffU
+#define FERRY_BOX_SPINNING	0xfffffffeU
+
+/**
+ * struct ferry_box - where a server that spins at a queue is given a request
+ * @box: FERRY_BOX_NONE: nobody looks here; FERRY_BOX_SPINNING, written by a server:
+ *	it looks here; a tag, written by the kernel in place of SPINNING: its owner
+ *	takes it and writes NONE or SPINNING again
+ * @cpu: server: where it spins
+ * @pending: kernel: requests that wait in this queue for FERRY_SYNC_POLL or _WAIT
+ * @pad: fills the cache line
+ */
+struct ferry_box {
+	__u32	box;
+	__u32	cpu;
+	__u32	pending;
+	__u32	pad[13];
 };
 
 /*
@@ -204,7 +241,8 @@ struct ferry_desc {
  * Errors:
  *  -EINVAL: no such tag, unknown bits, a descriptor or reply that does not fit
  *	its opcode (the request then has been failed with -EIO: answered)
- *  -ENOENT: the slot holds no request that waits for an answer
+ *  -ENOENT: the slot holds no request that waits for an answer (not with
+ *	FERRY_SYNC_KICK: then the client has seen it already)
  *  -EAGAIN: FERRY_SYNC_POLL and no request is there
  *  -EINTR: a signal came while waiting; a reply given in the same call is done
  *  -ENODEV: the client is gone; nothing more will come
@@ -215,6 +253,7 @@ struct ferry_desc {
 #define FERRY_SYNC_REPLY	0x40000000UL	/* the tag's descriptor holds a reply */
 #define FERRY_SYNC_WAIT		0x20000000UL	/* then wait for the next request */
 #define FERRY_SYNC_POLL		0x10000000UL	/* then take the next if there is one */
+#define FERRY_SYNC_KICK		0x08000000UL	/* the tag's descriptor may be `done` */
 
 /* struct ferry_xfer.flags */
 #define FERRY_XFER_PULL		(1U << 0)	/* request's data -> server's memory */
