@@ -2,6 +2,8 @@
 # Unit tests of backends: one backend, the dispatcher, and a client in place of a
 # host. The threads' test is built for ThreadSanitizer as well.
 
+UFLAGS_selftests += -Wno-missing-field-initializers
+
 backend_sources = $(or $(FERRY_SOURCES_$(1):%=backends/%.c),$(MIRROR_SOURCES))
 backend_test_sources = selftests/unit/$(2).c selftests/unit/fsclient.c selftests/claim.c \
 	$(LIB_DISPATCH:%=lib/dispatch/%.c) $(call backend_sources,$(1))

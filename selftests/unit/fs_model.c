@@ -65,6 +65,22 @@ static void random_path(char *path)
 	}
 }
 
+/* Nodes looked up on the way stay known until the step is done. */
+static u64 held[16];
+static u32 nr_held;
+
+static void hold(u64 node)
+{
+	CHECK(nr_held < ARRAY_SIZE(held));
+	held[nr_held++] = node;
+}
+
+static void let_go(void)
+{
+	while (nr_held)
+		fs_forget(s, held[--nr_held], 1);
+}
+
 /* The node of the directory that holds the last name of @path; 0 or -errno. */
 static int walk(const char *path, u64 *dir, const char **last)
 {
@@ -80,7 +96,7 @@ static int walk(const char *path, u64 *dir, const char **last)
 		err = fs_lookup(s, *dir, part, &e);
 		if (err)
 			return err;
-		fs_forget(s, e.nodeid, 1);
+		hold(e.nodeid);
 		/* all symlinks dangle */
 		if (S_ISLNK(e.attr.mode))
 			return -ENOENT;
@@ -103,7 +119,7 @@ static int lookup(const char *path, struct fuse_entry_out *e)
 		return err;
 	err = fs_lookup(s, dir, name, e);
 	if (!err)
-		fs_forget(s, e->nodeid, 1);
+		hold(e->nodeid);
 	return err;
 }
 
@@ -469,6 +485,7 @@ static void same_as_the_host(void)
 	s = fs_start(args);
 	for (step = 0; step < steps; step++) {
 		ops[below(ARRAY_SIZE(ops))]();
+		let_go();
 		if (step % 1000 == 999)
 			check_tree(ROOT, ".");
 	}
