@@ -50,7 +50,7 @@ claim() {
 
 # points_of NAME COMMAND...: takes over the points of a program that writes TAP
 points_of() {
-	local name=$1 line status plan='' points=$point bad=$failed
+	local name=$1 line status plan='' points=$point bad=$failed began=$SECONDS
 	shift
 	while IFS= read -r line; do
 		case $line in
@@ -65,6 +65,7 @@ points_of() {
 		*) echo "# $line" ;;
 		esac
 	done < <("$@" 2>&1; echo "status $?")
+	[ -z "${FERRY_TEST_TIMES:-}" ] || say "$name: $((SECONDS - began)) s"
 	points=$((point - points))
 	bad=$((failed - bad))
 	if [ "$status" = 4 ] && [ $points = 0 ]; then
