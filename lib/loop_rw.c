@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Wait style rw: read() a request, write() a reply, framed as on /dev/fuse. */
+#include <limits.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -174,6 +175,9 @@ static void divide(struct message *m, u32 len)
 		fixed = FUSE_COMPAT_SETXATTR_IN_SIZE;
 		if (len > fixed)
 			fixed += strnlen(in + fixed, len - fixed) + 1;
+		break;
+	case FUSE_READLINK:
+		req->data_len = PATH_MAX - 1;
 		break;
 	case FUSE_READ:
 	case FUSE_READDIR:

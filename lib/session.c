@@ -17,6 +17,7 @@
 
 static const struct ferry_loop_ops *const loops[] = {
 	&ferry_loop_sync,
+	&ferry_loop_poll,
 	&ferry_loop_rw,
 };
 
@@ -29,24 +30,23 @@ static const struct ferry_loop_ops *find_loop(const char *name)
 	for (i = 0; i < ARRAY_SIZE(loops); i++)
 		if (!strcmp(loops[i]->name, name))
 			return loops[i];
-	ferry_log(FERRY_LOG_ERR, "wait=%s: no such wait style: there are sync and rw", name);
+	ferry_log(FERRY_LOG_ERR, "wait=%s: no such wait style: there are sync, poll and rw", name);
 	return NULL;
 }
 
 static int start_server(struct ferry_session *session, const struct ferry_backend *backend,
 			const char *args)
 {
-	int err = ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
-
-	if (err == -EPROTO)
-		ferry_log(FERRY_LOG_ERR, "%s: built for another version of ferry: build it anew",
-			  backend->name);
-	else if (err == -EOPNOTSUPP)
+	if (backend->abi != FERRY_BACKEND_ABI) {
+		ferry_log(FERRY_LOG_ERR, "%s: built for backend ABI %u, needed is %u: build it anew",
+			  backend->name, backend->abi, FERRY_BACKEND_ABI);
+		return -EPROTO;
+	}
+	if (!backend->fs) {
 		ferry_log(FERRY_LOG_ERR, "%s: is no filesystem", backend->name);
-	else if (err)
-		ferry_log(FERRY_LOG_ERR, "%s: does not start%s%s: %s", backend->name,
-			  args && *args ? " with " : "", args ? args : "", strerror(-err));
-	return err;
+		return -EOPNOTSUPP;
+	}
+	return ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
 }
 
 int ferry_session_new(const struct ferry_backend *backend, const char *args,
@@ -76,6 +76,7 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 		ferry_log(FERRY_LOG_ERR, "no eventfd: %s", strerror(-err));
 		goto free_session;
 	}
+	session->spin_us = want.spin_us;
 	err = start_server(session, backend, args);
 	if (err)
 		goto close_ended;

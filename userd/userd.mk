@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # ferryd, the daemon. Backends find the functions they call in its libferry.so.
 
-UFLAGS_userd    := -DFERRY_VERSION='"$(FERRY_VERSION)"'
-
 user: $(B)/bin/ferryd
 
 $(B)/bin/ferryd: $(B)/userd/ferryd.o $(B)/lib/libferry.so

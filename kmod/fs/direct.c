@@ -72,6 +72,7 @@ static ssize_t read_to_memory(struct kiocb *iocb, struct iov_iter *to)
 			ferry_attr_invalidate(inode);
 		break;
 	}
+	ferry_attr_stale(inode, STATX_ATIME);
 	return done ?: min_t(ssize_t, got, 0);
 }
 

@@ -46,6 +46,8 @@ void ferry_reply_err(struct ferry_req *req, int err)
 {
 	if (is_answered(req))
 		return;
+	if (!err)
+		err = req->error;	/* what went wrong on the way here */
 	if (unlikely(err > 0 || err < -4095))
 		err = -EIO;
 	if (err) {
@@ -61,7 +63,7 @@ void *ferry_req_out(struct ferry_req *req, size_t size)
 {
 	if (is_answered(req))
 		return NULL;
-	if (unlikely(!req->nr_out || req->out[0].len < size)) {
+	if (unlikely(req->error || !req->nr_out || req->out[0].len < size)) {
 		ferry_reply_err(req, -EIO);
 		return NULL;
 	}

@@ -548,13 +548,14 @@ static bool has_op(const struct ferry_fs_ops *ops, u16 op)
 void ferry_fs_dispatch(struct ferry_req *req)
 {
 	const struct ferry_fs_ops *ops = req->server->backend->fs;
-	const struct fs_op *op = &fs_ops[req->opcode];
+	const struct fs_op *op;
 	int err;
 
-	if (unlikely(req->opcode >= ARRAY_SIZE(fs_ops) || !op->call)) {
+	if (unlikely(req->opcode >= ARRAY_SIZE(fs_ops) || !fs_ops[req->opcode].call)) {
 		ferry_reply_err(req, -ENOSYS);
 		return;
 	}
+	op = &fs_ops[req->opcode];
 	req->no_reply = op->no_reply;
 	err = check(req, op);
 	if (unlikely(err))

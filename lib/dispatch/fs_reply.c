@@ -175,18 +175,7 @@ static void reply_whole(struct ferry_req *req, const void *p, size_t len, int to
 
 void ferry_reply_readlink(struct ferry_req *req, const char *target)
 {
-	size_t len = strlen(target);
-	void *out;
-
-	if (req->data_len) {
-		reply_whole(req, target, len, -ENAMETOOLONG);
-		return;
-	}
-	out = ferry_req_out(req, len);
-	if (!out)
-		return;
-	memcpy(out, target, len);
-	ferry_req_end(req);
+	reply_whole(req, target, strlen(target), -ENAMETOOLONG);
 }
 FERRY_EXPORT(ferry_reply_readlink);
 
@@ -264,9 +253,8 @@ bool ferry_dirent_add(struct ferry_req *req, const char *name, size_t namelen,
 }
 FERRY_EXPORT(ferry_dirent_add);
 
-/* What went wrong in ferry_dirent_add() lies in ->error. */
 void ferry_reply_dir(struct ferry_req *req)
 {
-	ferry_reply_err(req, req->error);
+	ferry_reply_err(req, 0);
 }
 FERRY_EXPORT(ferry_reply_dir);

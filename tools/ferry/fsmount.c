@@ -94,8 +94,11 @@ static int set_option(int fs, const char *name, const char *value)
 		return 0;
 	err = errno;
 	said = last_message(fs, message, sizeof(message));
-	complain("option %s%s%s: %s", name, value ? "=" : "", value ? value : "",
-		 said ? said : strerror(err));
+	if (said)
+		complain("%s; ferry(7) lists the mount options", said);
+	else
+		complain("mount option %s%s%s: %s", name, value ? "=" : "", value ? value : "",
+			 strerror(err));
 	return -err;
 }
 
