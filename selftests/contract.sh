@@ -145,10 +145,9 @@ refused_read() {
 }
 
 daemon_terminated() {
-	local i
 	mount_fs "$1" memfs "$mnt" || return
 	pkill -TERM -x ferryd
-	for i in {1..50}; do
+	for _ in {1..50}; do
 		mountpoint -q "$mnt" || break
 		sleep 0.1
 	done
@@ -159,7 +158,7 @@ daemon_in_foreground() {
 	local pid
 	ferryd -f memfs "$mnt" >"$work/log" 2>&1 &
 	pid=$!
-	for i in {1..100}; do
+	for _ in {1..100}; do
 		! mountpoint -q "$mnt" || break
 		sleep 0.1
 	done
@@ -220,8 +219,7 @@ for placement in user-sync user-rw kernel; do
 done
 
 many_times() {
-	local i
-	for i in {1..10}; do
+	for _ in {1..10}; do
 		mount_fs "$1" memfs "$mnt" && touch "$mnt/f" && umount "$mnt" || return
 	done
 	no_daemon_left

@@ -8,7 +8,7 @@ work_dir
 echo "TAP version 13"
 export ASAN_OPTIONS=detect_leaks=1
 for program in "$tree"/build/test/* "$here"/unit/*.sh; do
-	[ -f "$program" ] && [ -x "$program" ] || continue
+	if [ ! -f "$program" ] || [ ! -x "$program" ]; then continue; fi
 	name=$(basename "$program" .sh)
 	wanted "$name" || continue
 	points_of "$name" timeout -k 10 600 "$program" "$work"
