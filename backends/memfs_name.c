@@ -264,15 +264,17 @@ static int rename_check(const struct memfs_node *dir, const struct memfs_node *n
 {
 	bool exchange = flags & FERRY_RENAME_EXCHANGE;
 
+	if (to && flags & FERRY_RENAME_NOREPLACE)
+		return -EEXIST;
+	if (!to && exchange)
+		return -ENOENT;
 	if (node->type == S_IFDIR && is_below(new_dir, node))
 		return -EINVAL;
 	if (!to)
-		return exchange ? -ENOENT : 0;
-	if (exchange)
-		return to->node->type == S_IFDIR && is_below(dir, to->node) ? -EINVAL : 0;
-	if (flags & FERRY_RENAME_NOREPLACE)
-		return -EEXIST;
-	if (to->node == node)
+		return 0;
+	if (to->node->type == S_IFDIR && is_below(dir, to->node))
+		return exchange ? -EINVAL : -ENOTEMPTY;
+	if (exchange || to->node == node)
 		return 0;
 	if (to->node->type != S_IFDIR)
 		return node->type == S_IFDIR ? -ENOTDIR : 0;

@@ -30,6 +30,7 @@ struct ferry_loop_ops {
 };
 
 extern const struct ferry_loop_ops ferry_loop_sync;
+extern const struct ferry_loop_ops ferry_loop_poll;
 extern const struct ferry_loop_ops ferry_loop_rw;
 
 /**
@@ -48,6 +49,7 @@ struct ferry_worker {
  * @loop_data: the wait style's own
  * @geo: what the channel really has
  * @nr_workers: how many of @workers have an endpoint; one per queue
+ * @spin_us: how long style poll looks before it sleeps; 0: its own choice
  * @dir: absolute path of the mount, NULL before it is there
  * @ended_fd: eventfd, readable from the end of the last thread on
  * @up: FUSE_INIT was answered; written under @lock, read without
@@ -65,6 +67,7 @@ struct ferry_session {
 	struct ferry_geometry geo;
 	struct ferry_worker *workers;
 	u32 nr_workers;
+	u32 spin_us;
 	char *dir;
 	int ended_fd;
 	bool up;

@@ -73,24 +73,13 @@ static int run(struct ferry_worker *worker)
 
 static int open_ring(struct ferry_session *session)
 {
-	session->loop_data = ferry_ring_open(session, done);
-	return session->loop_data ? 0 : -ENOMEM;
-}
-
-static unsigned int pending(struct ferry_session *session)
-{
-	return ferry_ring_pending(session->loop_data);
-}
-
-static void close_ring(struct ferry_session *session)
-{
-	ferry_ring_close(session->loop_data);
+	return ferry_ring_open(session, done);
 }
 
 const struct ferry_loop_ops ferry_loop_sync = {
 	.name = "sync",
 	.open = open_ring,
 	.run = run,
-	.pending = pending,
-	.close = close_ring,
+	.pending = ferry_ring_pending,
+	.close = ferry_ring_close,
 };

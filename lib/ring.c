@@ -176,8 +176,9 @@ void ferry_ring_put(struct ferry_slot *slot)
 	slot->desc->rep_data = err ? 0 : slot->held;
 }
 
-unsigned int ferry_ring_pending(const struct ferry_ring *ring)
+unsigned int ferry_ring_pending(struct ferry_session *session)
 {
+	const struct ferry_ring *ring = session->loop_data;
 	unsigned int pending = 0;
 	u32 tag;
 
@@ -210,8 +211,12 @@ static void init_slot(struct ferry_ring *ring, u32 tag)
 	slot->req.nr_out = 1;
 }
 
-struct ferry_ring *ferry_ring_open(struct ferry_session *session,
-				   void (*done)(struct ferry_req *req))
+struct ferry_box *ferry_ring_box(const struct ferry_ring *ring, u32 queue)
+{
+	return (void *)((char *)ring->queues[queue] + ring->session->geo.box_off);
+}
+
+int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req *req))
 {
 	const struct ferry_geometry *geo = &session->geo;
 	const u32 nr_slots = geo->nr_queues * geo->depth;
@@ -220,6 +225,7 @@ struct ferry_ring *ferry_ring_open(struct ferry_session *session,
 
 	if (!ring)
 		goto no_memory;
+	session->loop_data = ring;
 	ring->session = session;
 	ring->host.pull = pull;
 	ring->host.push = push;
@@ -235,25 +241,30 @@ struct ferry_ring *ferry_ring_open(struct ferry_session *session,
 			       session->workers[0].fd, (off_t)ring->nr_queues * geo->queue_size);
 
 		if (p == MAP_FAILED) {
+			int err = -errno;
+
 			ferry_log(FERRY_LOG_ERR, "cannot map queue %u: %s", ring->nr_queues,
-				  strerror(errno));
-			ferry_ring_close(ring);
-			return NULL;
+				  strerror(-err));
+			ferry_ring_close(session);
+			return err;
 		}
 		ring->queues[ring->nr_queues] = p;
 	}
 	for (; ring->nr_slots < nr_slots; ring->nr_slots++)
 		init_slot(ring, ring->nr_slots);
-	return ring;
+	return 0;
 
 no_memory:
 	ferry_log(FERRY_LOG_ERR, "no memory for %u slots", nr_slots);
-	ferry_ring_close(ring);
-	return NULL;
+	ferry_ring_close(session);
+	return -ENOMEM;
 }
 
-void ferry_ring_close(struct ferry_ring *ring)
+void ferry_ring_close(struct ferry_session *session)
 {
+	struct ferry_ring *ring = session->loop_data;
+
+	session->loop_data = NULL;
 	if (!ring)
 		return;
 	while (ring->nr_queues)

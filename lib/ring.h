@@ -47,12 +47,14 @@ struct ferry_ring {
 };
 
 /*
- * Map the queues of a session's channel; @done is called with each request that is
- * answered. NULL after a line in the log.
+ * Map the queues of a session's channel into session->loop_data; @done is called with
+ * each request that is answered. 0, or -errno after a line in the log.
  */
-struct ferry_ring *ferry_ring_open(struct ferry_session *session,
-				   void (*done)(struct ferry_req *req));
-void ferry_ring_close(struct ferry_ring *ring);
+int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req *req));
+void ferry_ring_close(struct ferry_session *session);
+
+/* Where a server that spins at @queue is given requests. */
+struct ferry_box *ferry_ring_box(const struct ferry_ring *ring, u32 queue);
 
 /* A request has been fetched through @fd: make ->req of it. NULL: no such tag. */
 struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd);
@@ -61,6 +63,6 @@ struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd);
 void ferry_ring_put(struct ferry_slot *slot);
 
 /* Requests that were fetched and not answered. */
-unsigned int ferry_ring_pending(const struct ferry_ring *ring);
+unsigned int ferry_ring_pending(struct ferry_session *session);
 
 #endif

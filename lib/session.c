@@ -17,6 +17,7 @@
 
 static const struct ferry_loop_ops *const loops[] = {
 	&ferry_loop_sync,
+	&ferry_loop_poll,
 	&ferry_loop_rw,
 };
 
@@ -29,7 +30,7 @@ static const struct ferry_loop_ops *find_loop(const char *name)
 	for (i = 0; i < ARRAY_SIZE(loops); i++)
 		if (!strcmp(loops[i]->name, name))
 			return loops[i];
-	ferry_log(FERRY_LOG_ERR, "wait=%s: no such wait style: there are sync and rw", name);
+	ferry_log(FERRY_LOG_ERR, "wait=%s: no such wait style: there are sync, poll and rw", name);
 	return NULL;
 }
 
@@ -75,6 +76,7 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 		ferry_log(FERRY_LOG_ERR, "no eventfd: %s", strerror(-err));
 		goto free_session;
 	}
+	session->spin_us = want.spin_us;
 	err = start_server(session, backend, args);
 	if (err)
 		goto close_ended;

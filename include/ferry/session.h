@@ -22,10 +22,12 @@ struct ferry_session;
 /**
  * struct ferry_session_options - how to serve; 0 or NULL: as libferry likes
  * @size: sizeof(struct ferry_session_options), so that it may grow
- * @wait: wait style, "sync" or "rw"
+ * @wait: wait style, "sync", "poll" or "rw"
  * @queues: queues, and threads that serve them; one per CPU by default
  * @depth: requests that a queue takes at a time
  * @data_size: bytes of data that travel with a request in its slot
+ * @spin_us: style poll: how many microseconds a thread looks for a request before it
+ *	sleeps
  */
 struct ferry_session_options {
 	size_t size;
@@ -33,6 +35,7 @@ struct ferry_session_options {
 	u32 queues;
 	u32 depth;
 	u32 data_size;
+	u32 spin_us;
 };
 
 /**

@@ -147,6 +147,7 @@ static void read_end(struct ferry_args *args, int err)
 
 	if (!err && got < io->len)
 		short_read(io->mapping->host, io->pos + got);
+	ferry_attr_stale(io->mapping->host, STATX_ATIME);
 	for (i = 0; i < io->nr; i++) {
 		struct folio *folio = io_folio(io, i);
 		size_t size = folio_size(folio);
@@ -206,7 +207,8 @@ static void ferry_readahead(struct readahead_control *rac)
 		if (!io) {
 			struct ferry_file *ff = rac->file->private_data;
 
-			io = kmem_cache_alloc(io_cachep, readahead_gfp_mask(mapping));
+			io = kmem_cache_alloc(io_cachep, GFP_NOFS | __GFP_NORETRY |
+							  __GFP_NOWARN);
 			if (!io) {
 				/* Whoever needs it asks for it alone. */
 				folio_unlock(folio);
@@ -261,6 +263,7 @@ static int fill_folio(struct file *file, struct folio *folio)
 			break;
 		}
 	}
+	ferry_attr_stale(inode, STATX_ATIME);
 	folio_mark_uptodate(folio);
 	return 0;
 }

@@ -90,7 +90,7 @@ static int parse_fd(struct fs_context *fc, struct mount_ctx *ctx, struct fs_para
 	else
 		file = fget(fd);
 	if (!file)
-		return invalf(fc, "fd=%u is not an open file", fd);
+		return invalf(fc, "ferry: fd=%u is not an open file", fd);
 	if (ctx->file)
 		fput(ctx->file);
 	ctx->file = file;
@@ -107,7 +107,7 @@ static int ferry_parse_param(struct fs_context *fc, struct fs_parameter *param)
 
 	/* mount(8) gives a remount all that it reads in mountinfo. */
 	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE)
-		return fc->oldapi ? 0 : invalf(fc, "%s cannot be changed while mounted",
+		return fc->oldapi ? 0 : invalf(fc, "ferry: %s cannot be changed while mounted",
 					       param->key);
 
 	opt = fs_parse(fc, ferry_fs_params, param, &res);
@@ -119,7 +119,7 @@ static int ferry_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		return parse_fd(fc, ctx, param, res.uint_32);
 	case OPT_ROOTMODE:
 		if (!S_ISDIR(res.uint_32) || res.uint_32 & ~(S_IFMT | 07777))
-			return invalf(fc, "rootmode=%o is not a directory's mode (040000)",
+			return invalf(fc, "ferry: rootmode=%o is not a directory's mode (040000)",
 				      res.uint_32);
 		m->root_mode = res.uint_32;
 		ctx->has_root_mode = true;
@@ -127,13 +127,13 @@ static int ferry_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	case OPT_USER_ID:
 		m->user_id = make_kuid(fc->user_ns, res.uint_32);
 		if (!uid_valid(m->user_id))
-			return invalf(fc, "user_id=%u is no user here", res.uint_32);
+			return invalf(fc, "ferry: user_id=%u is no user here", res.uint_32);
 		ctx->has_user_id = true;
 		return 0;
 	case OPT_GROUP_ID:
 		m->group_id = make_kgid(fc->user_ns, res.uint_32);
 		if (!gid_valid(m->group_id))
-			return invalf(fc, "group_id=%u is no group here", res.uint_32);
+			return invalf(fc, "ferry: group_id=%u is no group here", res.uint_32);
 		ctx->has_group_id = true;
 		return 0;
 	case OPT_DEFAULT_PERMISSIONS:
@@ -144,18 +144,18 @@ static int ferry_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		return 0;
 	case OPT_MAX_READ:
 		if (res.uint_32 < IO_MIN)
-			return invalf(fc, "max_read=%u is below %lu", res.uint_32, IO_MIN);
+			return invalf(fc, "ferry: max_read=%u is below %lu", res.uint_32, IO_MIN);
 		m->max_read = min(res.uint_32, IO_MAX);
 		return 0;
 	case OPT_ATTR_TIMEOUT:
 		if (parse_seconds(param->string, &m->attr_timeout))
-			return invalf(fc, "attr_timeout=%s is no number of seconds",
+			return invalf(fc, "ferry: attr_timeout=%s is no number of seconds",
 				      param->string);
 		m->has_attr_timeout = true;
 		return 0;
 	default:
 		if (parse_seconds(param->string, &m->entry_timeout))
-			return invalf(fc, "entry_timeout=%s is no number of seconds",
+			return invalf(fc, "ferry: entry_timeout=%s is no number of seconds",
 				      param->string);
 		m->has_entry_timeout = true;
 		return 0;
@@ -167,12 +167,12 @@ static struct ferry_chan *chan_of_fd(struct fs_context *fc, struct mount_ctx *ct
 	struct ferry_chan *chan;
 
 	if (!ctx->has_root_mode || !ctx->has_user_id || !ctx->has_group_id) {
-		errorf(fc, "fd= wants rootmode=, user_id= and group_id= with it");
+		errorf(fc, "ferry: fd= wants rootmode=, user_id= and group_id= with it");
 		return ERR_PTR(-EINVAL);
 	}
 	chan = ferry_chan_of_file(ctx->file, FERRY_CLASS_FS);
 	if (IS_ERR(chan))
-		errorf(fc, "fd=%u is not /dev/ferry, or not of a filesystem server",
+		errorf(fc, "ferry: fd=%u is not /dev/ferry, or not of a filesystem server",
 		       ctx->fd);
 	return chan;
 }
@@ -186,13 +186,13 @@ static struct ferry_chan *chan_of_source(struct fs_context *fc)
 	size_t len;
 
 	if (!fc->source || !*fc->source) {
-		errorf(fc, "no source; say BACKEND[:ARGS], or fd=");
+		errorf(fc, "ferry: no source; say BACKEND[:ARGS], or fd=");
 		return ERR_PTR(-EINVAL);
 	}
 	args = strchr(fc->source, ':');
 	len = args ? args++ - fc->source : strlen(fc->source);
 	if (!len || len >= sizeof(name)) {
-		errorf(fc, "source \"%s\" names no backend", fc->source);
+		errorf(fc, "ferry: source \"%s\" names no backend", fc->source);
 		return ERR_PTR(-EINVAL);
 	}
 	memcpy(name, fc->source, len);
@@ -200,12 +200,12 @@ static struct ferry_chan *chan_of_source(struct fs_context *fc)
 
 	chan = ferry_chan_local(FERRY_CLASS_FS, name, args);
 	if (chan == ERR_PTR(-ENOENT))
-		errorf(fc, "no backend \"%s\" in the kernel; is module ferry-%s installed?",
+		errorf(fc, "ferry: no backend \"%s\" in the kernel; is module ferry-%s installed?",
 		       name, name);
 	else if (chan == ERR_PTR(-EOPNOTSUPP))
-		errorf(fc, "backend \"%s\" is not a filesystem", name);
+		errorf(fc, "ferry: backend \"%s\" is not a filesystem", name);
 	else if (IS_ERR(chan))
-		errorf(fc, "backend \"%s\" did not start: error %ld", name, -PTR_ERR(chan));
+		errorf(fc, "ferry: backend \"%s\" did not start: error %ld", name, -PTR_ERR(chan));
 	return chan;
 }
 
@@ -488,7 +488,6 @@ static const struct super_operations ferry_super_ops = {
 	.free_inode	= ferry_inode_free,
 	.evict_inode	= ferry_inode_evict,
 	.write_inode	= ferry_write_inode,
-	.drop_inode	= generic_drop_inode,
 	.put_super	= ferry_put_super,
 	.umount_begin	= ferry_umount_begin,
 	.statfs		= ferry_statfs,
@@ -520,9 +519,9 @@ static int ferry_fill_super(struct super_block *sb, struct fs_context *fc)
 
 	err = ferry_chan_bind(m->chan, &client_ops, m, sb->s_user_ns);
 	if (err == -EBUSY)
-		errorf(fc, "this server has a mount already");
+		errorf(fc, "ferry: this server has a mount already");
 	else if (err)
-		errorf(fc, "the server is gone");
+		errorf(fc, "ferry: the server is gone");
 	if (err)
 		return err;
 
@@ -537,7 +536,7 @@ static int ferry_fill_super(struct super_block *sb, struct fs_context *fc)
 	/* With a root, ->put_super() is called and takes back what was bound. */
 	err = init_send(m);
 	if (err)
-		errorf(fc, "backend \"%s\" refused to be mounted: error %d",
+		errorf(fc, "ferry: backend \"%s\" refused to be mounted: error %d",
 		       ferry_chan_name(m->chan), -err);
 	return err;
 }

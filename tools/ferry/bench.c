@@ -17,8 +17,6 @@
 
 #define RUNS_MAX	1000
 
-static const char *const icount_cases = "pipe,stat,create-unlink,read-4k,write-4k";
-
 static int usage(void)
 {
 	printf("usage: ferry bench [OPTION]...\n\n"
@@ -145,7 +143,7 @@ static int parse_option(struct bench_opts *opts, int opt)
 
 static int parse(struct bench_opts *opts, int argc, char **argv)
 {
-	unsigned int small;
+	unsigned int small = 0;
 	int opt, status;
 	size_t len = 0;
 
@@ -165,11 +163,14 @@ static int parse(struct bench_opts *opts, int argc, char **argv)
 	if (!opts->systems)
 		opts->systems = (1U << bench_nr_systems) - 1;
 	if (opts->icount) {
-		parse_list(icount_cases, case_name, bench_nr_cases, "", &small);
+		for (unsigned int i = 0; i < bench_nr_cases; i++)
+			if (bench_cases[i].flags & BENCH_SMALL)
+				small |= 1U << i;
 		if (!opts->cases)
 			opts->cases = small;
 		if (opts->cases & ~small)
-			return bad_usage("bench", "--icount has these cases only: %s", icount_cases);
+			return bad_usage("bench", "--icount has the small operations only, "
+					 "not those that move data or trees");
 	}
 	if (!opts->cases)
 		opts->cases = (1U << bench_nr_cases) - 1;
@@ -305,6 +306,7 @@ int cmd_bench(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	opts.cpu = choose_cpu();
+	bench_patient = opts.icount;
 	if (!check(&opts))
 		return 1;
 	res = calloc(1, sizeof(*res));

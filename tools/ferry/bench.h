@@ -108,6 +108,7 @@ struct bench_run {
  * struct bench_case - a workload
  * @unit: of its samples: "us" or "MB/s"
  * @backend: ferry's name of it
+ * @writeback: the kernel may cache writes
  * @options: mount options, the same for ferry and FUSE
  * @fio: lines of a fio job, NULL if @measure does it. Where both are given,
  *	@measure is for --icount.
@@ -122,6 +123,7 @@ struct bench_case {
 	const char *what;
 	const char *unit;
 	const char *backend;
+	bool writeback;
 	const char *options;
 	const char *fio;
 	unsigned int flags;
@@ -149,6 +151,9 @@ struct bench_results {
 /* bench_proc.c: child processes and messages */
 extern volatile sig_atomic_t bench_stop;
 
+/* No time limits: a clock that counts instructions skips the time in which all wait for a disk. */
+extern bool bench_patient;
+
 /**
  * bench_child() - run a function in a process of its own
  * @fn: its return value is the exit status
@@ -163,10 +168,11 @@ int bench_child(int (*fn)(void *), void *arg, unsigned int timeout);
  * @opts: its standard error goes to a file in opts->base, and its first line into
  *	the message if it fails
  * @out: file for its standard output, or NULL
- * Return: as bench_child(), after a message if it is not 0
+ * Return: as bench_child(), after a message if it is not 0 and the program had one
  */
 int bench_exec(const struct bench_opts *opts, const char *const *argv, const char *out,
 	       unsigned int timeout);
+void bench_first_line(const char *path, char *line, int size);
 bool bench_have_program(const char *name);
 unsigned int bench_children(pid_t *pids, unsigned int max);
 int bench_wait(pid_t pid, unsigned int timeout);
@@ -178,7 +184,8 @@ void bench_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* bench_systems.c */
 int bench_systems_check(struct bench_opts *opts);
-bool bench_system_fits(const struct bench_system *sys, const struct bench_case *cs, const char **why);
+bool bench_system_fits(const struct bench_system *sys, const struct bench_case *cs,
+		       const char **why);
 int bench_mount(const struct bench_opts *opts, struct bench_mount *mount,
 		const struct bench_case *cs);
 void bench_umount(struct bench_mount *mount);
@@ -199,6 +206,7 @@ int bench_fio(const struct bench_opts *opts, const struct bench_case *cs,
 /* bench_small.c, bench_tree.c: the workloads */
 int bench_measure_pipe(struct bench_run *run);
 int bench_measure_stat(struct bench_run *run);
+int bench_measure_fstat(struct bench_run *run);
 int bench_measure_create(struct bench_run *run);
 int bench_measure_read(struct bench_run *run);
 int bench_measure_write(struct bench_run *run);
@@ -213,6 +221,8 @@ int bench_measure_compile(struct bench_run *run);
 /* bench_results.c */
 int bench_add(struct bench_results *res, const struct bench_case *cs,
 	      const struct bench_system *sys, double v);
+void bench_forget(struct bench_results *res, const struct bench_case *cs,
+		  const struct bench_system *sys);
 void bench_summarize(struct bench_results *res);
 void bench_free(struct bench_results *res);
 const struct bench_row *bench_find(const struct bench_results *res, const char *name,

@@ -29,7 +29,7 @@ static int write_jobs(const struct bench_opts *opts, const struct bench_case *cs
 	fputs(cs->fio, file);
 	for (unsigned int round = 0; round <= runs; round++)
 		for (unsigned int i = 0; i < nr; i++)
-			fprintf(file, "[%u.%u]\nfilename=%s/data\n", round, i, mounts[i].dir);
+			fprintf(file, "[%u.%u]\nfilename=%s/N\n", round, i, mounts[i].dir);
 	return fclose(file) ? -errno : 0;
 }
 
@@ -83,7 +83,8 @@ static double job_value(struct json_object *job, const struct bench_case *cs)
 }
 
 static int take_job(struct json_object *job, const struct bench_case *cs,
-		    const struct bench_mount *mounts, unsigned int nr, struct bench_results *res)
+		    const struct bench_mount *mounts, unsigned int nr, struct bench_results *res,
+		    unsigned int *failed)
 {
 	const char *name = json_object_get_string(get(job, "jobname"));
 	int err = json_object_get_int(get(job, "error"));
@@ -94,8 +95,11 @@ static int take_job(struct json_object *job, const struct bench_case *cs,
 		return 1;
 	value = job_value(job, cs);
 	if (err || value <= 0) {
-		bench_say("%s on %s, run %u: %s", cs->name, mounts[i].sys->label, round,
-			  err ? strerror(err) : "fio measured nothing");
+		if (!(*failed & (1U << i)))
+			bench_say("%s on %s is left out: run %u: %s", cs->name,
+				  mounts[i].sys->label, round,
+				  err ? strerror(err) : "fio measured nothing");
+		*failed |= 1U << i;
 		return 1;
 	}
 	return round && bench_add(res, cs, mounts[i].sys, value) ? 1 : 0;
@@ -109,6 +113,7 @@ int bench_fio(const struct bench_opts *opts, const struct bench_case *cs,
 	const char *const argv[] = { "fio", "--output-format=json", "--eta=never", output, jobs_path,
 				     NULL };
 	struct json_object *root, *jobs;
+	unsigned int failed = 0;
 	int err, status = 0;
 
 	snprintf(jobs_path, sizeof(jobs_path), "%s/jobs", opts->base);
@@ -131,8 +136,12 @@ int bench_fio(const struct bench_opts *opts, const struct bench_case *cs,
 		status = 1;
 	} else {
 		for (size_t i = 0; i < json_object_array_length(jobs); i++)
-			status |= take_job(json_object_array_get_idx(jobs, i), cs, mounts, nr, res);
+			status |= take_job(json_object_array_get_idx(jobs, i), cs, mounts, nr, res,
+					   &failed);
 	}
+	for (unsigned int i = 0; i < nr; i++)
+		if (failed & (1U << i))
+			bench_forget(res, cs, mounts[i].sys);
 	json_object_put(root);
 	return status;
 }

@@ -18,6 +18,7 @@
 #include "bench.h"
 
 volatile sig_atomic_t bench_stop;
+bool bench_patient;
 
 static bool progress_shown;
 
@@ -77,7 +78,7 @@ int bench_wait(pid_t pid, unsigned int timeout)
 			break;
 		if (bench_stop)
 			err = -EINTR;
-		else if (bench_now_us() > end)
+		else if (!bench_patient && bench_now_us() > end)
 			err = -ETIMEDOUT;
 	}
 	close(pfd.fd);
@@ -119,7 +120,7 @@ int bench_child(int (*fn)(void *), void *arg, unsigned int timeout)
 struct exec {
 	const char *const *argv;
 	const char *out;
-	char errors[BENCH_PATH_MAX + 16];
+	const char *errors;
 };
 
 static int redirect(const char *path, int flags, int to)
@@ -142,12 +143,13 @@ static int exec_child(void *arg)
 	return 127;
 }
 
-static void first_line(const char *path, char *line, int size)
+/* What a program complained about; the rest of it is hardly ever of use. */
+void bench_first_line(const char *path, char *line, int size)
 {
 	FILE *file = fopen(path, "re");
 
 	if (!file || !fgets(line, size, file))
-		snprintf(line, size, "(it says nothing)");
+		*line = '\0';
 	line[strcspn(line, "\n")] = '\0';
 	if (file)
 		fclose(file);
@@ -156,17 +158,18 @@ static void first_line(const char *path, char *line, int size)
 int bench_exec(const struct bench_opts *opts, const char *const *argv, const char *out,
 	       unsigned int timeout)
 {
-	struct exec e = { .argv = argv, .out = out ? out : "/dev/null" };
-	char line[300];
+	char errors[BENCH_PATH_MAX], line[300];
+	struct exec e = { .argv = argv, .out = out ? out : "/dev/null", .errors = errors };
 	int err;
 
-	snprintf(e.errors, sizeof(e.errors), "%s/stderr", opts->base);
+	snprintf(errors, sizeof(errors), "%s/stderr", opts->base);
 	err = bench_child(exec_child, &e, timeout);
 	if (err == -ETIMEDOUT) {
 		bench_say("%s: killed, it took more than %u s", argv[0], timeout);
 	} else if (err && err != -EINTR) {
-		first_line(e.errors, line, sizeof(line));
-		bench_say("%s failed: %s", argv[0], line);
+		bench_first_line(errors, line, sizeof(line));
+		if (*line)
+			bench_say("%s failed: %s", argv[0], line);
 	}
 	return err;
 }

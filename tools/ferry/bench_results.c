@@ -37,6 +37,17 @@ int bench_add(struct bench_results *res, const struct bench_case *cs,
 	return 0;
 }
 
+/* What a system did before it failed is no result. */
+void bench_forget(struct bench_results *res, const struct bench_case *cs,
+		  const struct bench_system *sys)
+{
+	struct bench_row *row = row_get(res, cs, sys);
+
+	free(row->samples.v);
+	memmove(row, row + 1, (res->rows + res->nr - row - 1) * sizeof(*row));
+	res->nr--;
+}
+
 static int compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;

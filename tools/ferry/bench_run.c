@@ -128,6 +128,7 @@ static int take_turns(const struct bench_opts *opts, const struct bench_case *cs
 			bench_progress("%s: %s, run %u of %u", cs->name, name_of(&mounts[i]), round,
 				       runs);
 			if (step(opts, cs, &mounts[i], cs->measure)) {
+				bench_forget(res, cs, mounts[i].sys);
 				drop(mounts, nr, i--);
 				status = 1;
 				continue;

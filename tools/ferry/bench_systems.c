@@ -101,7 +101,8 @@ int bench_systems_check(struct bench_opts *opts)
 	return 0;
 }
 
-bool bench_system_fits(const struct bench_system *sys, const struct bench_case *cs, const char **why)
+bool bench_system_fits(const struct bench_system *sys, const struct bench_case *cs,
+		       const char **why)
 {
 	if (!is(sys, "tmpfs"))
 		return true;
@@ -110,26 +111,35 @@ bool bench_system_fits(const struct bench_system *sys, const struct bench_case *
 	return !*why;
 }
 
+/*
+ * Where attributes are not cached, the kernel would ask for them once more to
+ * check permissions; null has none to check.
+ */
+static bool is_null(const struct bench_case *cs)
+{
+	return !strcmp(cs->backend, "null");
+}
+
 static int mount_ferry(const struct bench_opts *opts, struct bench_mount *m,
 		       const struct bench_case *cs)
 {
 	const char *argv[12];
-	char ferry[PATH_MAX], options[128];
+	char ferry[PATH_MAX], source[32], options[128];
 	int nr = 0;
 
 	if (bench_beside("ferry", ferry, sizeof(ferry)))
 		return -ENOENT;
-	if (*m->sys->wait)
-		snprintf(options, sizeof(options), "wait=%s,%s", m->sys->wait, cs->options);
-	else
-		snprintf(options, sizeof(options), "%s", cs->options);
+	snprintf(source, sizeof(source), "%s%s", cs->backend, cs->writeback ? ":writeback" : "");
+	snprintf(options, sizeof(options), "%s%s%s%s", cs->options,
+		 is_null(cs) ? ",no_default_permissions" : "",
+		 *m->sys->wait ? ",wait=" : "", m->sys->wait);
 	argv[nr++] = ferry;
 	argv[nr++] = "mount";
 	if (!strcmp(m->sys->placement, "kernel"))
 		argv[nr++] = "--in-kernel";
 	argv[nr++] = "-o";
 	argv[nr++] = options;
-	argv[nr++] = cs->backend;
+	argv[nr++] = source;
 	argv[nr++] = m->dir;
 	argv[nr] = NULL;
 	return bench_exec(opts, argv, NULL, MOUNT_TIMEOUT);
@@ -139,12 +149,12 @@ static int mount_fuse(const struct bench_opts *opts, struct bench_mount *m,
 		      const struct bench_case *cs)
 {
 	char peer[PATH_MAX], options[128];
-	const char *argv[] = { peer, "-o", options, strcmp(cs->backend, "null") ? "memory" : "null",
-			       m->dir, NULL };
+	const char *argv[] = { peer, "-o", options, is_null(cs) ? "null" : "memory", m->dir, NULL };
 
 	if (bench_beside("fuse-peer", peer, sizeof(peer)))
 		return -ENOENT;
-	snprintf(options, sizeof(options), "allow_other,default_permissions,%s", cs->options);
+	snprintf(options, sizeof(options), "allow_other,%s%s%s", cs->options,
+		 is_null(cs) ? "" : ",default_permissions", cs->writeback ? ",writeback" : "");
 	return bench_exec(opts, argv, NULL, MOUNT_TIMEOUT);
 }
 

@@ -16,20 +16,35 @@
 
 #define PREPARE_TIMEOUT	120
 
-/* In a child that may be killed with its group: no signals, no time limit. */
-static int command(const char *const *argv)
+/*
+ * In a child that may be killed with its group: no signals, no time limit.
+ * Return: 0, or 1 after bench_fail() with the program's own words
+ */
+static int command(struct bench_run *run, const char *const *argv)
 {
-	int status;
-	pid_t pid = fork();
+	char errors[BENCH_PATH_MAX], line[200];
+	int fd, status;
+	pid_t pid;
 
+	snprintf(errors, sizeof(errors), "%s/stderr", run->opts->base);
+	fd = open(errors, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	pid = fork();
 	if (!pid) {
+		dup2(fd, 2);
 		execvp(argv[0], (char *const *)argv);
 		_exit(127);
 	}
+	close(fd);
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		return -1;
+		return bench_fail(run, argv[0]);
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return 0;
 	errno = EIO;
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -1;
+	bench_fail(run, argv[0]);
+	bench_first_line(errors, line, sizeof(line));
+	if (*line)
+		snprintf(run->shared->error, sizeof(run->shared->error), "%s", line);
+	return 1;
 }
 
 /* What the kernel has in its cache counts as done when the server has it. */
@@ -67,12 +82,12 @@ int bench_measure_untar(struct bench_run *run)
 	snprintf(archive, sizeof(archive), "%s/tree.tar", run->opts->base);
 	snprintf(tree, sizeof(tree), "%s/" TREE, run->mount->dir);
 	start = bench_now_us();
-	if (command(unpack))
-		return bench_fail(run, "tar");
+	if (command(run, unpack))
+		return 1;
 	if (sync_mount(run->mount))
 		return bench_fail(run, "syncfs");
 	bench_sample(run, bench_now_us() - start);
-	return command(drop) ? bench_fail(run, "rm -rf") : 0;
+	return command(run, drop);
 }
 
 /* ferry's own sources: build/bin/ferry -> ../.. */
@@ -111,7 +126,7 @@ int bench_prepare_compile(struct bench_run *run)
 	    (size_t)snprintf(lib, sizeof(lib), "%s/lib", from) >= sizeof(lib) ||
 	    (size_t)snprintf(include, sizeof(include), "%s/include", from) >= sizeof(include))
 		return bench_fail(run, "ferry's sources");
-	return command(copy) ? bench_fail(run, "cp") : 0;
+	return command(run, copy);
 }
 
 /* Sources, headers, temporary files and objects: all on the mount. */
@@ -127,8 +142,8 @@ int bench_measure_compile(struct bench_run *run)
 	if (chdir(run->mount->dir) || setenv("TMPDIR", run->mount->dir, 1))
 		return bench_fail(run, "chdir");
 	start = bench_now_us();
-	if (command(argv))
-		return bench_fail(run, "cc");
+	if (command(run, argv))
+		return 1;
 	if (sync_mount(run->mount))
 		return bench_fail(run, "syncfs");
 	bench_sample(run, bench_now_us() - start);

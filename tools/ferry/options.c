@@ -10,7 +10,7 @@
 #include <libmount.h>
 #include <linux/ferry.h>
 
-static const char *const wait_styles[] = { "sync", "rw" };
+static const char *const wait_styles[] = { "sync", "poll", "rw" };
 
 static const char *const fs_options[] = {
 	"default_permissions", "allow_other", "max_read", "attr_timeout", "entry_timeout",
@@ -92,7 +92,7 @@ static int parse_wait(struct options *opts, const struct option_text *opt, char 
 		opts->wait = strdup(wait_styles[i]);
 		return opts->wait ? 0 : -ENOMEM;
 	}
-	snprintf(err, size, "option wait must be sync or rw");
+	snprintf(err, size, "option wait must be sync, poll or rw");
 	return -EINVAL;
 }
 
@@ -110,6 +110,8 @@ static int parse_ours(struct options *opts, const struct option_text *opt, char 
 		return parse_wait(opts, opt, err, size);
 	if (is(opt, "queues"))
 		return parse_number(opt, FERRY_QUEUES_MAX, &opts->queues, err, size);
+	if (is(opt, "spin_us"))
+		return parse_number(opt, 1000000, &opts->spin_us, err, size);
 	if (is(opt, "depth"))
 		return parse_number(opt, FERRY_DEPTH_MAX, &opts->depth, err, size);
 	if (is(opt, "allow_other") || is(opt, "no_allow_other")) {
@@ -209,9 +211,9 @@ int options_drop_unknown(struct options *opts)
 
 char *options_for_ferryd(const struct options *opts)
 {
-	char wait[32] = "", queues[32] = "", depth[32] = "";
+	char wait[32] = "", queues[32] = "", depth[32] = "", spin[32] = "";
 	const char *parts[] = {
-		wait, queues, depth,
+		wait, queues, depth, spin,
 		opts->no_allow_other ? "" : "allow_other",
 		opts->no_default_permissions ? "" : "default_permissions",
 		opts->vfs, opts->fs,
@@ -225,6 +227,8 @@ char *options_for_ferryd(const struct options *opts)
 		snprintf(queues, sizeof(queues), "queues=%u", opts->queues);
 	if (opts->depth)
 		snprintf(depth, sizeof(depth), "depth=%u", opts->depth);
+	if (opts->spin_us)
+		snprintf(spin, sizeof(spin), "spin_us=%u", opts->spin_us);
 	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		size += strlen(parts[i]) + 1;
 	str = calloc(1, size);

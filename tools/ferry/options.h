@@ -12,6 +12,7 @@
  * @wait: the wait style, NULL: the server's choice
  * @queues: 0: the server's choice
  * @depth: slots of a queue, 0: the server's choice
+ * @spin_us: wait=poll: how long a server looks before it sleeps, 0: its choice
  * @no_allow_other: the mount is its owner's alone
  * @no_default_permissions: the kernel does no permission checks of its own
  * @flags: MS_* of the generic options
@@ -23,6 +24,7 @@ struct options {
 	char *wait;
 	unsigned int queues;
 	unsigned int depth;
+	unsigned int spin_us;
 	bool no_allow_other;
 	bool no_default_permissions;
 	unsigned long flags;

@@ -12,26 +12,25 @@ static const struct fuse_opt options[] = {
 	{ "attr_timeout=%lf", offsetof(struct peer, attr_timeout), 0 },
 	{ "entry_timeout=%lf", offsetof(struct peer, entry_timeout), 0 },
 	{ "size=%llu", offsetof(struct peer, size), 0 },
+	{ "writeback", offsetof(struct peer, writeback), 1 },
 	FUSE_OPT_END
 };
 
-void peer_init_conn(struct fuse_conn_info *conn, bool writeback)
+void peer_init_conn(struct fuse_conn_info *conn, const struct peer *peer)
 {
 	/* Through splice a page costs more than its copy, unless it is a file's. */
 	conn->want &= ~(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 	conn->max_write = PEER_MAX_WRITE;
-	if (writeback && (conn->capable & FUSE_CAP_WRITEBACK_CACHE)) {
-		conn->want |= FUSE_CAP_WRITEBACK_CACHE;
-		/* Nobody else changes the files, so there is nothing to look out for. */
-		conn->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
-	}
+	if (peer->writeback)
+		conn->want |= conn->capable & FUSE_CAP_WRITEBACK_CACHE;
 }
 
 static int usage(FILE *to, int status)
 {
 	fputs("usage: fuse-peer [-o OPTION[,OPTION]...] null|memory DIR\n"
 	      "Serves DIR by libfuse from the background, until it is unmounted.\n"
-	      "Options: attr_timeout=SECONDS entry_timeout=SECONDS size=BYTES (memory), and FUSE's own.\n",
+	      "Options: attr_timeout=SECONDS entry_timeout=SECONDS size=BYTES writeback, and\n"
+	      "those of FUSE itself.\n",
 	      to);
 	return status;
 }

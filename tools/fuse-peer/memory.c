@@ -10,8 +10,12 @@
 
 static void init(void *userdata, struct fuse_conn_info *conn)
 {
+	const struct peer *peer = userdata;
+
 	memory_start();
-	peer_init_conn(conn, true);
+	peer_init_conn(conn, peer);
+	/* Nobody else changes the files, so there is nothing to look out for. */
+	conn->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
 }
 
 static void lookup(fuse_req_t req, fuse_ino_t parent, const char *text)
@@ -257,6 +261,12 @@ static void rename_(fuse_req_t req, fuse_ino_t parent, const char *text, fuse_in
 	fuse_reply_err(req, err);
 }
 
+static void open_(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	fi->keep_cache = 1;
+	fuse_reply_open(req, fi);
+}
+
 static void read_(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		  struct fuse_file_info *fi)
 {
@@ -369,6 +379,7 @@ const struct fuse_lowlevel_ops memory_ops = {
 	.unlink = unlink_,
 	.rmdir = rmdir_,
 	.rename = rename_,
+	.open = open_,
 	.read = read_,
 	.write = write_,
 	.readdir = readdir_,

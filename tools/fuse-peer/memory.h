@@ -10,6 +10,7 @@
 #define FUSE_PEER_MEMORY_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/stat.h>

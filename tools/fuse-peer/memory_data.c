@@ -8,7 +8,7 @@
 
 #include "memory.h"
 
-static char zeroes[PAGE_BYTES];
+static char zeros[PAGE_BYTES];
 static atomic_ullong pages_used;
 
 static void page_free(char **page)
@@ -120,7 +120,7 @@ void data_read(fuse_req_t req, struct node *node, size_t size, off_t off)
 		size_t len = PAGE_BYTES - in < size ? PAGE_BYTES - in : size;
 		char *page = index < node->nr_pages ? node->pages[index] : NULL;
 
-		iov[nr++] = (struct iovec){ .iov_base = (page ? page : zeroes) + in, .iov_len = len };
+		iov[nr++] = (struct iovec){ .iov_base = (page ? page : zeros) + in, .iov_len = len };
 		off += len;
 		size -= len;
 	}

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* The null peer: every name is the same big file, whose reads give zeroes. */
+/* The null peer: every name that begins with N is the same file, which reads as zeros. */
+#include <errno.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "peer.h"
 
 #define FILE_NODE	2
-#define FILE_SIZE	(1LL << 40)
+#define FILE_SIZE	(1LL << 30)
 
-static char zeroes[PEER_MAX_WRITE] __attribute__((aligned(4096)));
+static char zeros[PEER_MAX_WRITE] __attribute__((aligned(4096)));
 
 static void init(void *userdata, struct fuse_conn_info *conn)
 {
-	peer_init_conn(conn, false);
+	const struct peer *peer = userdata;
+
+	peer_init_conn(conn, peer);
 }
 
 static void fill(fuse_ino_t ino, struct stat *st)
@@ -34,6 +37,10 @@ static void lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		.entry_timeout = peer->entry_timeout,
 	};
 
+	if (name[0] != 'N') {
+		fuse_reply_err(req, ENOENT);
+		return;
+	}
 	fill(FILE_NODE, &entry.attr);
 	fuse_reply_entry(req, &entry);
 }
@@ -56,10 +63,10 @@ static void setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_se
 static void read_(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		  struct fuse_file_info *fi)
 {
-	struct iovec iov = { .iov_base = zeroes, .iov_len = size };
+	struct iovec iov = { .iov_base = zeros, .iov_len = size };
 
-	if (iov.iov_len > sizeof(zeroes))
-		iov.iov_len = sizeof(zeroes);
+	if (iov.iov_len > sizeof(zeros))
+		iov.iov_len = sizeof(zeros);
 	fuse_reply_iov(req, &iov, 1);
 }
 

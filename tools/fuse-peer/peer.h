@@ -8,7 +8,6 @@
 
 #define FUSE_USE_VERSION	312
 #include <fuse_lowlevel.h>
-#include <stdbool.h>
 
 #define PEER_MAX_WRITE		(1U << 20)
 
@@ -16,19 +15,20 @@
  * struct peer - one mount
  * @attr_timeout: seconds
  * @entry_timeout: seconds
- * @size: bytes that the memory peer may hold
+ * @size: bytes that the memory peer says it has
+ * @writeback: the kernel may cache writes
  */
 struct peer {
 	double attr_timeout;
 	double entry_timeout;
 	unsigned long long size;
+	int writeback;
 };
 
 /**
  * peer_init_conn() - settings that both peers share, for their init operation
- * @writeback: let the kernel cache writes
  */
-void peer_init_conn(struct fuse_conn_info *conn, bool writeback);
+void peer_init_conn(struct fuse_conn_info *conn, const struct peer *peer);
 
 extern const struct fuse_lowlevel_ops null_ops;
 extern const struct fuse_lowlevel_ops memory_ops;

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Wait style poll: look before sleeping. A request comes into the queue's box and is
+ * answered in its descriptor, without a system call while the client looks too.
+ *
+ * Spinning costs a processor, so it is done only while it pays: no more threads spin
+ * than would leave one processor for the clients, what did not pay is tried for
+ * half as long the next time, and a channel at rest has no thread that spins.
+ */
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ring.h"
+
+#define SPIN_US_DEFAULT	100
+
+/* How much spinning paid off: doubled by a request that came, halved by none. */
+#define WORTH_MAX	16
+#define WORTH_RETRY	64	/* with a worth of 0, one sleep in so many is preceded by a spin */
+
+/**
+ * struct poller - a thread's state
+ * @box: its queue's, in the mapping
+ * @processors: how many there are
+ * @worth: see above
+ * @sleeps: how often it has gone to sleep
+ * @licensed: it is counted in @spinners
+ */
+struct poller {
+	struct ferry_worker *worker;
+	struct ferry_box *box;
+	u64 spin_ns;
+	int processors;
+	u32 worth;
+	u32 sleeps;
+	bool licensed;
+};
+
+/* Threads of this process that spin now and then. */
+static int spinners;
+
+static bool take_license(struct poller *p)
+{
+	if (p->licensed)
+		return true;
+	if (__atomic_add_fetch(&spinners, 1, __ATOMIC_RELAXED) < p->processors)
+		return p->licensed = true;
+	__atomic_sub_fetch(&spinners, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+static void drop_license(struct poller *p)
+{
+	if (!p->licensed)
+		return;
+	p->licensed = false;
+	__atomic_sub_fetch(&spinners, 1, __ATOMIC_RELAXED);
+}
+
+static u64 now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* Stop looking; the tag that came meanwhile, or -EAGAIN. */
+static int leave_box(struct ferry_box *box)
+{
+	u32 value = FERRY_BOX_SPINNING;
+
+	if (__atomic_compare_exchange_n(&box->box, &value, FERRY_BOX_NONE, false,
+					__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return -EAGAIN;
+	__atomic_store_n(&box->box, FERRY_BOX_NONE, __ATOMIC_RELEASE);
+	return value;
+}
+
+/* The tag of a request that came while we looked, or -EAGAIN. */
+static int spin(struct poller *p)
+{
+	struct ferry_box *box = p->box;
+	u32 value = FERRY_BOX_NONE;
+	u64 end = 0;
+	int i;
+
+	__atomic_store_n(&box->cpu, sched_getcpu(), __ATOMIC_RELAXED);
+	if (!__atomic_compare_exchange_n(&box->box, &value, FERRY_BOX_SPINNING, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return -EAGAIN;
+	/* Pairs with the kernel's: it lists a request before it looks into the box. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&box->pending, __ATOMIC_RELAXED))
+		return leave_box(box);
+
+	do {
+		for (i = 0; i < 64; i++) {
+			value = __atomic_load_n(&box->box, __ATOMIC_ACQUIRE);
+			if (value != FERRY_BOX_SPINNING) {
+				__atomic_store_n(&box->box, FERRY_BOX_NONE, __ATOMIC_RELEASE);
+				if (p->worth < WORTH_MAX)
+					p->worth = p->worth ? 2 * p->worth : 1;
+				return value;
+			}
+			relax();
+		}
+		if (!end)
+			end = now_ns() + p->spin_ns * (p->worth ? p->worth : 1) / WORTH_MAX;
+	} while (now_ns() < end);
+	p->worth /= 2;
+	return leave_box(box);
+}
+
+static bool may_spin(struct poller *p)
+{
+	return (p->worth || p->sleeps % WORTH_RETRY == 0) && take_license(p);
+}
+
+/*
+ * Make an answer seen. Return: what is left to say to the kernel: nothing if the
+ * client looks, else FERRY_SYNC_KICK. The slot is not ours any more.
+ */
+static unsigned long publish(struct ferry_slot *slot)
+{
+	struct ferry_desc *desc = slot->desc;
+	unsigned long kick = slot->tag | FERRY_SYNC_KICK;
+
+	__atomic_store_n(&desc->done, 1, __ATOMIC_RELEASE);
+	/* Pairs with the client's barrier between `wait` and its last look at `done`. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&desc->wait, __ATOMIC_RELAXED) ? kick : 0;
+}
+
+static void done(struct ferry_req *req)
+{
+	struct ferry_slot *slot = container_of(req, struct ferry_slot, req);
+	const int fd = slot->fd;
+	unsigned long kick;
+
+	ferry_ring_put(slot);
+	if (!ferry_answer_is_late(&slot->answer))
+		return;
+	kick = publish(slot);
+	if (kick && ioctl(fd, FERRY_IOC_SYNC, kick) < 0)
+		ferry_log(FERRY_LOG_DEBUG, "slot %lu: a late answer was not taken: %s",
+			  kick & FERRY_SYNC_TAG, strerror(errno));
+}
+
+/* The next request's tag, @kick having been said; or -errno. */
+static int next(struct poller *p, unsigned long kick)
+{
+	int tag;
+
+	if (kick) {
+		tag = ioctl(p->worker->fd, FERRY_IOC_SYNC, kick | FERRY_SYNC_POLL);
+		if (tag >= 0 || errno != EAGAIN)
+			return tag < 0 ? -errno : tag;
+	}
+	if (may_spin(p)) {
+		tag = spin(p);
+		if (tag >= 0)
+			return tag;
+		/* A request that lies in the queue, or nothing: sleeping finds out. */
+	}
+	p->sleeps++;
+	drop_license(p);
+	tag = ioctl(p->worker->fd, FERRY_IOC_SYNC, FERRY_SYNC_WAIT);
+	return tag < 0 ? -errno : tag;
+}
+
+static int run(struct ferry_worker *worker)
+{
+	struct ferry_session *session = worker->session;
+	struct ferry_ring *ring = session->loop_data;
+	struct poller p = {
+		.worker = worker,
+		.box = ferry_ring_box(ring, worker->queue),
+		.spin_ns = (session->spin_us ? session->spin_us : SPIN_US_DEFAULT) * 1000ULL,
+		.processors = sysconf(_SC_NPROCESSORS_ONLN),
+		.worth = WORTH_MAX,
+	};
+	unsigned long kick = 0;
+	int err = 0;
+
+	while (!ferry_session_stops(session)) {
+		int tag = next(&p, kick);
+		struct ferry_slot *slot;
+
+		kick = 0;
+		if (unlikely(tag < 0)) {
+			/* EINVAL: the answer did not fit, which the client was told. */
+			if (tag == -EINTR || tag == -EINVAL)
+				continue;
+			err = tag == -ENODEV ? 0 : tag;
+			break;
+		}
+		slot = ferry_ring_take(ring, tag, worker->fd);
+		if (unlikely(!slot)) {
+			err = -EPROTO;
+			break;
+		}
+		ferry_dispatch(&slot->req);
+		if (likely(ferry_answer_is_there(&slot->answer)))
+			kick = publish(slot);
+		if (unlikely(!ferry_session_is_up(session))) {
+			if (kick)
+				ioctl(worker->fd, FERRY_IOC_SYNC, kick);
+			kick = 0;
+			ferry_session_answered(session);
+		}
+	}
+	drop_license(&p);
+	return err;
+}
+
+static int open_ring(struct ferry_session *session)
+{
+	return ferry_ring_open(session, done);
+}
+
+const struct ferry_loop_ops ferry_loop_poll = {
+	.name = "poll",
+	.open = open_ring,
+	.run = run,
+	.pending = ferry_ring_pending,
+	.close = ferry_ring_close,
+};

@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Servers that do not answer, stop, or die: at each moment there is. */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rogue.h"
+
+/* The opcode that is never answered; the requests, for a later answer. */
+static uint32_t silent_about;
+static struct request kept[64];
+static unsigned int nr_kept;
+
+static bool keep_silent(struct rogue *r, const struct request *req)
+{
+	if (req->head.opcode != silent_about)
+		return false;
+	if (nr_kept < COUNT(kept))
+		kept[nr_kept++] = *req;
+	return true;
+}
+
+static int op_write_file(void)
+{
+	int fd = open("mnt/file", O_RDWR);
+
+	return fd < 0 || pwrite(fd, "x", 1, 0) < 0 || fsync(fd) ? -1 : 0;
+}
+
+static int op_map_file(void)
+{
+	int fd = open("mnt/file", O_RDONLY);
+	volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (fd < 0 || p == MAP_FAILED)
+		return -1;
+	return *p == 1 ? 0 : 0;
+}
+
+static int op_unlink(void)
+{
+	return unlink("mnt/file");
+}
+
+static int op_mkdir(void)
+{
+	return mkdir("mnt/new", 0755);
+}
+
+static int op_truncate(void)
+{
+	return truncate("mnt/file", 100);
+}
+
+static const struct wait {
+	uint32_t opcode;
+	int (*op)(void);
+	const char *what;
+} waits[] = {
+	{ FUSE_LOOKUP, op_stat_file, "stat" },
+	{ FUSE_GETATTR, op_stat_file, "getattr" },
+	{ FUSE_OPEN, op_open_file, "open" },
+	{ FUSE_READ, op_read_file, "read" },
+	{ FUSE_READ, op_read_direct, "direct read" },
+	{ FUSE_READ, op_map_file, "page fault" },
+	{ FUSE_WRITE, op_write_file, "write" },
+	{ FUSE_WRITE, op_write_direct, "direct write" },
+	{ FUSE_READDIR, op_list_dir, "readdir" },
+	{ FUSE_OPENDIR, op_list, "opendir" },
+	{ FUSE_READLINK, op_readlink, "readlink" },
+	{ FUSE_STATFS, op_statfs, "statfs" },
+	{ FUSE_UNLINK, op_unlink, "unlink" },
+	{ FUSE_MKDIR, op_mkdir, "mkdir" },
+	{ FUSE_SETATTR, op_truncate, "truncate" },
+};
+
+/* A client that waits for the answer that does not come. */
+static pid_t waiting_client(const struct wait *w)
+{
+	pid_t pid = rogue_client(w->op);
+	int status;
+
+	usleep(200000);
+	if (waitpid(pid, &status, WNOHANG) == pid)
+		claim_fail(__FILE__, __LINE__, "%s did not wait: status %#x", w->what, status);
+	return pid;
+}
+
+static int status_of(pid_t pid, unsigned int seconds, const char *what)
+{
+	double end = now() + seconds;
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		if (now() > end) {
+			kill(pid, SIGKILL);
+			claim_fail(__FILE__, __LINE__, "%s still waits after %u s", what, seconds);
+		}
+		usleep(10000);
+	}
+	return status;
+}
+
+static void killable(enum style style)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(waits); i++) {
+		struct rogue r;
+		pid_t pid;
+
+		silent_about = waits[i].opcode;
+		r = rogue_start(style, keep_silent);
+		pid = waiting_client(&waits[i]);
+		DO(kill(pid, SIGKILL));
+		status_of(pid, 2, waits[i].what);
+		rogue_kill(&r);
+		rogue_end(&r);
+	}
+}
+IN_BOTH_STYLES(killable)
+
+static void server_dies(enum style style)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(waits); i++) {
+		struct rogue r;
+		int status;
+		pid_t pid;
+
+		silent_about = waits[i].opcode;
+		r = rogue_start(style, keep_silent);
+		pid = waiting_client(&waits[i]);
+		rogue_kill(&r);
+		status = status_of(pid, 2, waits[i].what);
+		if (waits[i].op == op_map_file) {
+			CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+		} else {
+			CHECK(WIFEXITED(status));
+			/* What was written is lost, which is what EIO says of write-back. */
+			if (WEXITSTATUS(status) != ENOTCONN &&
+			    !(waits[i].opcode == FUSE_WRITE && WEXITSTATUS(status) == EIO) &&
+			    !(waits[i].op == op_read_file && WEXITSTATUS(status) == EIO))
+				claim_fail(__FILE__, __LINE__, "%s: %s", waits[i].what,
+					   strerror(WEXITSTATUS(status)));
+		}
+		CHECK_EQ(rogue_try(op_stat_file, 5), ENOTCONN);
+		CHECK_EQ(rogue_try(op_mkdir, 5), ENOTCONN);
+		CHECK_EQ(rogue_try(op_list, 5), ENOTCONN);
+		CHECK_EQ(rogue_try(op_statfs, 5), ENOTCONN);
+		rogue_end(&r);
+	}
+}
+IN_BOTH_STYLES(server_dies)
+
+static void before_first(enum style style)
+{
+	struct ferry_setup setup = rogue_setup(style);
+	int fd = rogue_open();
+
+	DO(ioctl(fd, FERRY_IOC_CREATE, &setup));
+	DO(mkdir("mnt", 0755));
+	DO(rogue_mount_fd(fd, "mnt"));
+	DO(close(fd));
+	CHECK_EQ(rogue_try(op_stat_file, 5), ENOTCONN);
+	CHECK_EQ(rogue_try(op_statfs, 5), ENOTCONN);
+	DO(umount("mnt"));
+}
+IN_BOTH_STYLES(before_first)
+
+static void before_mount(enum style style)
+{
+	struct ferry_setup setup = rogue_setup(style);
+	int fd = rogue_open();
+
+	DO(mkdir("mnt", 0755));
+	DO(ioctl(fd, FERRY_IOC_CREATE, &setup));
+	DO(close(fd));
+	CHECK_ERR(rogue_mount_fd(fd, "mnt"), EINVAL);
+}
+IN_BOTH_STYLES(before_mount)
+
+static bool exit_at_init(struct rogue *r, const struct request *req)
+{
+	if (req->head.opcode == FUSE_INIT)
+		_exit(0);
+	return false;
+}
+
+static bool exit_at_lookup(struct rogue *r, const struct request *req)
+{
+	if (req->head.opcode == FUSE_LOOKUP)
+		_exit(0);
+	return false;
+}
+
+static bool close_at_lookup(struct rogue *r, const struct request *req)
+{
+	if (req->head.opcode == FUSE_LOOKUP) {
+		DO(close(r->fd));
+		/* The mapping, if any, is the last that is left of it. */
+		if (r->map)
+			r->map[0] = 1;
+		_exit(0);
+	}
+	return false;
+}
+
+static void exits(enum style style)
+{
+	static const lie_fn lies[] = { exit_at_init, exit_at_lookup, close_at_lookup };
+	size_t i;
+
+	for (i = 0; i < COUNT(lies); i++) {
+		struct rogue r = rogue_start(style, lies[i]);
+
+		CHECK_EQ(rogue_try(op_stat_file, 5), ENOTCONN);
+		CHECK_EQ(rogue_try(op_stat_file, 5), ENOTCONN);
+		rogue_end(&r);
+	}
+}
+IN_BOTH_STYLES(exits)
+
+static bool answer_late(struct rogue *r, const struct request *req)
+{
+	int err;
+
+	if (req->head.opcode != FUSE_LOOKUP || strcmp(req->arg, "file"))
+		return false;
+	/* Until the client was killed, and a moment. */
+	usleep(700000);
+	rogue_be_honest(r, req);
+	err = rogue_answer(r, req, &(struct answer){ .error = -EIO });
+	CHECK(err == ENOENT || err == ENODEV);
+	return true;
+}
+
+static void late_answer(enum style style)
+{
+	struct rogue r = rogue_start(style, answer_late);
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		pid_t pid = rogue_client(op_stat_file);
+
+		usleep(200000);
+		rogue_dies(pid, 2);
+		usleep(700000);
+		CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	}
+	rogue_end(&r);
+}
+IN_BOTH_STYLES(late_answer)
+
+/* Silent about lookups of "hoard-…" until a READLINK comes: then answers all of them. */
+static bool hoard(struct rogue *r, const struct request *req)
+{
+	if (req->head.opcode == FUSE_LOOKUP && !strncmp(req->arg, "hoard-", 6)) {
+		CHECK(nr_kept < COUNT(kept));
+		kept[nr_kept++] = *req;
+		return true;
+	}
+	if (req->head.opcode == FUSE_READLINK) {
+		struct fuse_entry_out out = rogue_entry(FILE_NODE);
+
+		while (nr_kept) {
+			int err = rogue_answer(r, &kept[--nr_kept], &(struct answer){
+				.structs = &out, .structs_len = sizeof(out) });
+
+			CHECK(err == 0 || err == ENOENT);
+		}
+	}
+	return false;
+}
+
+/* Another name each time: lookups of one name wait for each other in the VFS. */
+static unsigned int hoarded;
+
+static int op_stat_hoarded(void)
+{
+	struct stat st;
+	char name[32];
+
+	snprintf(name, sizeof(name), "mnt/hoard-%u", hoarded);
+	return stat(name, &st);
+}
+
+static void others_are_served(enum style style)
+{
+	struct rogue r = rogue_start(style, hoard);
+	pid_t pid = rogue_client(op_stat_hoarded);
+	int status;
+
+	usleep(200000);
+	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
+	CHECK_EQ(rogue_try(op_statfs, 5), 0);
+	CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	status = status_of(pid, 5, "stat");
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	rogue_end(&r);
+}
+IN_BOTH_STYLES(others_are_served)
+
+static void slots_come_back(enum style style)
+{
+	struct rogue r = rogue_start(style, hoard);
+	pid_t pids[6];
+	unsigned int round, i;
+
+	/* The channel has eight slots; six of them are abandoned, three times over. */
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < COUNT(pids); i++, hoarded++)
+			pids[i] = rogue_client(op_stat_hoarded);
+		usleep(300000);
+		for (i = 0; i < COUNT(pids); i++)
+			rogue_dies(pids[i], 2);
+		CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	}
+	rogue_end(&r);
+}
+IN_BOTH_STYLES(slots_come_back)
+
+static void more_clients_than_slots(enum style style)
+{
+	pid_t pids[24];
+	struct rogue r;
+	unsigned int i;
+
+	silent_about = FUSE_STATFS;
+	r = rogue_start(style, keep_silent);
+	for (i = 0; i < COUNT(pids); i++)
+		pids[i] = rogue_client(op_statfs);
+	usleep(500000);
+	/* Those that wait for a slot first */
+	for (i = COUNT(pids); i-- > 0;)
+		rogue_dies(pids[i], 2);
+	rogue_kill(&r);
+	rogue_end(&r);
+}
+IN_BOTH_STYLES(more_clients_than_slots)
+
+static void forced_umount(enum style style)
+{
+	struct rogue r;
+	int status;
+	pid_t pid;
+
+	silent_about = FUSE_STATFS;
+	r = rogue_start(style, keep_silent);
+	pid = rogue_client(op_statfs);
+	usleep(200000);
+	umount2("mnt", MNT_FORCE);
+	status = status_of(pid, 2, "statfs");
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == ENOTCONN);
+	/* Forced or not, it is gone now. */
+	if (umount("mnt"))
+		CHECK_EQ(errno, EINVAL);
+	wait_ok(r.pid);
+}
+IN_BOTH_STYLES(forced_umount)
+
+static void stopped(enum style style)
+{
+	struct rogue r = rogue_start(style, NULL);
+	double began;
+	pid_t pid;
+
+	CHECK_EQ(rogue_try(op_stat_file, 5), 0);
+	DO(kill(r.pid, SIGSTOP));
+	usleep(100000);
+	pid = rogue_client(op_stat_file);
+	usleep(200000);
+	rogue_dies(pid, 2);
+	/* A goodbye that nobody hears: umount does not wait for ever. */
+	began = now();
+	DO(umount("mnt"));
+	CHECK(now() - began < 15);
+	DO(kill(r.pid, SIGCONT));
+	wait_ok(r.pid);
+}
+IN_BOTH_STYLES(stopped)
+
+static void resumed(enum style style)
+{
+	struct rogue r = rogue_start(style, NULL);
+	int status;
+	pid_t pid;
+
+	DO(kill(r.pid, SIGSTOP));
+	usleep(100000);
+	pid = rogue_client(op_stat_file);
+	usleep(200000);
+	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
+	DO(kill(r.pid, SIGCONT));
+	status = status_of(pid, 5, "stat");
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	rogue_end(&r);
+}
+IN_BOTH_STYLES(resumed)
+
+static void dirty_pages(enum style style)
+{
+	struct rogue r = rogue_start(style, NULL);
+	char buf[4096] = "dirty";
+	int fd;
+	char *p;
+
+	fd = DO(open("mnt/file", O_RDWR));
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	p[0] = 'x';
+	rogue_kill(&r);
+	CHECK(pwrite(fd, buf, 4096, 0) == -1 || fsync(fd) == -1);
+	CHECK(msync(p, 4096, MS_SYNC) == -1 || fsync(fd) == -1);
+	sync();
+	DO(munmap(p, 4096));
+	close(fd);
+	rogue_end(&r);
+}
+IN_BOTH_STYLES(dirty_pages)
+
+/* INIT is the first request; what it is answered decides about the mount. */
+static struct fuse_init_out init_answer;
+static size_t init_len;
+static int init_error;
+
+static bool answer_init(struct rogue *r, const struct request *req)
+{
+	if (req->head.opcode != FUSE_INIT)
+		return false;
+	rogue_answer(r, req, &(struct answer){ .error = init_error, .structs = &init_answer,
+					       .structs_len = init_len });
+	return true;
+}
+
+static void init_is(enum style style, int should)
+{
+	struct rogue r = rogue_start(style, answer_init);
+	int err = rogue_try(op_stat_file, 10);
+
+	if (should >= 0)
+		CHECK_EQ(err, should);
+	rogue_end(&r);
+}
+
+static void bad_init(enum style style)
+{
+	static const struct fuse_init_out good = {
+		.major = 7, .minor = 38, .max_write = 65536, .max_readahead = 4096,
+		.flags = FUSE_BIG_WRITES,
+	};
+
+	init_len = sizeof(good);
+	init_answer = good;
+	init_is(style, 0);
+	init_answer.major = 6;
+	init_is(style, ENOTCONN);
+	init_answer.major = 99;
+	init_is(style, ENOTCONN);
+	init_answer = good;
+	init_answer.minor = 4;
+	init_is(style, ENOTCONN);
+	init_answer = good;
+	init_len = 4;
+	init_is(style, ENOTCONN);
+	init_len = 0;
+	init_is(style, ENOTCONN);
+	init_error = -EIO;
+	init_is(style, ENOTCONN);
+	init_error = 0;
+	init_len = sizeof(good);
+	/* Sizes that make no sense are made to, or end the mount. */
+	init_answer.max_write = 0;
+	init_is(style, -1);
+	memset(&init_answer, 0xff, sizeof(init_answer));
+	init_answer.major = 7;
+	init_is(style, -1);
+	memset(&init_answer, 0, sizeof(init_answer));
+	init_is(style, ENOTCONN);
+}
+IN_BOTH_STYLES(bad_init)
+
+static void no_init(enum style style)
+{
+	struct rogue r;
+	pid_t pid;
+
+	silent_about = FUSE_INIT;
+	r = rogue_start(style, keep_silent);
+	pid = rogue_client(op_stat_file);
+	usleep(200000);
+	rogue_dies(pid, 2);
+	pid = rogue_client(op_stat_file);
+	usleep(200000);
+	rogue_kill(&r);
+	CHECK(WEXITSTATUS(status_of(pid, 2, "stat")) == ENOTCONN);
+	rogue_end(&r);
+}
+IN_BOTH_STYLES(no_init)
+
+static const struct claim claims[] = {
+	BOTH("a client that waits dies of SIGKILL, whatever it waits for", killable),
+	BOTH("a server's death is ENOTCONN for who waits and who comes", server_dies),
+	BOTH("a server that dies before the first request is ENOTCONN", before_first),
+	BOTH("a server that dies before the mount cannot be mounted", before_mount),
+	BOTH("a server that exits at INIT or a lookup is ENOTCONN", exits),
+	BOTH("an answer for a killed client is taken and thrown away", late_answer),
+	BOTH("a request without answer does not hold up others", others_are_served),
+	BOTH("slots of killed clients come back when answered", slots_come_back),
+	BOTH("clients that wait for a slot die of SIGKILL", more_clients_than_slots),
+	BOTH("umount -f lets go of who waits", forced_umount),
+	BOTH("a stopped server holds neither SIGKILL nor umount", stopped),
+	BOTH("a stopped server goes on where it was", resumed),
+	BOTH("dirty pages of a dead server are an error and no hang", dirty_pages),
+	BOTH("answers to INIT that make no sense end the mount", bad_init),
+	BOTH("INIT without answer holds up nobody for good", no_init),
+};
+CLAIMS_MAIN(claims)

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * A server that talks to /dev/ferry itself, and lies where it is told to.
+ *
+ * Its filesystem: "file" (8192 bytes), "dir" (empty), "link" -> "target". What it
+ * says is never to be cached, so that each call of the client reaches it.
+ *
+ * A lie is asked about each request, in the server's process; it answers the
+ * request as badly as it likes and returns true, or returns false for the honest
+ * answer. CHECKs work there: the server's exit status is looked at in the end.
+ */
+#ifndef ROGUE_H
+#define ROGUE_H
+
+#include <linux/ferry.h>
+#include <linux/fuse.h>
+#include <signal.h>
+
+#include "../claim.h"
+
+enum style { RW, SYNC };
+
+enum { ROOT = 1, FILE_NODE = 2, DIR_NODE = 3, LINK_NODE = 4, FILE_SIZE = 8192 };
+
+/**
+ * struct request - one request that was fetched
+ * @head: its header
+ * @arg: structs and names behind it
+ * @arg_len: bytes of them
+ * @room: of a request with data: its bytes, or the room for data in the reply
+ * @tag: sync: its slot
+ */
+struct request {
+	struct fuse_in_header head;
+	const char *arg;
+	size_t arg_len;
+	size_t room;
+	unsigned int tag;
+};
+
+/**
+ * struct answer - a reply, right or wrong
+ * @error: as it goes into the header or the descriptor
+ * @structs: fixed structs, @structs_len bytes
+ * @data: what a read or readdir carries, @data_len bytes
+ * @claim_len: rw: out_header.len is this much greater than the truth
+ */
+struct answer {
+	int error;
+	const void *structs;
+	size_t structs_len;
+	const void *data;
+	size_t data_len;
+	int claim_len;
+};
+
+struct rogue;
+typedef bool (*lie_fn)(struct rogue *r, const struct request *req);
+
+/**
+ * struct rogue - a server and its mount on "mnt"
+ * @style: how it is served
+ * @fd: /dev/ferry; in the server's process
+ * @pid: the server; 0 in its own process
+ * @lie: see above
+ * @geo, @map: sync: the one queue's memory, in the server's process
+ */
+struct rogue {
+	enum style style;
+	int fd;
+	pid_t pid;
+	lie_fn lie;
+	struct ferry_geometry geo;
+	char *map;
+	char *buf;
+};
+
+/** rogue_open() - /dev/ferry, or the claim is skipped */
+int rogue_open(void);
+/** rogue_setup() - an argument for CREATE that is in order */
+struct ferry_setup rogue_setup(enum style style);
+/** rogue_mount_fd() - mount(2) of an endpoint on @dir; -1 and errno if it fails */
+int rogue_mount_fd(int fd, const char *dir);
+
+/** rogue_start() - a server that lies, and its mount on "mnt" */
+struct rogue rogue_start(enum style style, lie_fn lie);
+/** rogue_end() - umount; the server sees -ENODEV, ends, and had nothing to complain of */
+void rogue_end(struct rogue *r);
+/** rogue_kill() - the server dies of SIGKILL and is gone when this returns */
+void rogue_kill(struct rogue *r);
+
+/* In the server's process. */
+
+/** rogue_fetch() - next request; false when the client is gone */
+bool rogue_fetch(struct rogue *r, struct request *req);
+/** rogue_answer() - 0, or the errno that the kernel refused the answer with */
+int rogue_answer(struct rogue *r, const struct request *req, const struct answer *a);
+/** rogue_be_honest() - the right answer */
+void rogue_be_honest(struct rogue *r, const struct request *req);
+struct fuse_attr rogue_attr(uint64_t node);
+struct fuse_entry_out rogue_entry(uint64_t node);
+
+/* In the client's process. */
+
+/**
+ * rogue_try() - @op in a process of its own, that is to end within @seconds
+ * Return: the errno that @op left, 0 if it returned 0
+ */
+int rogue_try(int (*op)(void), unsigned int seconds);
+/** rogue_client() - starts @op in a process of its own */
+pid_t rogue_client(int (*op)(void));
+/** rogue_dies() - @pid is gone within @seconds of a SIGKILL */
+void rogue_dies(pid_t pid, double seconds);
+
+int op_stat_file(void);
+int op_read_file(void);
+int op_read_direct(void);
+int op_write_direct(void);
+int op_open_file(void);
+int op_list(void);
+int op_list_dir(void);
+int op_readlink(void);
+int op_statfs(void);
+
+#define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* NAME(style) tried for both; for use in a table of claims by BOTH("what", NAME). */
+#define IN_BOTH_STYLES(fn)						\
+	static void fn##_rw(void) { fn(RW); }				\
+	static void fn##_sync(void) { fn(SYNC); }
+#define BOTH(text, fn)							\
+	{ "rw: " text, fn##_rw }, { "sync: " text, fn##_sync }
+
+#endif

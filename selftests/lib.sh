@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=bash
+#
+# lib.sh: what the test scripts share. A script sources it, makes points by ok,
+# not_ok, skip, claim and points_of, and ends by `finish`. TAP is on stdout;
+# the exit status is 0, 1 (something failed) or 4 (nothing could be tried), as
+# kselftest has it.
+#
+# FERRY_TESTS, an extended regular expression, picks tests: it is looked for in
+# "SCRIPT/TEST", as in "user-rw/rename".
+
+set -u
+shopt -s nullglob
+here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+tree=$(realpath "$here/..")
+bin=$tree/build/bin
+# shellcheck disable=SC2034 # for those who source this
+programs=${OUTPUT:-$tree/build/selftests}
+script=$(basename "$0" .sh)
+export PATH=$bin:$PATH:/usr/sbin:/sbin LC_ALL=C
+
+point=0 failed=0 skipped=0
+
+comment() { sed 's/^/# /'; }
+say() { echo "# $*"; }
+ok() { point=$((point + 1)); echo "ok $point - $*"; }
+not_ok() { point=$((point + 1)); failed=$((failed + 1)); echo "not ok $point - $*"; }
+skip() { point=$((point + 1)); skipped=$((skipped + 1)); echo "ok $point - $1 # SKIP $2"; }
+
+wanted() { [[ $script/$1 =~ ${FERRY_TESTS:-} ]]; }
+
+# bail WHY: nothing in this script can be tried
+skip_all() { echo "TAP version 13"; echo "1..0 # SKIP $*"; exit 4; }
+
+# claim NAME COMMAND...: one point; the command's output is shown if it fails
+claim() {
+	local name=$1 output status
+	shift
+	output=$("$@" 2>&1)
+	status=$?
+	case $status in
+	0) ok "$name" ;;
+	4) skip "$name" "$output" ;;
+	*)
+		[ -z "$output" ] || comment <<<"$output"
+		[ $status -lt 2 ] || say "exit status $status"
+		not_ok "$name"
+		;;
+	esac
+}
+
+# points_of NAME COMMAND...: takes over the points of a program that writes TAP
+points_of() {
+	local name=$1 line status plan='' points=$point bad=$failed began=$SECONDS
+	shift
+	while IFS= read -r line; do
+		case $line in
+		"not ok "*) not_ok "$name: ${line#not ok * - }" ;;
+		"ok "*" # SKIP"*) line=${line#ok * - }; skip "$name: ${line%% # SKIP*}" "${line##*# SKIP }" ;;
+		"ok "*) ok "$name: ${line#ok * - }" ;;
+		1..*) plan=${line#1..}; plan=${plan%% *} ;;
+		"Bail out!"*) not_ok "$name: $line" ;;
+		"status "*) status=${line#status } ;;
+		"TAP version"*) ;;
+		"#"*) echo "$line" ;;
+		*) echo "# $line" ;;
+		esac
+	done < <("$@" 2>&1; echo "status $?")
+	[ -z "${FERRY_TEST_TIMES:-}" ] || say "$name: $((SECONDS - began)) s"
+	points=$((point - points))
+	bad=$((failed - bad))
+	if [ "$status" = 4 ] && [ $points = 0 ]; then
+		skip "$name" "it says so"
+	elif [ "$status" != 0 ] && [ $bad = 0 ]; then
+		not_ok "$name: ends with status $status"
+	elif [ "${plan:-0}" != $points ] && [ $bad = 0 ]; then
+		not_ok "$name: $points of ${plan:-no} points were made"
+	fi
+}
+
+finish() {
+	echo "1..$point"
+	if [ $failed != 0 ]; then exit 1; fi
+	if [ $point = $skipped ]; then exit 4; fi
+	exit 0
+}
+
+# --- the kernel's log ---------------------------------------------------------
+
+bad_in_log='WARNING:|BUG:|BUG |Oops|general protection fault[:,]|refcount_t:|UBSAN:|KASAN:|KCSAN:'
+bad_in_log+='|blocked for more than|soft lockup|rcu:? .*stall|Call Trace:|possible circular locking'
+bad_in_log+='|inconsistent lock state|suspicious RCU usage|Busy inodes after unmount'
+bad_in_log+='|list_(add|del) corruption|scheduling while atomic|sleeping function called'
+
+mark_log() {
+	log_mark="ferry-selftest: $script/$1 $$.$point"
+	{ echo "$log_mark" >/dev/kmsg; } 2>/dev/null || :
+}
+
+# Since mark_log; the places are on stdout.
+log_is_clean() {
+	! dmesg 2>/dev/null | sed "1,\\@${log_mark//@/\\@}@d" | grep -E -A 20 -e "$bad_in_log"
+}
+
+# --- modules, mounts, daemons -------------------------------------------------
+
+need_modules() {
+	[ "$(id -u)" = 0 ] || skip_all "needs root"
+	[ -e "$tree/ferry.ko" ] || skip_all "no modules are built: make modules"
+	[ "$(modinfo -F vermagic "$tree/ferry.ko" | cut -d ' ' -f 1)" = "$(uname -r)" ] ||
+		skip_all "the modules are built for another kernel than $(uname -r), which runs here"
+	"$tree/tools/modules" load || { not_ok "the modules load"; finish; }
+}
+
+unload_claim() {
+	claim "the modules unload" "$tree/tools/modules" unload
+}
+
+work=
+work_dir() {
+	work=$(mktemp -d "${TMPDIR:-/tmp}/ferry-test.XXXXXX")
+	chmod 755 "$work"
+	trap clean_up EXIT
+}
+
+clean_up() {
+	if [ -n "$work" ]; then
+		while umount -l "$work/mnt" 2>/dev/null; do :; done
+		rm -rf "$work"
+	fi
+}
+
+# mount_fs PLACEMENT SOURCE DIR [OPTIONS]
+mount_fs() {
+	local options=${4:+,$4}
+	case $1 in
+	user-*) ferry mount -o "wait=${1#user-}$options" "$2" "$3" ;;
+	kernel) ferry mount --in-kernel ${4:+-o "$4"} "$2" "$3" ;;
+	esac </dev/null
+}
+
+# The daemon goes when its mount goes, but not in the same moment.
+no_daemon_left() {
+	for _ in {1..100}; do
+		pgrep -x ferryd >/dev/null || return 0
+		sleep 0.1
+	done
+	pgrep -a -x ferryd
+	return 1
+}
+
+unmount_fs() {
+	for _ in {1..20}; do
+		umount "$1" 2>"$work/umount" && return
+		sleep 0.2
+	done
+	cat "$work/umount"
+	fuser -vm "$1" 2>&1
+	umount -l "$1"
+	return 1
+}
+
+after_test() {
+	local status=0
+	unmount_fs "$work/mnt" || status=1
+	no_daemon_left || status=1
+	log_is_clean || status=1
+	return $status
+}
+
+# fs_test PLACEMENT SOURCE PROGRAM [OPTIONS]: a program's claims on a fresh mount
+fs_test() {
+	local placement=$1 source=$2 program=$3 name output
+	name=$(basename "$program" .sh)
+	wanted "$name" || return 0
+	mark_log "$name"
+	mkdir -p "$work/mnt"
+	if ! output=$(mount_fs "$placement" "$source" "$work/mnt" "${4-}" 2>&1); then
+		comment <<<"$output"
+		not_ok "$name: $source mounts ($placement)"
+		return
+	fi
+	points_of "$name" timeout -k 10 600 "$program" "$work/mnt" ${FERRY_CLAIMS:+"$FERRY_CLAIMS"}
+	claim "$name: leaves a clean log, no mount and no daemon" after_test
+}
