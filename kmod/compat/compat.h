@@ -68,6 +68,15 @@ static inline struct timespec64 inode_set_atime_to_ts(struct inode *inode, struc
 #define ferry_set_xattr(sb, table)	((sb)->s_xattr = (table))
 #endif
 
+/* Where whoever looks the same name up waits until d_lookup_done(); last declaration. */
+#ifdef HAVE_ALLOC_PARALLEL_PLAIN
+#define FERRY_LOOKUP_WAIT(wq)
+#define ferry_alloc_parallel(parent, name, wq)	d_alloc_parallel(parent, name)
+#else
+#define FERRY_LOOKUP_WAIT(wq)	DECLARE_WAIT_QUEUE_HEAD_ONSTACK(wq)
+#define ferry_alloc_parallel(parent, name, wq)	d_alloc_parallel(parent, name, wq)
+#endif
+
 /* For an operation table: wrap @fn, which has the newest type, where an older is wanted. */
 #ifdef HAVE_REVALIDATE_NAME
 #define FERRY_D_REVALIDATE(fn)

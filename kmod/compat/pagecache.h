@@ -4,12 +4,18 @@
 #define FERRY_COMPAT_PAGECACHE_H
 
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/sizes.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
 #include <linux/writeback.h>
 #include "compat/have.h"
+
+/* struct folio_batch: later kernels gave it a header of its own. */
+#if __has_include(<linux/folio_batch.h>)
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
 
 /*
  * Let folios be of up to @max bytes, and not above 64 KiB: a folio is dirtied and

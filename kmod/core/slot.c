@@ -168,7 +168,7 @@ static bool reply_fits(const struct ferry_slot *slot, const struct ferry_reply *
 	unsigned int i;
 
 	if (r->error)
-		return r->error < 0 && r->error > -512;
+		return r->error < 0 && r->error > -512 && !r->rep_len && !r->data;
 	if (r->rep_len > geo->rep_size || r->data > geo->data_size)
 		return false;
 	for (i = 0; i < args->nr_out; i++)
@@ -429,9 +429,18 @@ int ferry_slot_wait(struct ferry_slot *slot)
 		smp_mb();
 		if (look(slot))
 			return 0;
+	} else if (need_resched()) {
+		/*
+		 * The server we woke takes this processor. Let it, without leaving the
+		 * run queue first: when we are on again the answer is there, most of the
+		 * time, and nobody had to wake us.
+		 */
+		cond_resched();
 	}
 
 	for (;;) {
+		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
+			return 0;
 		set_current_state(TASK_KILLABLE);
 		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
 			break;

@@ -34,7 +34,7 @@ static ssize_t read_piece(struct file *file, loff_t pos, struct iov_iter *to, si
 	args.data = to;
 	args.data_len = len;
 	err = ferry_call(ff->mount->chan, &args);
-	return err ?: args.data_done;
+	return err ?: (ssize_t)args.data_done;
 }
 
 /*
@@ -143,9 +143,9 @@ static ssize_t write_piece(struct file *file, loff_t pos, struct iov_iter *from,
 	args.data = from;
 	args.data_len = len;
 	err = ferry_call(ff->mount->chan, &args);
-	if (err)
-		return err;
-	return out.size <= len ? out.size : -EIO;
+	if (!err && out.size > len)
+		err = -EIO;
+	return err ?: (ssize_t)out.size;
 }
 
 static ssize_t write_from_memory(struct kiocb *iocb, struct iov_iter *from, u32 write_flags)

@@ -65,11 +65,11 @@ static bool is_dot(const struct fuse_dirent *de)
 static void take_plus(struct dentry *parent, const struct fuse_direntplus *dp, u64 asked)
 {
 	struct qstr name = QSTR_INIT(dp->dirent.name, dp->dirent.namelen);
-	DECLARE_WAIT_QUEUE_HEAD_ONSTACK(wq);
 	struct ferry_mount *m = parent->d_sb->s_fs_info;
 	const struct fuse_entry_out *out = &dp->entry_out;
 	struct dentry *dentry, *alias;
 	struct inode *inode;
+	FERRY_LOOKUP_WAIT(wq);
 
 	if (!ferry_entry_ok(out))
 		goto out_forget;
@@ -77,7 +77,7 @@ static void take_plus(struct dentry *parent, const struct fuse_direntplus *dp, u
 	for (;;) {
 		dentry = d_lookup(parent, &name);
 		if (!dentry)
-			dentry = d_alloc_parallel(parent, &name, &wq);
+			dentry = ferry_alloc_parallel(parent, &name, &wq);
 		if (IS_ERR(dentry))
 			goto out_forget;
 		if (d_in_lookup(dentry))

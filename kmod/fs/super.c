@@ -488,7 +488,6 @@ static const struct super_operations ferry_super_ops = {
 	.free_inode	= ferry_inode_free,
 	.evict_inode	= ferry_inode_evict,
 	.write_inode	= ferry_write_inode,
-	.drop_inode	= generic_drop_inode,
 	.put_super	= ferry_put_super,
 	.umount_begin	= ferry_umount_begin,
 	.statfs		= ferry_statfs,

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Does d_alloc_parallel() do without a wait queue of its caller's?
+ * Between 6.12 and 7.2.
+ */
+#include <linux/dcache.h>
+
+struct dentry *probe(struct dentry *parent, const struct qstr *name);
+struct dentry *probe(struct dentry *parent, const struct qstr *name)
+{
+	return d_alloc_parallel(parent, name);
+}
