@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Tests, as people call them. The scripts are in kselftest layout; see selftests/Makefile.
-.PHONY: selftests check demo
+.PHONY: selftests unit-tests check demo
 
 selftests: ## the test programs: build/selftests
 	@$(MAKE) --no-print-directory -C selftests OUTPUT=$(CURDIR)/$(B)/selftests
 
-check: all selftests ## the whole test-suite; TESTS=PATTERN for some, HOST=1 in the running kernel
+UNIT_TESTS := $(patsubst selftests/unit/%.c,$(B)/test/%,$(shell grep -l '^CLAIMS_MAIN' selftests/unit/*.c))
+
+# In a make of their own: what deps installs is asked for when the makefiles are read.
+check: ## the whole test-suite; TESTS=PATTERN for some, HOST=1 in the running kernel
+	@tools/deps
+	@$(MAKE) --no-print-directory -s all selftests unit-tests
 	@HOST='$(HOST)' selftests/check '$(TESTS)'
 
-demo: all ## memfs in a daemon and in the kernel, with a real tree; HOST=1 in the running kernel
+demo: ## memfs in a daemon and in the kernel, with a real tree; HOST=1 in the running kernel
+	@tools/deps
+	@$(MAKE) --no-print-directory -s all
 	@HOST='$(HOST)' tools/demo
+
+unit-tests: $(UNIT_TESTS)
