@@ -13,3 +13,6 @@ endef
 $(foreach b,$(FERRY_BACKENDS),$(eval $(call backend_so,$(b))))
 
 user: $(BACKEND_OBJECTS)
+
+include userd/mirror/mirror.mk
+include selftests/unit/backends.mk

@@ -53,7 +53,7 @@ static void set_attr(struct memfs *fs, struct memfs_node *node, const struct fer
 		node->gid = set->gid;
 	if (set->valid & FERRY_SET_MODE)
 		node->perm = set->mode & 07777;
-	else if (set->valid & FERRY_SET_KILL_SUID || (chown && node->type != S_IFDIR))
+	else if ((chown || set->valid & FERRY_SET_KILL_SUID) && node->type != S_IFDIR)
 		memfs_node_kill_suid(node);
 	if (chown)
 		memfs_xattr_drop_caps(fs, node);

@@ -56,7 +56,7 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 	err = -errno;
 	if (err == -EPROTO && setup.abi != FERRY_ABI)
 		ferry_log(FERRY_LOG_ERR,
-			  "the loaded ferry module speaks ABI %u, this libferry ABI %u: load the module of this version",
+			  "the ferry module speaks ABI %u, this libferry ABI %u: load the one built with it",
 			  setup.abi, FERRY_ABI);
 	else if (err == -EINVAL)
 		ferry_log(FERRY_LOG_ERR,

@@ -42,14 +42,19 @@ $(B)/asan/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(ASAN_FLAGS) $(WARN_OFF) -c -o $@ $<
 
-UNIT_LIB        := dispatch dispatch_fuzz dispatch_opts
-UNIT_LIB_COMMON := $(patsubst %,$(B)/asan/lib/dispatch/%.o,$(LIB_DISPATCH)) \
-		   $(patsubst %,$(B)/asan/%.o,selftests/claim selftests/unit/dispatch_host \
-			selftests/unit/dispatch_record)
+UNIT_DISPATCH   := dispatch dispatch_fuzz dispatch_opts
+UNIT_OBJECTS    := $(patsubst %,$(B)/asan/lib/dispatch/%.o,$(LIB_DISPATCH)) \
+		   $(B)/asan/selftests/claim.o
 
 # In the tables of tests what is left out is 0.
 $(B)/asan/selftests/%.o: private WARN_OFF := -Wno-missing-field-initializers
 
-$(UNIT_LIB:%=$(B)/test/%): $(B)/test/%: $(B)/asan/selftests/unit/%.o $(UNIT_LIB_COMMON)
+$(UNIT_DISPATCH:%=$(B)/test/%): $(B)/test/%: $(B)/asan/selftests/unit/%.o $(UNIT_OBJECTS) \
+		$(B)/asan/selftests/unit/dispatch_host.o $(B)/asan/selftests/unit/dispatch_record.o
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^
+
+$(B)/test/loop: $(B)/asan/selftests/unit/loop.o $(B)/asan/selftests/unit/loop_kernel.o \
+		$(UNIT_OBJECTS) $(patsubst %,$(B)/asan/lib/%.o,env ring loop_sync loop_rw)
+	@mkdir -p $(@D)
+	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=ioctl -o $@ $^

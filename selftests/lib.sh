@@ -14,6 +14,7 @@ shopt -s nullglob
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 tree=$(realpath "$here/..")
 bin=$tree/build/bin
+# shellcheck disable=SC2034 # for those who source this
 programs=${OUTPUT:-$tree/build/selftests}
 script=$(basename "$0" .sh)
 export PATH=$bin:$PATH:/usr/sbin:/sbin LC_ALL=C
@@ -50,7 +51,7 @@ claim() {
 
 # points_of NAME COMMAND...: takes over the points of a program that writes TAP
 points_of() {
-	local name=$1 line status plan='' points=$point bad=$failed
+	local name=$1 line status plan='' points=$point bad=$failed began=$SECONDS
 	shift
 	while IFS= read -r line; do
 		case $line in
@@ -65,6 +66,7 @@ points_of() {
 		*) echo "# $line" ;;
 		esac
 	done < <("$@" 2>&1; echo "status $?")
+	[ -z "${FERRY_TEST_TIMES:-}" ] || say "$name: $((SECONDS - began)) s"
 	points=$((point - points))
 	bad=$((failed - bad))
 	if [ "$status" = 4 ] && [ $points = 0 ]; then
@@ -139,8 +141,7 @@ mount_fs() {
 
 # The daemon goes when its mount goes, but not in the same moment.
 no_daemon_left() {
-	local i
-	for i in {1..100}; do
+	for _ in {1..100}; do
 		pgrep -x ferryd >/dev/null || return 0
 		sleep 0.1
 	done
@@ -149,8 +150,7 @@ no_daemon_left() {
 }
 
 unmount_fs() {
-	local i
-	for i in {1..20}; do
+	for _ in {1..20}; do
 		umount "$1" 2>"$work/umount" && return
 		sleep 0.2
 	done

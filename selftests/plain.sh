@@ -4,7 +4,10 @@
 
 # shellcheck source=selftests/fs.sh
 . "$(dirname "$(realpath "$0")")/fs.sh"
-[ $# -eq 1 ] && [ -d "$1" ] || { echo "usage: $0 DIR" >&2; exit 2; }
+if [ $# -ne 1 ] || [ ! -d "$1" ]; then
+	echo "usage: $0 DIR" >&2
+	exit 2
+fi
 echo "TAP version 13"
 for program in $all_programs full; do
 	path=$programs/fs/$program

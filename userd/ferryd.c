@@ -176,7 +176,7 @@ static int parse(struct command *cmd, int argc, char **argv)
 		return 1 + fail("%s", strerror(errno));
 	cmd->args = strchr(cmd->name, ':');
 	if (cmd->args)
-		*strchr(cmd->name, ':') = 0, cmd->args++;
+		cmd->name[cmd->args++ - cmd->name] = 0;
 	return 0;
 }
 
@@ -291,8 +291,11 @@ int main(int argc, char **argv)
 	};
 	int end = parse(&cmd, argc, argv);
 
-	if (end)
-		return end - 1;
-	ferry_log_open(cmd.level, false);
-	return cmd.foreground ? run(&cmd, -1) : run_in_background(&cmd);
+	if (!end) {
+		ferry_log_open(cmd.level, false);
+		end = 1 + (cmd.foreground ? run(&cmd, -1) : run_in_background(&cmd));
+	}
+	free(cmd.name);
+	free(cmd.mount_options);
+	return end - 1;
 }

@@ -70,7 +70,7 @@ struct ferry_entry {
 /**
  * struct ferry_handle - an open file
  * @fh: the backend's own number, given back with each operation
- * @flags: O_* of open(), without O_CREAT, O_EXCL, O_NOCTTY
+ * @flags: O_* of open(), without O_CREAT, O_NOCTTY; O_EXCL with create() alone
  * @keep: FERRY_OPEN_*, set by the backend in its answer. open() finds 0 in it, or
  *	FERRY_OPEN_KILL_SUID; that need not be cleared.
  * @lock_owner: for flush

@@ -115,7 +115,7 @@ static bool name_ok(const char *name, size_t size)
 	size_t i;
 
 	for (i = 0; i < len; i++) {
-		if (!isalnum(name[i]) && !strchr("-_.", name[i]))
+		if (!isascii(name[i]) || (!isalnum(name[i]) && !strchr("-_.", name[i])))
 			return false;
 	}
 	return len > 0 && len < size;

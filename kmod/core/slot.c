@@ -429,9 +429,18 @@ int ferry_slot_wait(struct ferry_slot *slot)
 		smp_mb();
 		if (look(slot))
 			return 0;
+	} else if (need_resched()) {
+		/*
+		 * The server we woke takes this processor. Let it, without leaving the
+		 * run queue first: when we are on again the answer is there, most of the
+		 * time, and nobody had to wake us.
+		 */
+		cond_resched();
 	}
 
 	for (;;) {
+		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
+			return 0;
 		set_current_state(TASK_KILLABLE);
 		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
 			break;

@@ -219,9 +219,10 @@ static void do_open(struct ferry_req *req, const struct ferry_fs_ops *ops)
 static void do_create(struct ferry_req *req, const struct ferry_fs_ops *ops)
 {
 	const struct fuse_create_in *in = req->in[0].p;
+	struct ferry_handle *h = open_handle(req, in->flags, in->open_flags);
 
-	ops->create(req, req->node, req->in[1].p, S_IFREG | (in->mode & 07777),
-		    open_handle(req, in->flags, in->open_flags));
+	h->flags |= in->flags & O_EXCL;
+	ops->create(req, req->node, req->in[1].p, S_IFREG | (in->mode & 07777), h);
 }
 
 /* The room for data that the message names; the host may have more of it. */

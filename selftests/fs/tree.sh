@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # usage: tree.sh DIR. What people do with a filesystem, by the programs they use.
 
+# shellcheck source=selftests/lib.sh
 . "$(dirname "$(realpath "$0")")/../lib.sh"
 [ $# -ge 1 ] || { echo "usage: $0 DIR" >&2; exit 2; }
 dir=$1/tree-$$

@@ -257,10 +257,10 @@ static void late_answer(enum style style)
 }
 IN_BOTH_STYLES(late_answer)
 
-/* Silent about lookups of "file" until one of "link" comes: then answers all of them. */
+/* Silent about lookups of "hoard-…" until a READLINK comes: then answers all of them. */
 static bool hoard(struct rogue *r, const struct request *req)
 {
-	if (req->head.opcode == FUSE_LOOKUP && !strcmp(req->arg, "file")) {
+	if (req->head.opcode == FUSE_LOOKUP && !strncmp(req->arg, "hoard-", 6)) {
 		CHECK(nr_kept < COUNT(kept));
 		kept[nr_kept++] = *req;
 		return true;
@@ -278,10 +278,22 @@ static bool hoard(struct rogue *r, const struct request *req)
 	return false;
 }
 
+/* Another name each time: lookups of one name wait for each other in the VFS. */
+static unsigned int hoarded;
+
+static int op_stat_hoarded(void)
+{
+	struct stat st;
+	char name[32];
+
+	snprintf(name, sizeof(name), "mnt/hoard-%u", hoarded);
+	return stat(name, &st);
+}
+
 static void others_are_served(enum style style)
 {
 	struct rogue r = rogue_start(style, hoard);
-	pid_t pid = rogue_client(op_stat_file);
+	pid_t pid = rogue_client(op_stat_hoarded);
 	int status;
 
 	usleep(200000);
@@ -302,8 +314,8 @@ static void slots_come_back(enum style style)
 
 	/* The channel has eight slots; six of them are abandoned, three times over. */
 	for (round = 0; round < 3; round++) {
-		for (i = 0; i < COUNT(pids); i++)
-			pids[i] = rogue_client(op_stat_file);
+		for (i = 0; i < COUNT(pids); i++, hoarded++)
+			pids[i] = rogue_client(op_stat_hoarded);
 		usleep(300000);
 		for (i = 0; i < COUNT(pids); i++)
 			rogue_dies(pids[i], 2);

@@ -334,7 +334,9 @@ static void bad_numbers_are_refused(void)
 		{ .whence = SEEK_SET }, { .whence = SEEK_DATA, .offset = end + 1 },
 	};
 	const struct fuse_rename2_in rename2[] = { { .flags = 3 }, { .flags = 4 }, { .flags = -1 } };
-	const struct fuse_mknod_in mknod[] = { { .mode = S_IFDIR }, { .mode = 0644 }, { .mode = S_IFLNK } };
+	const struct fuse_mknod_in mknod[] = {
+		{ .mode = S_IFDIR }, { .mode = 0644 }, { .mode = S_IFLNK },
+	};
 	const struct fuse_access_in access = { .mask = 8 };
 	const struct fuse_setxattr_in xattr[] = { { .size = 4 }, { .size = 3, .flags = 4 } };
 	size_t i;
@@ -405,8 +407,8 @@ static void what_is_not_there_is_enosys(void)
 	}
 }
 
-static struct fuse_init_out init(struct ferry_server *server, const struct fuse_init_in *in, u32 len,
-				 int error)
+static struct fuse_init_out init(struct ferry_server *server, const struct fuse_init_in *in,
+				 u32 len, int error)
 {
 	const struct message m = { FUSE_INIT, 0, { { in, len } }, 1, OUT(64) };
 	struct fuse_init_out out;

@@ -307,7 +307,7 @@ int fs_readlink(struct ferry_server *s, u64 node, char *buf, u32 size)
 int fs_create(struct ferry_server *s, u64 dir, const char *name, u32 mode,
 	      struct fuse_entry_out *e, u64 *fh)
 {
-	const struct fuse_create_in in = { .flags = O_RDWR | O_CREAT, .mode = mode };
+	const struct fuse_create_in in = { .flags = O_RDWR | O_CREAT | O_EXCL, .mode = mode };
 	struct {
 		struct fuse_entry_out e;
 		struct fuse_open_out o;
@@ -342,6 +342,14 @@ int fs_release(struct ferry_server *s, u64 node, u64 fh)
 	const struct fuse_release_in in = { .fh = fh };
 
 	return fs_call(s, FUSE_RELEASE, node, &in, sizeof(in), NULL, NULL, NULL, 0,
+		       NULL, 0, false);
+}
+
+int fs_releasedir(struct ferry_server *s, u64 node, u64 fh)
+{
+	const struct fuse_release_in in = { .fh = fh };
+
+	return fs_call(s, FUSE_RELEASEDIR, node, &in, sizeof(in), NULL, NULL, NULL, 0,
 		       NULL, 0, false);
 }
 

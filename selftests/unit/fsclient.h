@@ -60,6 +60,7 @@ int fs_create(struct ferry_server *s, u64 dir, const char *name, u32 mode,
 	      struct fuse_entry_out *e, u64 *fh);
 int fs_open(struct ferry_server *s, u64 node, u32 flags, u64 *fh);
 int fs_release(struct ferry_server *s, u64 node, u64 fh);
+int fs_releasedir(struct ferry_server *s, u64 node, u64 fh);
 int fs_unlink(struct ferry_server *s, u64 dir, const char *name);
 int fs_rmdir(struct ferry_server *s, u64 dir, const char *name);
 int fs_rename(struct ferry_server *s, u64 dir, const char *name, u64 new_dir,

@@ -85,7 +85,6 @@ static void print_row(const struct bench_opts *opts, const struct bench_results 
 
 void bench_print(const struct bench_opts *opts, const struct bench_results *res)
 {
-	const struct bench_case *last = NULL;
 	struct utsname uts;
 
 	uname(&uts);
@@ -99,9 +98,8 @@ void bench_print(const struct bench_opts *opts, const struct bench_results *res)
 	for (unsigned int i = 0; i < res->nr; i++) {
 		const struct bench_row *row = &res->rows[i];
 
-		if (row->cs != last)
+		if (!i || row->cs != row[-1].cs)
 			printf("%s: %s\n", row->cs->name, row->cs->what);
-		last = row->cs;
 		print_row(opts, res, row);
 	}
 }

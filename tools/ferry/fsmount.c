@@ -118,13 +118,12 @@ static int set_options(int fs, char *str)
 	return ret;
 }
 
-static int configure(int fs, const char *source, const struct options *opts)
+static int configure(int fs, const struct options *opts)
 {
 	char *str;
 	size_t i;
-	int ret;
+	int ret = 0;
 
-	ret = set_option(fs, "source", source);
 	for (i = 0; !ret && i < NR_FLAGS; i++) {
 		if (flags[i].name && (opts->flags & flags[i].ms))
 			ret = set_option(fs, flags[i].name, NULL);
@@ -140,13 +139,18 @@ static int configure(int fs, const char *source, const struct options *opts)
 		return -ENOMEM;
 	ret = set_options(fs, str);
 	free(str);
-	if (ret)
-		return ret;
-	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)) {
-		ret = -errno;
-		complain_create(fs, source, errno);
-	}
 	return ret;
+}
+
+static int create(int fs, const char *source)
+{
+	int err;
+
+	if (!fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		return 0;
+	err = errno;
+	complain_create(fs, source, err);
+	return -err;
 }
 
 static unsigned int mount_attrs(const struct options *opts)
@@ -191,9 +195,24 @@ int fsmount_ferry(const char *source, const char *dir, const struct options *opt
 
 	if (fs < 0)
 		return complain_open(errno);
-	ret = configure(fs, source, opts);
+	ret = set_option(fs, "source", source);
+	if (!ret)
+		ret = configure(fs, opts);
+	if (!ret)
+		ret = create(fs, source);
 	if (!ret)
 		ret = attach(fs, dir, opts);
+	close(fs);
+	return ret;
+}
+
+int fsmount_check(const struct options *opts)
+{
+	int ret, fs = fsopen("ferry", FSOPEN_CLOEXEC);
+
+	if (fs < 0)
+		return 0;
+	ret = configure(fs, opts);
 	close(fs);
 	return ret;
 }

@@ -170,8 +170,10 @@ static int do_mount(const struct mount *m)
 		ret = check_dir(m);
 	if (ret)
 		return ret;
-	if (!m->opts.kernel && !remount)
-		return exec_ferryd(m);
+	if (!m->opts.kernel && !remount) {
+		ret = fsmount_check(&m->opts);
+		return ret ? ret : exec_ferryd(m);
+	}
 	if (m->verbose)
 		printf("%s %s in the kernel on %s\n", remount ? "remount" : "mount",
 		       m->source, m->dir);

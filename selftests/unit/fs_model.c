@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * memfs does what the host's filesystem does: the same random operations on both,
- * each with the same outcome, and the same tree in the end. FERRY_TEST_SEED
- * repeats a run.
+ * A backend does what the host's filesystem does: the same random operations on
+ * both, each with the same outcome, and the same tree in the end. FERRY_TEST_SEED
+ * repeats a run. Linked with memfs, and with mirror.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -19,12 +19,16 @@
 #define FILES	8	/* kept open at a time */
 #define SPAN	300000	/* bytes of a file that are written at all */
 
+extern const struct ferry_backend ferry_backend;
+
 static struct ferry_server *s;
+static const char *args;
 static uint64_t rnd;
 static unsigned int step;
 
 static struct {
 	u64 node;
+	u64 fh;
 	int fd;
 } files[FILES];
 
@@ -61,6 +65,22 @@ static void random_path(char *path)
 	}
 }
 
+/* Nodes looked up on the way stay known until the step is done. */
+static u64 held[16];
+static u32 nr_held;
+
+static void hold(u64 node)
+{
+	CHECK(nr_held < ARRAY_SIZE(held));
+	held[nr_held++] = node;
+}
+
+static void let_go(void)
+{
+	while (nr_held)
+		fs_forget(s, held[--nr_held], 1);
+}
+
 /* The node of the directory that holds the last name of @path; 0 or -errno. */
 static int walk(const char *path, u64 *dir, const char **last)
 {
@@ -76,7 +96,7 @@ static int walk(const char *path, u64 *dir, const char **last)
 		err = fs_lookup(s, *dir, part, &e);
 		if (err)
 			return err;
-		fs_forget(s, e.nodeid, 1);
+		hold(e.nodeid);
 		/* all symlinks dangle */
 		if (S_ISLNK(e.attr.mode))
 			return -ENOENT;
@@ -99,7 +119,7 @@ static int lookup(const char *path, struct fuse_entry_out *e)
 		return err;
 	err = fs_lookup(s, dir, name, e);
 	if (!err)
-		fs_forget(s, e->nodeid, 1);
+		hold(e->nodeid);
 	return err;
 }
 
@@ -136,6 +156,19 @@ static void do_make(void)
 		fs_forget(s, e.nodeid, 1);
 }
 
+static void close_file(u32 i)
+{
+	int err;
+
+	if (!files[i].node)
+		return;
+	err = fs_release(s, files[i].node, files[i].fh);
+	CHECK(!err || err == -ENOSYS);
+	fs_forget(s, files[i].node, 1);
+	close(files[i].fd);
+	files[i].node = 0;
+}
+
 static void do_open(void)
 {
 	u32 i = below(FILES), trunc = below(4) ? 0 : O_TRUNC;
@@ -145,14 +178,10 @@ static void do_open(void)
 	u64 dir;
 	int err, fd;
 
-	if (files[i].node) {
-		fs_forget(s, files[i].node, 1);
-		close(files[i].fd);
-		files[i].node = 0;
-	}
+	close_file(i);
 	random_path(path);
 	err = walk(path, &dir, &name);
-	err = err ? err : fs_create(s, dir, name, 0600, &e, NULL);
+	err = err ? err : fs_create(s, dir, name, 0600, &e, &files[i].fh);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (err == -EEXIST) {
 		if (fd != -1 || errno != EEXIST)
@@ -163,7 +192,7 @@ static void do_open(void)
 			return;
 		}
 		fd = DO(open(path, O_RDWR | trunc));
-		CHECK_EQ(fs_open(s, e.nodeid, O_RDWR | trunc, NULL), 0);
+		CHECK_EQ(fs_open(s, e.nodeid, O_RDWR | trunc, &files[i].fh), 0);
 	} else {
 		compare("create", path, err, fd == -1 ? -1 : 0);
 		if (err)
@@ -251,7 +280,7 @@ static void do_file(void)
 	static u8 a[SPAN], b[SPAN];
 	u32 i = below(FILES), off = below(SPAN), len = 1 + below(below(2) ? 5000 : SPAN - off);
 	int fd = files[i].fd, mode;
-	u64 node = files[i].node;
+	u64 node = files[i].node, fh = files[i].fh;
 
 	if (!node)
 		return;
@@ -261,10 +290,10 @@ static void do_file(void)
 	case 0:
 	case 1:
 		fill_pattern(a, len, 0, next_random(&rnd));
-		compare("write", "", fs_write(s, node, 0, off, a, len), pwrite(fd, a, len, off));
+		compare("write", "", fs_write(s, node, fh, off, a, len), pwrite(fd, a, len, off));
 		break;
 	case 2:
-		compare("read", "", fs_read(s, node, 0, off, a, len),
+		compare("read", "", fs_read(s, node, fh, off, a, len),
 			pread(fd, b, len, off));
 		len = max(0, (int)pread(fd, b, len, off));
 		if (memcmp(a, b, len))
@@ -275,14 +304,14 @@ static void do_file(void)
 		break;
 	case 4:
 		mode = modes[below(3)];
-		compare("fallocate", "", fs_fallocate(s, node, 0, mode, off, len),
+		compare("fallocate", "", fs_fallocate(s, node, fh, mode, off, len),
 			fallocate(fd, mode, off, len));
 		break;
 	default:
 		mode = below(2) ? SEEK_DATA : SEEK_HOLE;
 		/* the host may call preallocated pages data or hole */
 		if (mode == SEEK_HOLE && lseek(fd, off, mode) == -1)
-			compare("lseek", "", fs_lseek(s, node, 0, off, mode), -1);
+			compare("lseek", "", fs_lseek(s, node, fh, off, mode), -1);
 	}
 	check_size(i, "after");
 }
@@ -304,6 +333,23 @@ static void do_chmod(void)
 	compare("chmod", path, err, chmod(path, mode));
 }
 
+/* A backend may have no handles of directories. */
+static u64 open_dir(u64 dir)
+{
+	u64 fh = 0;
+	int err = fs_open(s, dir, O_DIRECTORY, &fh);
+
+	CHECK(!err || err == -ENOSYS);
+	return fh;
+}
+
+static void close_dir(u64 dir, u64 fh)
+{
+	int err = fs_releasedir(s, dir, fh);
+
+	CHECK(!err || err == -ENOSYS);
+}
+
 struct listing {
 	const char *path;
 	u32 names;
@@ -316,8 +362,9 @@ static void check_name(void *arg, const char *name, const struct fuse_dirent *de
 {
 	struct listing *l = arg;
 	char path[256], target[64], host_target[64];
-	u8 *a, *b;
 	struct stat st;
+	u8 *a, *b;
+	u64 fh;
 
 	if (!strcmp(name, ".") || !strcmp(name, ".."))
 		return;
@@ -325,7 +372,7 @@ static void check_name(void *arg, const char *name, const struct fuse_dirent *de
 	snprintf(path, sizeof(path), "%s/%s", l->path, name);
 	if (lstat(path, &st))
 		differ("list", path, 0, -errno);
-	compare("ino", path, e->nodeid, de->ino);
+	compare("ino", path, e->attr.ino, de->ino);
 	compare("type", path, de->type, st.st_mode >> 12);
 	compare("mode", path, e->attr.mode, st.st_mode);
 	compare("nlink", path, e->attr.nlink, st.st_nlink);
@@ -341,8 +388,10 @@ static void check_name(void *arg, const char *name, const struct fuse_dirent *de
 		compare("size", path, e->attr.size, st.st_size);
 		a = xmalloc(SPAN);
 		b = xmalloc(SPAN);
-		compare("read", path, fs_read(s, e->nodeid, 0, 0, a, SPAN),
+		CHECK_EQ(fs_open(s, e->nodeid, O_RDONLY, &fh), 0);
+		compare("read", path, fs_read(s, e->nodeid, fh, 0, a, SPAN),
 			pread(fd, b, SPAN, 0));
+		fs_release(s, e->nodeid, fh);
 		if (memcmp(a, b, SPAN))
 			differ("read", path, 0, 0);
 		free(a);
@@ -357,13 +406,14 @@ static void check_name(void *arg, const char *name, const struct fuse_dirent *de
 static void check_tree(u64 dir, const char *path)
 {
 	struct listing l = { .path = path };
+	u64 off = 0, fh = open_dir(dir);
 	struct dirent *de;
 	u32 names = 0;
-	u64 off = 0;
 	DIR *d;
 
-	while (fs_readdir(s, dir, 0, &off, 300, true, check_name, &l) > 0)
+	while (fs_readdir(s, dir, fh, &off, 700, true, check_name, &l) > 0)
 		;
+	close_dir(dir, fh);
 	d = opendir(path);
 	CHECK(d);
 	while ((de = readdir(d)))
@@ -382,7 +432,11 @@ static void remove_name(void *arg, const char *name, const struct fuse_dirent *d
 	if (!strcmp(name, ".") || !strcmp(name, ".."))
 		return;
 	if (de->type == DT_DIR) {
-		clear(de->ino);
+		struct fuse_entry_out sub;
+
+		CHECK_EQ(fs_lookup(s, dir, name, &sub), 0);
+		clear(sub.nodeid);
+		fs_forget(s, sub.nodeid, 1);
 		CHECK_EQ(fs_rmdir(s, dir, name), 0);
 	} else {
 		CHECK_EQ(fs_unlink(s, dir, name), 0);
@@ -391,21 +445,27 @@ static void remove_name(void *arg, const char *name, const struct fuse_dirent *d
 
 static void clear(u64 dir)
 {
-	u64 off = 0;
+	u64 off = 0, fh = open_dir(dir);
 
-	while (fs_readdir(s, dir, 0, &off, 300, false, remove_name, &dir) > 0)
+	while (fs_readdir(s, dir, fh, &off, 300, false, remove_name, &dir) > 0)
 		;
+	close_dir(dir, fh);
 }
 
-/* A tmpfs of our own to compare with, which goes with the process. */
+/* A tmpfs to compare with and one for mirror, which go with the process. */
 static void enter_tmpfs(void)
 {
 	if (geteuid())
 		claim_skip("wants to be root: permissions are not what this is about");
+	DO(mkdir("host", 0755));
+	DO(mkdir("served", 0755));
 	if (unshare(CLONE_NEWNS) || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("tmpfs", ".", "tmpfs", 0, NULL))
+	    mount("tmpfs", "host", "tmpfs", 0, NULL) ||
+	    mount("tmpfs", "served", "tmpfs", 0, NULL))
 		claim_skip("no tmpfs to compare with: %s", strerror(errno));
-	DO(chdir(realpath(".", NULL)));
+	if (!strcmp(ferry_backend.name, "mirror"))
+		args = realpath("served", NULL);
+	DO(chdir("host"));
 }
 
 static void same_as_the_host(void)
@@ -422,9 +482,10 @@ static void same_as_the_host(void)
 	rnd = test_seed() * 0x9e3779b97f4a7c15ULL;
 	claim_note("FERRY_TEST_SEED=%u", test_seed());
 	umask(0);
-	s = fs_start(NULL);
+	s = fs_start(args);
 	for (step = 0; step < steps; step++) {
 		ops[below(ARRAY_SIZE(ops))]();
+		let_go();
 		if (step % 1000 == 999)
 			check_tree(ROOT, ".");
 	}
@@ -432,8 +493,7 @@ static void same_as_the_host(void)
 
 	/* With all names and open files gone nothing is left. */
 	for (step = 0; step < FILES; step++)
-		if (files[step].node)
-			fs_forget(s, files[step].node, 1);
+		close_file(step);
 	clear(ROOT);
 	fs_statfs(s, &st);
 	CHECK_EQ(st.ffree, st.files - 1);

@@ -1,0 +1,234 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# What ferry, ferryd and make say and do: one clear line and a status for what is wrong.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$(realpath "$0")")/lib.sh"
+[ "$(id -u)" = 0 ] || skip_all "needs root"
+[ -x "$bin/ferry" ] || skip_all "nothing is built: make"
+work_dir
+mnt=$work/mnt
+mkdir "$mnt"
+mark_log contract
+echo "TAP version 13"
+
+# refused TEXT COMMAND...: fails by itself, with one line that matches TEXT
+refused() {
+	local text=$1 status
+	shift
+	timeout -k 2 30 "$@" >"$work/out" 2>"$work/err" </dev/null
+	status=$?
+	if [ "$status" = 0 ] || [ "$status" -ge 124 ]; then
+		echo "status $status"
+	elif [ "$(grep -v -c '^make.*\*\*\*' "$work/err")" != 1 ]; then
+		echo "$(wc -l <"$work/err") lines on standard error"
+	elif ! grep -q -i -E -e "$text" "$work/err"; then
+		echo "the line does not match $text"
+	elif mountpoint -q "$mnt" && [ "${expect_mounted:-}" != 1 ]; then
+		echo "something is mounted"
+		umount -l "$mnt"
+	else
+		return 0
+	fi
+	echo "\$ $*"
+	head -n 5 "$work/out" "$work/err"
+	return 1
+}
+
+refusal() { # NAME TEXT COMMAND...
+	local name=$1
+	shift
+	! wanted "$name" || claim "$name" refused "$@"
+}
+
+in_both() { # NAME TEXT SOURCE [OPTIONS]: by a daemon, and in the kernel
+	local name=$1 text=$2 source=$3 options=${4:-}
+	refusal "$name" "$text" ferry mount ${options:+-o "$options"} "$source" "$mnt"
+	refusal "$name (in the kernel)" "$text" \
+		ferry mount --in-kernel ${options:+-o "$options"} "$source" "$mnt"
+}
+
+# --- without modules ----------------------------------------------------------
+
+if [ ! -d /sys/module/ferry ]; then
+	in_both "without modules mount says how to load them" "load|module" memfs
+	refusal "without modules ferryd says how to load them" "load|module" ferryd memfs "$mnt"
+	refusal "without modules list says how to load them" "load|module" ferry list
+fi
+refusal "make without headers says what to install" "headers.*apt-get|apt-get.*headers" \
+	make -s -C "$tree" modules KDIR=/nonexistent MAKEFLAGS=
+refusal "an unknown verb is named" "nonsense" ferry nonsense
+refusal "mount without a directory says what it wants" "DIR|usage|argument" ferry mount memfs
+
+need_modules >"$work/load" || { cat "$work/load"; exit; }
+
+# --- with them ----------------------------------------------------------------
+
+in_both "an unknown backend is named" "nosuch" nosuch
+in_both "a backend's name with a slash is refused" "a/b" a/b
+in_both "an unknown mount option is named" "nonsense" memfs nonsense
+in_both "an unknown argument of a backend is named" "nonsense" memfs:nonsense=1
+in_both "a size that is no number is refused" "size|banana" memfs:size=banana
+in_both "an attr_timeout that is no number is refused" "attr_timeout" memfs attr_timeout=soon
+refusal "an unknown wait style is refused" "wait" ferry mount -o wait=napping memfs "$mnt"
+refusal "no queues are refused" "queues" ferry mount -o queues=0 memfs "$mnt"
+refusal "a million queues are refused" "queues" ferry mount -o queues=1000000 memfs "$mnt"
+refusal "a placement that is none is refused" "placement" ferry mount -o placement=space memfs "$mnt"
+refusal "a directory that is not there is named" "$work/missing" ferry mount memfs "$work/missing"
+touch "$work/file"
+refusal "a file is no mount point" "$work/file.*directory" ferry mount memfs "$work/file"
+refusal "umount wants a mount" "$mnt" ferry umount "$mnt"
+refusal "umount of an ordinary filesystem is refused" "/proc" ferry umount /proc
+refusal "mirror of nothing is refused" "$work/missing" ferry mount "mirror:$work/missing" "$mnt"
+refusal "ferryd wants a known log level" "loud" ferryd -l loud memfs "$mnt"
+refusal "who is not root is told so" "root|permission|permitted|CAP_SYS" \
+	setpriv --reuid=65534 --regid=65534 --clear-groups ferry mount memfs "$mnt"
+
+busy_twice() {
+	local placement=$1 status=0
+	mount_fs "$placement" memfs "$mnt" || return
+	expect_mounted=1 refused "$mnt.*(use|mounted)" ferry mount memfs "$mnt" || status=1
+	expect_mounted=1 refused "$mnt.*(use|mounted)" ferry mount --in-kernel memfs "$mnt" || status=1
+	touch "$mnt/still-there" || status=1
+	after_test || status=1
+	return "$status"
+}
+
+busy_umount() {
+	local status=0
+	mount_fs "$1" memfs "$mnt" || return
+	sleep 60 3<"$mnt" &
+	expect_mounted=1 refused "$mnt.*(busy|use)" ferry umount "$mnt" || status=1
+	kill $!
+	wait $! 2>/dev/null
+	ferry umount "$mnt" || status=1
+	no_daemon_left || status=1
+	return "$status"
+}
+
+unload_in_use() {
+	local status=0
+	mount_fs "$1" memfs "$mnt" || return
+	expect_mounted=1 refused "in use" "$tree/tools/modules" unload || status=1
+	"$tree/tools/modules" load && touch "$mnt/f" || status=1
+	after_test || status=1
+	return "$status"
+}
+
+for placement in user-sync user-rw kernel; do
+	! wanted "mounted twice" ||
+		claim "$placement: a directory is mounted once, and the first mount stays" busy_twice $placement
+	! wanted "umount in use" ||
+		claim "$placement: umount of what is in use is refused" busy_umount $placement
+	! wanted "unload in use" ||
+		claim "$placement: modules in use stay" unload_in_use $placement
+done
+
+# --- a daemon's life ------------------------------------------------------------
+
+daemon_killed() {
+	local style=$1 status=0
+	mount_fs "$style" memfs "$mnt" || return
+	echo data >"$mnt/f"
+	pkill -KILL -x ferryd
+	sleep 0.5
+	refused_read "$mnt/f" || status=1
+	stat -f "$mnt" 2>&1 | grep -q 'not connected' || { echo "statfs: no ENOTCONN"; status=1; }
+	timeout 20 ferry umount "$mnt" || status=1
+	mount_fs "$style" memfs "$mnt" && echo again >"$mnt/f" && after_test || status=1
+	return "$status"
+}
+
+refused_read() {
+	timeout 10 cat "$1" >"$work/out" 2>&1
+	[ $? != 124 ] || { echo "cat hangs"; return 1; }
+}
+
+daemon_terminated() {
+	mount_fs "$1" memfs "$mnt" || return
+	pkill -TERM -x ferryd
+	for _ in {1..50}; do
+		mountpoint -q "$mnt" || break
+		sleep 0.1
+	done
+	! mountpoint -q "$mnt" && no_daemon_left
+}
+
+daemon_in_foreground() {
+	local pid
+	ferryd -f memfs "$mnt" >"$work/log" 2>&1 &
+	pid=$!
+	for _ in {1..100}; do
+		! mountpoint -q "$mnt" || break
+		sleep 0.1
+	done
+	echo hello >"$mnt/f" && [ "$(cat "$mnt/f")" = hello ] && umount "$mnt" || return
+	wait "$pid"
+}
+
+# mount returns when the mount is up, and a daemon holds on to nothing of its caller's.
+daemon_lets_go() {
+	local output
+	output=$(cd "$work" && timeout 20 ferry mount memfs "$mnt" 2>&1) || { echo "$output"; return 1; }
+	mountpoint -q "$mnt" && [ -z "$output" ] && after_test
+}
+
+for style in user-sync user-rw; do
+	wanted daemon || continue
+	claim "$style: a killed daemon is ENOTCONN, and its mount goes and comes again" daemon_killed $style
+	claim "$style: SIGTERM ends daemon and mount" daemon_terminated $style
+done
+! wanted daemon || claim "ferryd -f stays in the foreground and ends by umount" daemon_in_foreground
+! wanted daemon || claim "ferry mount returns when the mount is up, with no word" daemon_lets_go
+
+# --- what tells --------------------------------------------------------------------
+
+listed() {
+	local status=0
+	mount_fs "$1" memfs "$mnt" || return
+	findmnt -t ferry "$mnt" >/dev/null || { echo "findmnt does not find it"; status=1; }
+	ferry list >"$work/out" || status=1
+	grep -q -i -E "memfs.*${1%%-*}|${1%%-*}.*memfs" "$work/out" || { cat "$work/out"; status=1; }
+	ferry list --json >"$work/out" || status=1
+	perl -MJSON::PP -e 'exit(ref JSON::PP->new->decode(join "", <STDIN>) ? 0 : 1)' \
+		<"$work/out" || { cat "$work/out"; status=1; }
+	after_test || status=1
+	return "$status"
+}
+
+for placement in user-sync user-rw kernel; do
+	! wanted list || claim "$placement: findmnt and ferry list show a mount" listed $placement
+done
+! wanted version || claim "ferry version tells the version" ferry version
+
+options_taken() {
+	local option status=0
+	for option in attr_timeout=0 entry_timeout=0.5 max_read=65536 ro noatime noexec,nosuid,nodev \
+		default_permissions queues=3 depth=4; do
+		case $1:$option in kernel:queues*|kernel:depth*) continue ;; esac
+		mount_fs "$1" memfs "$mnt" "$option" || { echo "$option"; status=1; continue; }
+		ls -la "$mnt" >/dev/null || status=1
+		unmount_fs "$mnt" || status=1
+	done
+	no_daemon_left || status=1
+	return "$status"
+}
+
+for placement in user-sync user-rw kernel; do
+	! wanted options || claim "$placement: the options of the manual are taken" options_taken $placement
+done
+
+many_times() {
+	for _ in {1..10}; do
+		mount_fs "$1" memfs "$mnt" && touch "$mnt/f" && umount "$mnt" || return
+	done
+	no_daemon_left
+}
+
+for placement in user-sync user-rw kernel; do
+	! wanted "many times" || claim "$placement: mounts come and go" many_times $placement
+done
+
+claim "the log is clean" log_is_clean
+unload_claim
+finish

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Unit tests of backends: one backend, the dispatcher, and a client in place of a
+# host. The threads' test is built for ThreadSanitizer as well.
+
+UFLAGS_selftests += -Wno-missing-field-initializers
+
+backend_sources = $(or $(FERRY_SOURCES_$(1):%=backends/%.c),$(MIRROR_SOURCES))
+backend_test_sources = selftests/unit/$(2).c selftests/unit/fsclient.c selftests/claim.c \
+	$(LIB_DISPATCH:%=lib/dispatch/%.c) $(call backend_sources,$(1))
+
+# $(call backend_test,BACKEND,SOURCE,NAME,SANITIZER)
+define backend_test
+UNIT_TESTS += $(B)/test/$(3)
+$(B)/test/$(3): $(patsubst %.c,$(B)/$(4)/%.o,$(call backend_test_sources,$(1),$(2)))
+	@mkdir -p $$(@D)
+	$$(CC) $$($(if $(filter tsan,$(4)),TSAN,ASAN)_FLAGS) -pthread -o $$@ $$^
+endef
+
+TSAN_FLAGS := -fsanitize=thread -fno-omit-frame-pointer -O1 -g
+
+$(B)/tsan/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(TSAN_FLAGS) -c -o $@ $<
+
+$(eval $(call backend_test,memfs,memfs,memfs,asan))
+$(eval $(call backend_test,memfs,memfs_threads,memfs_threads,asan))
+$(eval $(call backend_test,memfs,memfs_threads,memfs_races,tsan))
+$(eval $(call backend_test,memfs,fs_model,memfs_model,asan))
+$(eval $(call backend_test,mirror,fs_model,mirror_model,asan))
+$(eval $(call backend_test,mirror,mirror,mirror,asan))
+$(eval $(call backend_test,null,null,null,asan))
+$(eval $(call backend_test,template,template,template,asan))

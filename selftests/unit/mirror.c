@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* mirror serves a directory of the host, and nothing else of it. */
+#include <dirent.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "../claim.h"
+#include "fsclient.h"
+
+#define ROOT	FERRY_ROOT_NODE
+
+static struct ferry_server *serve_here(void)
+{
+	DO(mkdir("served", 0755));
+	return fs_start("served");
+}
+
+static unsigned int open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static void files_belong_to_the_caller(void)
+{
+	struct ferry_server *s;
+	struct fuse_entry_out e;
+	struct stat st;
+	u64 fh;
+
+	need_root();
+	s = serve_here();
+	DO(chmod("served", 0700));
+	fs_as(1234, 5678);
+	CHECK_EQ(fs_create(s, ROOT, "f", 0640, &e, &fh), 0);
+	CHECK_EQ(fs_release(s, e.nodeid, fh), 0);
+	CHECK_EQ(fs_mkdir(s, ROOT, "d", 01777, &e), 0);
+	CHECK_EQ(fs_symlink(s, ROOT, "l", "f", &e), 0);
+	CHECK_EQ(fs_mknod(s, ROOT, "n", S_IFCHR | 0666, 0x103, &e), 0);
+	CHECK_EQ(e.attr.rdev, 0x103);
+	fs_as(0, 0);
+	CHECK_EQ(fs_mkdir(s, ROOT, "root", 0755, &e), 0);
+
+	DO(lstat("served/f", &st));
+	CHECK_EQ(st.st_uid, 1234);
+	CHECK_EQ(st.st_gid, 5678);
+	CHECK_EQ(st.st_mode, S_IFREG | 0640);
+	DO(lstat("served/d", &st));
+	CHECK_EQ(st.st_uid, 1234);
+	CHECK_EQ(st.st_mode, S_IFDIR | 01777);
+	DO(lstat("served/l", &st));
+	CHECK_EQ(st.st_uid, 1234);
+	DO(lstat("served/n", &st));
+	CHECK_EQ(st.st_uid, 1234);
+	CHECK_EQ(st.st_rdev, makedev(1, 3));
+	DO(lstat("served/root", &st));
+	CHECK_EQ(st.st_uid, 0);
+	fs_stop(s);
+}
+
+static void links_do_not_lead_out(void)
+{
+	struct ferry_server *s = serve_here();
+	struct fuse_entry_out e;
+	char target[64], buf[8];
+	int err;
+
+	make_file("outside", 100, 1);
+	DO(symlink("../outside", "served/file"));
+	DO(symlink("..", "served/up"));
+
+	CHECK_EQ(fs_lookup(s, ROOT, "up", &e), 0);
+	CHECK(S_ISLNK(e.attr.mode));
+	CHECK_EQ(fs_lookup(s, e.nodeid, "outside", NULL), -ENOTDIR);
+	err = fs_readlink(s, e.nodeid, target, sizeof(target));
+	CHECK_EQ(err, 2);
+	CHECK_EQ(fs_lookup(s, ROOT, "..", NULL), -EINVAL);
+	CHECK_EQ(fs_lookup(s, ROOT, "up/outside", NULL), -EINVAL);
+
+	CHECK_EQ(fs_lookup(s, ROOT, "file", &e), 0);
+	CHECK_EQ(fs_open(s, e.nodeid, O_RDWR, NULL), -EINVAL);
+	CHECK(fs_truncate(s, e.nodeid, 0) < 0);
+	CHECK(fs_chmod(s, e.nodeid, 0777) < 0);
+	CHECK(fs_getxattr(s, e.nodeid, "user.x", buf, 8) < 0);
+	CHECK(fs_create(s, ROOT, "file", 0644, &e, NULL) < 0);
+	check_file("outside", 100, 1);
+	fs_stop(s);
+}
+
+static void names_of_a_file_are_one_node(void)
+{
+	struct ferry_server *s = serve_here();
+	struct fuse_entry_out a, b;
+	struct fuse_attr attr;
+
+	make_file("served/a", 10, 1);
+	DO(link("served/a", "served/b"));
+	CHECK_EQ(fs_lookup(s, ROOT, "a", &a), 0);
+	CHECK_EQ(fs_lookup(s, ROOT, "b", &b), 0);
+	CHECK_EQ(a.nodeid, b.nodeid);
+	CHECK_EQ(a.attr.nlink, 2);
+	/* renamed behind its back, it is still the same file */
+	DO(rename("served/a", "served/c"));
+	CHECK_EQ(fs_getattr(s, a.nodeid, &attr), 0);
+	fs_forget(s, a.nodeid, 1);
+	CHECK_EQ(fs_getattr(s, a.nodeid, &attr), 0);
+	fs_forget(s, a.nodeid, 1);
+	CHECK_EQ(fs_getattr(s, a.nodeid, &attr), -ESTALE);
+	CHECK_EQ(fs_lookup(s, ROOT, "c", &b), 0);
+	CHECK(b.nodeid != a.nodeid);
+	CHECK_EQ(fs_getattr(s, a.nodeid, &attr), -ESTALE);
+	fs_stop(s);
+}
+
+static void descriptors_come_back(void)
+{
+	unsigned int before, i;
+	struct ferry_server *s;
+	struct fuse_entry_out *e = calloc(3000, sizeof(*e));
+	struct rlimit lim;
+	char name[32];
+	u64 fh;
+
+	before = open_fds();
+	s = serve_here();
+	for (i = 0; i < 3000; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		CHECK_EQ(fs_create(s, ROOT, name, 0644, &e[i], &fh), 0);
+		CHECK_EQ(fs_release(s, e[i].nodeid, fh), 0);
+	}
+	CHECK_EQ(open_fds(), before + 3001);
+	for (i = 0; i < 3000; i++)
+		fs_forget(s, e[i].nodeid, 1);
+	CHECK_EQ(open_fds(), before + 1);
+	CHECK_EQ(fs_lookup(s, ROOT, "7", &e[0]), 0);
+
+	/* where there are no more, that is an error like another */
+	DO(getrlimit(RLIMIT_NOFILE, &lim));
+	lim.rlim_cur = open_fds();
+	DO(setrlimit(RLIMIT_NOFILE, &lim));
+	for (i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "1%u", i);
+		if (fs_lookup(s, ROOT, name, NULL) == -EMFILE)
+			break;
+	}
+	CHECK(i < 10);
+	lim.rlim_cur = lim.rlim_max;
+	DO(setrlimit(RLIMIT_NOFILE, &lim));
+	fs_stop(s);
+	CHECK_EQ(open_fds(), before);
+}
+
+static unsigned int nr_seen;
+
+static void see(void *arg, const char *name, const struct fuse_dirent *de,
+		const struct fuse_entry_out *e)
+{
+	struct ferry_server *s = arg;
+	struct stat st;
+	char path[300];
+
+	nr_seen++;
+	if (name[0] == '.')
+		return;
+	snprintf(path, sizeof(path), "served/%s", name);
+	DO(lstat(path, &st));
+	CHECK_EQ(de->ino, st.st_ino);
+	CHECK_EQ(de->type, st.st_mode >> 12);
+	if (e) {
+		CHECK_EQ(e->attr.ino, st.st_ino);
+		fs_forget(s, e->nodeid, 1);
+	}
+}
+
+static void listings_show_what_is_there(void)
+{
+	struct ferry_server *s = serve_here();
+	u64 fh, off;
+	char path[300] = "served/";
+	unsigned int i, plus;
+
+	for (i = 0; i < 500; i++) {
+		snprintf(path + 7, 16, "%u", i);
+		make_file(path, 0, 1);
+	}
+	memset(path + 7, 'x', 255);
+	path[262] = '\0';
+	DO(mkdir(path, 0755));
+	for (plus = 0; plus < 2; plus++) {
+		off = 0;
+		nr_seen = 0;
+		CHECK_EQ(fs_open(s, ROOT, O_DIRECTORY, &fh), 0);
+		while (fs_readdir(s, ROOT, fh, &off, 1000, plus, see, s) > 0)
+			;
+		CHECK_EQ(nr_seen, 503);
+		CHECK_EQ(fs_releasedir(s, ROOT, fh), 0);
+	}
+	fs_stop(s);
+}
+
+static void another_ones_file_is_opened(void)
+{
+	const struct fuse_create_in in = { .flags = O_RDWR | O_CREAT, .mode = 0600 };
+	struct {
+		struct fuse_entry_out e;
+		struct fuse_open_out o;
+	} out;
+	struct ferry_server *s = serve_here();
+	struct fuse_entry_out e;
+	char buf[8];
+
+	make_file("served/f", 5, 1);
+	/* the client believed that there was none */
+	CHECK_EQ(fs_call(s, FUSE_CREATE, ROOT, &in, sizeof(in), "f", NULL, &out, sizeof(out),
+			 NULL, 0, false), 0);
+	CHECK_EQ(fs_read(s, out.e.nodeid, out.o.fh, 0, buf, 8), 5);
+	CHECK_EQ(fs_create(s, ROOT, "f", 0600, &e, NULL), -EEXIST);
+	fs_stop(s);
+}
+
+static void writing_may_drop_suid(void)
+{
+	struct ferry_server *s = serve_here();
+	struct fuse_setattr_in cut = { .valid = FATTR_SIZE | FATTR_KILL_SUIDGID, .size = 1 };
+	struct fuse_entry_out e;
+	struct fuse_attr attr;
+	u64 fh;
+
+	CHECK_EQ(fs_create(s, ROOT, "f", 0600, &e, &fh), 0);
+	CHECK_EQ(fs_chmod(s, e.nodeid, 06755), 0);
+	CHECK_EQ(fs_write(s, e.nodeid, fh, 0, "abc", 3), 3);
+	CHECK_EQ(fs_setattr(s, e.nodeid, &cut, &attr), 0);
+	CHECK_EQ(attr.mode & 07777, 0755);
+	CHECK_EQ(attr.size, 1);
+	CHECK_EQ(fs_release(s, e.nodeid, fh), 0);
+	fs_stop(s);
+}
+
+static void times_have_nanoseconds(void)
+{
+	struct ferry_server *s = serve_here();
+	struct fuse_setattr_in set = {
+		.valid = FATTR_ATIME | FATTR_MTIME, .atime = 1, .atimensec = 2, .mtime = 3,
+		.mtimensec = 999999999,
+	};
+	struct fuse_entry_out e;
+	struct stat st;
+
+	CHECK_EQ(fs_symlink(s, ROOT, "l", "nowhere", &e), 0);
+	CHECK_EQ(fs_setattr(s, e.nodeid, &set, NULL), 0);
+	DO(lstat("served/l", &st));
+	CHECK_EQ(st.st_atim.tv_sec, 1);
+	CHECK_EQ(st.st_atim.tv_nsec, 2);
+	CHECK_EQ(st.st_mtim.tv_sec, 3);
+	CHECK_EQ(st.st_mtim.tv_nsec, 999999999);
+	fs_stop(s);
+}
+
+static void arguments_are_read(void)
+{
+	static const char *const bad[] = {
+		"", ",timeout=1", "none", "served,timeout=", "served,timeout=x", "served,timeout=-1",
+		"served,timeout=nan", "served,junk", "file",
+	};
+	struct ferry_server s;
+	struct fuse_entry_out e;
+	unsigned int i;
+
+	DO(mkdir("served", 0755));
+	make_file("file", 1, 1);
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK(fs_try_start(&s, bad[i]) < 0);
+	CHECK_EQ(fs_try_start(&s, "served,timeout=2.5"), 0);
+	CHECK_EQ(fs_mkdir(&s, ROOT, "d", 0755, &e), 0);
+	CHECK_EQ(e.entry_valid, 2);
+	CHECK_EQ(e.entry_valid_nsec, 500000000);
+	ferry_server_destroy(&s, 1);
+}
+
+static struct ferry_server *shared;
+
+static void *hammer(void *arg)
+{
+	uint64_t rnd = (uintptr_t)arg;
+	struct fuse_entry_out e;
+	struct fuse_attr attr;
+	char name[8];
+	int i;
+
+	for (i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "%u", next_random(&rnd) % 5);
+		switch (next_random(&rnd) % 4) {
+		case 0:
+			if (!fs_mknod(shared, ROOT, name, S_IFREG | 0644, 0, &e))
+				fs_forget(shared, e.nodeid, 1);
+			break;
+		case 1:
+			fs_unlink(shared, ROOT, name);
+			break;
+		default:
+			if (!fs_lookup(shared, ROOT, name, &e)) {
+				CHECK_EQ(fs_getattr(shared, e.nodeid, &attr), 0);
+				fs_forget(shared, e.nodeid, 1);
+			}
+		}
+	}
+	return NULL;
+}
+
+static void threads_lose_no_descriptor(void)
+{
+	unsigned int before = open_fds(), i;
+	pthread_t t[4];
+
+	shared = serve_here();
+	for (i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, hammer, (void *)(uintptr_t)(i + 1));
+	for (i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	CHECK_EQ(open_fds(), before + 1);
+	fs_stop(shared);
+}
+
+static const struct claim claims[] = {
+	{ "new files belong to the caller", files_belong_to_the_caller },
+	{ "symbolic links do not lead out", links_do_not_lead_out },
+	{ "all names of a file are one node", names_of_a_file_are_one_node },
+	{ "descriptors come back", descriptors_come_back },
+	{ "a listing shows what is there", listings_show_what_is_there },
+	{ "create opens what another made, unless O_EXCL", another_ones_file_is_opened },
+	{ "writing may drop S_ISUID", writing_may_drop_suid },
+	{ "times have nanoseconds, links have times", times_have_nanoseconds },
+	{ "arguments are read", arguments_are_read },
+	{ "threads lose no descriptor", threads_lose_no_descriptor },
+};
+
+CLAIMS_MAIN(claims)

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Open files: a handle is a descriptor. */
+#include "mirror.h"
+
+/*
+ * Of the client's flags those that mean something here. O_APPEND does not: the
+ * client says the offset, and would not get it. Nor does O_DIRECT, whose
+ * alignment our buffer need not have.
+ */
+int mirror_open_flags(u32 flags)
+{
+	return flags & (O_ACCMODE | O_TRUNC | O_SYNC);
+}
+
+void mirror_open(struct ferry_req *req, u64 id, struct ferry_handle *handle)
+{
+	struct mirror *m = mirror_of(req);
+	struct mirror_node *node = mirror_get(m, id);
+	char path[PROC_PATH];
+	int fd = -1, err = 0;
+
+	if (!node) {
+		ferry_reply_err(req, -ESTALE);
+		return;
+	}
+	/* Opening a device or a fifo is the client's own business. */
+	if (!S_ISREG(node->type))
+		err = -EINVAL;
+	if (!err) {
+		fd = open(mirror_proc_path(node->fd, path),
+			  mirror_open_flags(handle->flags) | O_CLOEXEC);
+		err = fd < 0 ? -errno : 0;
+	}
+	if (!err && handle->keep & FERRY_OPEN_KILL_SUID)
+		err = mirror_kill_suid(fd);
+	mirror_put(m, node);
+	if (err) {
+		if (fd >= 0)
+			close(fd);
+		ferry_reply_err(req, err);
+		return;
+	}
+	handle->fh = fd;
+	handle->keep = 0;
+	ferry_reply_open(req, handle);
+}
+
+void mirror_release(struct ferry_req *req, u64 id, struct ferry_handle *handle)
+{
+	ferry_reply_err(req, close(handle->fh) ? -errno : 0);
+}
+
+void mirror_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len)
+{
+	struct ferry_iov iov = { mirror_buffer(), 0 };
+	ssize_t n;
+
+	if (!iov.base) {
+		ferry_reply_err(req, -ENOMEM);
+		return;
+	}
+	len = min(len, MIRROR_BUFFER);
+	/* Only at the end of the file may the answer be short. */
+	while (iov.len < len) {
+		n = pread(handle->fh, (char *)iov.base + iov.len, len - iov.len, off + iov.len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			ferry_reply_err(req, -errno);
+			return;
+		}
+		if (!n)
+			break;
+		iov.len += n;
+	}
+	ferry_reply_data(req, &iov, 1);
+}
+
+void mirror_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len,
+		  u32 flags)
+{
+	struct ferry_iov iov = { mirror_buffer(), min(len, MIRROR_BUFFER) };
+	ssize_t done = 0, n, got;
+
+	if (!iov.base) {
+		ferry_reply_err(req, -ENOMEM);
+		return;
+	}
+	got = ferry_req_pull(req, 0, &iov, 1);
+	if (got < 0) {
+		ferry_reply_err(req, got);
+		return;
+	}
+	while (done < got) {
+		n = pwrite(handle->fh, (char *)iov.base + done, got - done, off + done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		done += n;
+	}
+	if (!done && got) {
+		ferry_reply_err(req, -errno);
+		return;
+	}
+	if (flags & FERRY_WRITE_KILL_SUID)
+		mirror_kill_suid(handle->fh);
+	ferry_reply_written(req, done);
+}
+
+void mirror_fsync(struct ferry_req *req, u64 id, struct ferry_handle *handle, bool datasync)
+{
+	int err = datasync ? fdatasync(handle->fh) : fsync(handle->fh);
+
+	ferry_reply_err(req, err ? -errno : 0);
+}
+
+void mirror_lseek(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off,
+		  u32 whence)
+{
+	/* That moves the descriptor, which nobody reads by. */
+	off_t pos = lseek(handle->fh, off, whence);
+
+	if (pos < 0)
+		ferry_reply_err(req, -errno);
+	else
+		ferry_reply_lseek(req, pos);
+}
+
+void mirror_fallocate(struct ferry_req *req, u64 id, struct ferry_handle *handle, u32 mode,
+		      u64 off, u64 len)
+{
+	ferry_reply_err(req, fallocate(handle->fh, mode, off, len) ? -errno : 0);
+}

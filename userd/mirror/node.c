@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The table of nodes: number -> node, and (device, inode) -> node. */
+#include <stdlib.h>
+#include <sys/sysmacros.h>
+
+#include "mirror.h"
+
+#define SLOTS_MIN	1024	/* a power of two */
+
+static struct mirror_node **bucket_of(const struct mirror *m, dev_t dev, ino_t ino)
+{
+	u64 h = (ino ^ (u64)dev << 32) * 0x9e3779b97f4a7c15ULL;
+
+	return &m->bucket[(h >> 32) & (m->nr_buckets - 1)];
+}
+
+static struct mirror_node *find(const struct mirror *m, const struct stat *st)
+{
+	struct mirror_node *node;
+
+	for (node = *bucket_of(m, st->st_dev, st->st_ino); node; node = node->chain)
+		if (node->ino == st->st_ino && node->dev == st->st_dev)
+			return node;
+	return NULL;
+}
+
+/* Room for as many nodes again, in slots, free indices and buckets. */
+static int grow(struct mirror *m)
+{
+	u32 nr = m->nr_slots ? m->nr_slots * 2 : SLOTS_MIN, i;
+	struct mirror_node **slot, **old, *node, *next;
+	u32 old_nr = m->nr_buckets;
+	u32 *list;
+
+	slot = realloc(m->slot, nr * sizeof(*slot));
+	if (!slot)
+		return -ENOMEM;
+	m->slot = slot;
+	list = realloc(m->free, nr * sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	m->free = list;
+	old = m->bucket;
+	m->bucket = calloc(nr, sizeof(*m->bucket));
+	if (!m->bucket) {
+		m->bucket = old;
+		return -ENOMEM;
+	}
+	m->nr_buckets = nr;
+	for (i = 0; i < old_nr; i++) {
+		for (node = old[i]; node; node = next) {
+			struct mirror_node **to = bucket_of(m, node->dev, node->ino);
+
+			next = node->chain;
+			node->chain = *to;
+			*to = node;
+		}
+	}
+	free(old);
+	/* the lowest index is taken first */
+	for (i = nr; i-- > m->nr_slots; ) {
+		m->slot[i] = NULL;
+		m->free[m->nr_free++] = i;
+	}
+	m->nr_slots = nr;
+	return 0;
+}
+
+static struct mirror_node *add(struct mirror *m, int fd, const struct stat *st)
+{
+	struct mirror_node **bucket;
+	struct mirror_node *node;
+	u32 index;
+
+	if (!m->nr_free && grow(m))
+		return NULL;
+	node = calloc(1, sizeof(*node));
+	if (!node)
+		return NULL;
+	index = m->free[--m->nr_free];
+	node->id = (u64)m->generation++ << 32 | index;
+	node->dev = st->st_dev;
+	node->ino = st->st_ino;
+	node->type = st->st_mode & S_IFMT;
+	node->fd = fd;
+	m->slot[index] = node;
+	bucket = bucket_of(m, node->dev, node->ino);
+	node->chain = *bucket;
+	*bucket = node;
+	m->nr_nodes++;
+	return node;
+}
+
+/* Nobody knows @node any more; the caller holds the lock. */
+static void drop(struct mirror *m, struct mirror_node *node)
+{
+	struct mirror_node **at = bucket_of(m, node->dev, node->ino);
+
+	while (*at != node)
+		at = &(*at)->chain;
+	*at = node->chain;
+	m->slot[(u32)node->id] = NULL;
+	m->free[m->nr_free++] = node->id;
+	m->nr_nodes--;
+	close(node->fd);
+	free(node);
+}
+
+static struct mirror_node *by_id(const struct mirror *m, u64 id)
+{
+	struct mirror_node *node = (u32)id < m->nr_slots ? m->slot[(u32)id] : NULL;
+
+	return node && node->id == id ? node : NULL;
+}
+
+/** mirror_get() - the node of a number, to be put back; NULL: it is stale */
+struct mirror_node *mirror_get(struct mirror *m, u64 id)
+{
+	struct mirror_node *node;
+
+	pthread_mutex_lock(&m->lock);
+	node = by_id(m, id);
+	if (node)
+		node->users++;
+	pthread_mutex_unlock(&m->lock);
+	return node;
+}
+
+/** mirror_put() - end of what mirror_get() began; errno is kept */
+void mirror_put(struct mirror *m, struct mirror_node *node)
+{
+	int err = errno;
+
+	pthread_mutex_lock(&m->lock);
+	if (!--node->users && !node->nlookup)
+		drop(m, node);
+	pthread_mutex_unlock(&m->lock);
+	errno = err;
+}
+
+void mirror_forget(struct ferry_server *server, u64 id, u64 nlookup)
+{
+	struct mirror *m = server->priv;
+	struct mirror_node *node;
+
+	if (id == FERRY_ROOT_NODE)
+		return;
+	pthread_mutex_lock(&m->lock);
+	node = by_id(m, id);
+	if (node) {
+		node->nlookup -= min(nlookup, node->nlookup);
+		if (!node->users && !node->nlookup)
+			drop(m, node);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+void mirror_attr(const struct stat *st, struct ferry_attr *attr)
+{
+	attr->node = st->st_ino;
+	attr->size = st->st_size;
+	attr->blocks = st->st_blocks;
+	attr->atime.sec = st->st_atim.tv_sec;
+	attr->atime.nsec = st->st_atim.tv_nsec;
+	attr->mtime.sec = st->st_mtim.tv_sec;
+	attr->mtime.nsec = st->st_mtim.tv_nsec;
+	attr->ctime.sec = st->st_ctim.tv_sec;
+	attr->ctime.nsec = st->st_ctim.tv_nsec;
+	attr->mode = st->st_mode;
+	attr->nlink = st->st_nlink;
+	attr->uid = st->st_uid;
+	attr->gid = st->st_gid;
+	/* as the kernel packs it, which is not as libc does */
+	attr->rdev = (minor(st->st_rdev) & 0xff) | major(st->st_rdev) << 8 |
+		     (minor(st->st_rdev) & ~0xffU) << 12;
+	attr->blksize = st->st_blksize;
+}
+
+/**
+ * mirror_entry() - make a descriptor a node and count a lookup of it
+ * @fd: O_PATH; belongs to the table from now on, also on error
+ * Return: 0 or -errno
+ */
+int mirror_entry(struct mirror *m, int fd, struct ferry_entry *entry)
+{
+	struct mirror_node *node;
+	struct stat st;
+
+	if (fstatat(fd, "", &st, AT_EMPTY_PATH)) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	mirror_attr(&st, &entry->attr);
+	entry->generation = 0;
+	entry->entry_ns = m->valid_ns;
+	entry->attr_ns = m->valid_ns;
+
+	pthread_mutex_lock(&m->lock);
+	node = find(m, &st);
+	if (node)
+		close(fd);
+	else
+		node = add(m, fd, &st);
+	if (node) {
+		node->nlookup++;
+		entry->node = node->id;
+	}
+	pthread_mutex_unlock(&m->lock);
+	if (!node)
+		close(fd);
+	return node ? 0 : -ENOMEM;
+}
+
+/** mirror_entry_at() - look a name up and count it; 0 or -errno */
+int mirror_entry_at(struct mirror *m, int dir_fd, const char *name, struct ferry_entry *entry)
+{
+	int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : mirror_entry(m, fd, entry);
+}
+
+/* @root_fd belongs to the table from now on, also on error. */
+int mirror_nodes_init(struct mirror *m, int root_fd)
+{
+	struct mirror_node *root;
+	struct stat st;
+
+	if (fstat(root_fd, &st) || grow(m))
+		goto fail;
+	/* index 0 is left out: the root's number is 1 */
+	m->nr_free--;
+	root = add(m, root_fd, &st);
+	if (!root)
+		goto fail;
+	root->nlookup = 1;
+	return 0;
+fail:
+	close(root_fd);
+	return -ENOMEM;
+}
+
+void mirror_nodes_destroy(struct mirror *m)
+{
+	u32 i;
+
+	for (i = 0; i < m->nr_slots; i++)
+		if (m->slot[i])
+			drop(m, m->slot[i]);
+	free(m->slot);
+	free(m->free);
+	free(m->bucket);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Extended attributes, which an O_PATH descriptor has not, but its name in /proc
+ * does. That one leads to the file itself, also where it is a symbolic link.
+ */
+#include <sys/xattr.h>
+
+#include "mirror.h"
+
+#define XATTR_MAX	65536	/* bytes of a value, and of all names */
+
+static struct mirror_node *get(struct ferry_req *req, u64 id, char *path)
+{
+	struct mirror_node *node = mirror_get(mirror_of(req), id);
+
+	if (node)
+		mirror_proc_path(node->fd, path);
+	else
+		ferry_reply_err(req, -ESTALE);
+	return node;
+}
+
+void mirror_setxattr(struct ferry_req *req, u64 id, const char *name, u32 len, u32 flags)
+{
+	struct ferry_iov iov = { mirror_buffer(), len };
+	char path[PROC_PATH];
+	struct mirror_node *node;
+	ssize_t n;
+	int err;
+
+	if (!iov.base) {
+		ferry_reply_err(req, -ENOMEM);
+		return;
+	}
+	n = len ? ferry_req_pull(req, 0, &iov, 1) : 0;
+	if (n != (ssize_t)len) {
+		ferry_reply_err(req, n < 0 ? n : -EIO);
+		return;
+	}
+	node = get(req, id, path);
+	if (!node)
+		return;
+	err = setxattr(path, name, iov.base, len, flags) ? -errno : 0;
+	mirror_put(mirror_of(req), node);
+	ferry_reply_err(req, err);
+}
+
+void mirror_getxattr(struct ferry_req *req, u64 id, const char *name)
+{
+	char *value = mirror_buffer();
+	char path[PROC_PATH];
+	struct mirror_node *node;
+	ssize_t n;
+
+	if (!value) {
+		ferry_reply_err(req, -ENOMEM);
+		return;
+	}
+	node = get(req, id, path);
+	if (!node)
+		return;
+	n = getxattr(path, name, value, XATTR_MAX);
+	mirror_put(mirror_of(req), node);
+	if (n < 0)
+		ferry_reply_err(req, -errno);
+	else
+		ferry_reply_xattr(req, value, n);
+}
+
+void mirror_listxattr(struct ferry_req *req, u64 id)
+{
+	char *list = mirror_buffer();
+	char path[PROC_PATH];
+	struct mirror_node *node;
+	ssize_t n;
+
+	if (!list) {
+		ferry_reply_err(req, -ENOMEM);
+		return;
+	}
+	node = get(req, id, path);
+	if (!node)
+		return;
+	n = listxattr(path, list, XATTR_MAX);
+	mirror_put(mirror_of(req), node);
+	if (n < 0)
+		ferry_reply_err(req, -errno);
+	else
+		ferry_reply_xattr(req, list, n);
+}
+
+void mirror_removexattr(struct ferry_req *req, u64 id, const char *name)
+{
+	char path[PROC_PATH];
+	struct mirror_node *node = get(req, id, path);
+	int err;
+
+	if (!node)
+		return;
+	err = removexattr(path, name) ? -errno : 0;
+	mirror_put(mirror_of(req), node);
+	ferry_reply_err(req, err);
+}
