@@ -96,7 +96,8 @@ static void memfs_setattr(struct ferry_req *req, u64 id, const struct ferry_seta
 
 static void memfs_readlink(struct ferry_req *req, u64 id)
 {
-	struct memfs_node *node = memfs_node_read(memfs_of(req), id);
+	struct memfs *fs = memfs_of(req);
+	struct memfs_node *node = memfs_node_read(fs, id);
 
 	if (!node) {
 		ferry_reply_err(req, -ESTALE);
@@ -106,7 +107,7 @@ static void memfs_readlink(struct ferry_req *req, u64 id)
 		ferry_reply_readlink(req, node->target);
 	else
 		ferry_reply_err(req, -EINVAL);
-	ferry_read_unlock(&node->lock);
+	memfs_node_accessed(fs, node);
 }
 
 static void memfs_open(struct ferry_req *req, u64 id, struct ferry_handle *handle)

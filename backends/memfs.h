@@ -187,6 +187,7 @@ void memfs_pages_uncharge(struct memfs *fs, u64 nr);
 void memfs_node_attr(const struct memfs_node *node, struct ferry_attr *attr);
 void memfs_node_entry(const struct memfs_node *node, struct ferry_entry *entry);
 void memfs_node_changed(struct memfs_node *node, bool contents);
+void memfs_node_accessed(struct memfs *fs, struct memfs_node *node);
 void memfs_node_kill_suid(struct memfs_node *node);
 
 static inline u64 memfs_node_id(const struct memfs_node *node)

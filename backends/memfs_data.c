@@ -228,13 +228,14 @@ static int push_file(struct ferry_req *req, const struct memfs_node *node, u64 o
 
 void memfs_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len)
 {
+	struct memfs *fs = memfs_of(req);
 	struct memfs_node *node;
 	int err;
 
-	node = file_get(memfs_of(req), id, false, &err);
+	node = file_get(fs, id, false, &err);
 	if (node) {
 		err = push_file(req, node, off, len);
-		ferry_read_unlock(&node->lock);
+		memfs_node_accessed(fs, node);
 	}
 	if (err)
 		ferry_reply_err(req, err);

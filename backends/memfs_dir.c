@@ -257,7 +257,8 @@ static bool add_name_plus(struct ferry_req *req, u64 id, u64 *cookie)
 void memfs_readdir(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off,
 		   bool plus)
 {
-	struct memfs_node *dir = memfs_node_read(memfs_of(req), id);
+	struct memfs *fs = memfs_of(req);
+	struct memfs_node *dir = memfs_node_read(fs, id);
 	u64 cookie = min(off, MEMFS_SIZE_MAX) + 1;
 	bool more = false;
 
@@ -276,7 +277,7 @@ void memfs_readdir(struct ferry_req *req, u64 id, struct ferry_handle *handle, u
 	cookie = max(cookie, (u64)COOKIE_DOTDOT + 1);
 	if (more && !plus)
 		add_names(req, dir, cookie);
-	ferry_read_unlock(&dir->lock);
+	memfs_node_accessed(fs, dir);
 	if (more && plus)
 		while (add_name_plus(req, id, &cookie))
 			cookie++;

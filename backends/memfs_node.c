@@ -334,6 +334,31 @@ void memfs_node_changed(struct memfs_node *node, bool contents)
 		node->mtime = node->ctime;
 }
 
+static bool not_after(const struct ferry_time *a, const struct ferry_time *b)
+{
+	return a->sec < b->sec || (a->sec == b->sec && a->nsec <= b->nsec);
+}
+
+/*
+ * Unlock a node, locked for reading, whose contents were read. Its atime follows
+ * if it is not behind the last change yet, so that it tells whether somebody has
+ * read what is there; it does not follow each read, which would be a write.
+ */
+void memfs_node_accessed(struct memfs *fs, struct memfs_node *node)
+{
+	bool due = not_after(&node->atime, &node->mtime) || not_after(&node->atime, &node->ctime);
+	u64 id = memfs_node_id(node);
+
+	ferry_read_unlock(&node->lock);
+	if (likely(!due))
+		return;
+	node = memfs_node_write(fs, id);
+	if (!node)
+		return;
+	ferry_now(&node->atime);
+	ferry_write_unlock(&node->lock);
+}
+
 /* What a write or chown does to S_ISUID and S_ISGID */
 void memfs_node_kill_suid(struct memfs_node *node)
 {

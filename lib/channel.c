@@ -56,11 +56,11 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 	err = -errno;
 	if (err == -EPROTO && setup.abi != FERRY_ABI)
 		ferry_log(FERRY_LOG_ERR,
-			  "the ferry module speaks ABI %u, this libferry ABI %u: load the one built with it",
+			  "the ferry module speaks ABI %u, libferry ABI %u: use those of one build",
 			  setup.abi, FERRY_ABI);
 	else if (err == -EINVAL)
 		ferry_log(FERRY_LOG_ERR,
-			  "%s: no channel of %u queues, depth %u: at most are %u queues, depth %u, and %u requests in all",
+			  "%s: no channel of %u queues, depth %u: at most %u, %u, and %u in all",
 			  name, setup.geo.nr_queues, setup.geo.depth, FERRY_QUEUES_MAX,
 			  FERRY_DEPTH_MAX, FERRY_TAGS_MAX);
 	else

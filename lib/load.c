@@ -88,7 +88,7 @@ int ferry_backend_load(const char *name, const struct ferry_backend **backend)
 		return -EINVAL;
 	}
 	if ((*backend)->abi != FERRY_BACKEND_ABI) {
-		ferry_log(FERRY_LOG_ERR, "%s: built for backend ABI %u, needed is %u: build it anew",
+		ferry_log(FERRY_LOG_ERR, "%s: built for backend ABI %u, not %u: build it anew",
 			  path, (*backend)->abi, FERRY_BACKEND_ABI);
 		dlclose(so);
 		return -EPROTO;

@@ -93,12 +93,43 @@ static bool is_ferry_mount(const char *dir)
 	return found;
 }
 
-static void explain(int err, const char *source, const char *dir)
+/*
+ * mount(2) says that it did not like an option, fsconfig(2) says which and why. One
+ * after the other is tried, without a mount. Return: @said holds the kernel's words.
+ */
+static bool ask_kernel(char *options, char *said, size_t size)
+{
+	int fd = fsopen("ferry", FSOPEN_CLOEXEC);
+	char *save = NULL, *opt, *value;
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return false;
+	for (opt = strtok_r(options, ",", &save); opt && n <= 0;
+	     opt = strtok_r(NULL, ",", &save)) {
+		value = strchr(opt, '=');
+		if (value)
+			*value++ = 0;
+		if (fsconfig(fd, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, opt, value, 0))
+			n = read(fd, said, size - 1);
+	}
+	close(fd);
+	if (n <= 0)
+		return false;
+	said[n] = 0;
+	said[strcspn(said, "\n")] = 0;
+	/* "e " stands before errors. */
+	memmove(said, said + 2, strlen(said + 1));
+	return true;
+}
+
+static void explain(int err, const char *source, const char *dir, char *options)
 {
 	const char *why = strerror(-err);
+	char said[256];
 
 	if (err == -ENODEV)
-		why = "the kernel knows no filesystem \"ferry\": run 'modprobe ferryfs' or 'make load'";
+		why = "ferryfs is not loaded: run 'modprobe ferryfs' or 'make load'";
 	else if (err == -EPERM)
 		why = "mounting needs root (CAP_SYS_ADMIN)";
 	else if (err == -EBUSY)
@@ -106,7 +137,8 @@ static void explain(int err, const char *source, const char *dir)
 	else if (err == -ENOTDIR)
 		why = "is no directory: give one to mount on";
 	else if (err == -EINVAL)
-		why = "the kernel did not like the mount options: see the end of dmesg";
+		why = ask_kernel(options, said, sizeof(said)) ? said :
+		      "the kernel did not like the options: see the end of dmesg";
 	ferry_log(FERRY_LOG_ERR, "%s: %s not mounted: %s", dir, source, why);
 }
 
@@ -120,6 +152,7 @@ int ferry_mount(const char *source, const char *dir, const char *options)
 	data = malloc(options ? strlen(options) + 1 : 1);
 	if (!copy || !data) {
 		err = -ENOMEM;
+		ferry_log(FERRY_LOG_ERR, "%s: no memory for the options", dir);
 		goto out;
 	}
 	split_options(copy, &flags, data);
@@ -127,9 +160,9 @@ int ferry_mount(const char *source, const char *dir, const char *options)
 		err = -EBUSY;
 	else if (mount(source, dir, "ferry", flags, *data ? data : NULL))
 		err = -errno;
-out:
 	if (err)
-		explain(err, source, dir);
+		explain(err, source, dir, data);
+out:
 	free(data);
 	free(copy);
 	return err;

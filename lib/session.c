@@ -38,7 +38,7 @@ static int start_server(struct ferry_session *session, const struct ferry_backen
 			const char *args)
 {
 	if (backend->abi != FERRY_BACKEND_ABI) {
-		ferry_log(FERRY_LOG_ERR, "%s: built for backend ABI %u, needed is %u: build it anew",
+		ferry_log(FERRY_LOG_ERR, "%s: built for backend ABI %u, not %u: build it anew",
 			  backend->name, backend->abi, FERRY_BACKEND_ABI);
 		return -EPROTO;
 	}

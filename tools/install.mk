@@ -29,8 +29,8 @@ install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
 	sed 's|@bindir@|$(bindir)|' userd/ferryd@.service >$(DESTDIR)$(unitdir)/ferryd@.service
 	install -m 644 tools/60-ferry.rules $(DESTDIR)$(rulesdir)
 	$(foreach p,$(MAN_PAGES),install -D -m 644 -t $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $p)) $p &&) :
-	$(KMAKE) INSTALL_MOD_PATH=$(DESTDIR) INSTALL_MOD_DIR=updates/ferry INSTALL_MOD_STRIP=1 \
-		DEPMOD=true modules_install
+	install -D -m 644 -t $(DESTDIR)$(moddir) ferry*.ko
+	strip --strip-debug $(DESTDIR)$(moddir)/*.ko
 	$(if $(DESTDIR),,ldconfig && depmod $(KREL))
 
 uninstall: ## remove what make install brought

@@ -143,12 +143,16 @@ static void fail_early(struct ferry_chan *chan)
  */
 static void chan_kill(struct ferry_chan *chan)
 {
+	int idx;
+
 	mutex_lock(&chan->client_lock);
 	smp_store_release(&chan->gate, FERRY_GATE_DEAD);
 	mutex_unlock(&chan->client_lock);
 	wake_up_all(&chan->gate_wait);
+	idx = srcu_read_lock(&chan->srcu);
 	chan->ops->abort(chan);
 	fail_early(chan);
+	srcu_read_unlock(&chan->srcu, idx);
 }
 
 void ferry_chan_abort(struct ferry_chan *chan)
@@ -176,7 +180,12 @@ void ferry_chan_unbind(struct ferry_chan *chan)
 	mutex_lock(&chan->client_lock);
 	WRITE_ONCE(chan->client, NULL);
 	mutex_unlock(&chan->client_lock);
-	/* A server's thread may be in ->end() or late(): see the readers of srcu. */
+	/*
+	 * A server's thread may be on its way into ->end(): wait until it has taken
+	 * srcu or gone; then for all who are in ->end() or late(), the readers of srcu.
+	 */
+	if (chan->ops->settle)
+		chan->ops->settle(chan);
 	synchronize_srcu(&chan->srcu);
 }
 EXPORT_SYMBOL_GPL(ferry_chan_unbind);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Delivery to a daemon: a request rides in a slot of a queue (queue.h). */
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include "core/queue.h"
 
@@ -66,6 +67,19 @@ static void daemon_abort(struct ferry_chan *chan)
 		ferry_queue_abort(chan->queues[i]);
 }
 
+/* ANSWERING lasts as long as its thread needs to check the reply, see slot.c. */
+static void daemon_settle(struct ferry_chan *chan)
+{
+	u32 tag;
+
+	for (tag = 0; tag < chan->geo.nr_queues * chan->geo.depth; tag++) {
+		struct ferry_slot *slot = ferry_slot_by_tag(chan, tag);
+
+		while (atomic_read_acquire(&slot->state) == FERRY_ANSWERING)
+			schedule_timeout_uninterruptible(1);
+	}
+}
+
 static void daemon_release(struct ferry_chan *chan)
 {
 	u32 i;
@@ -82,6 +96,7 @@ const struct ferry_deliver_ops ferry_daemon_ops = {
 	.call		= daemon_call,
 	.submit		= daemon_submit,
 	.abort		= daemon_abort,
+	.settle		= daemon_settle,
 	.release	= daemon_release,
 };
 

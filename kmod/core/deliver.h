@@ -15,6 +15,8 @@ struct ferry_chan;
  * @submit: deliver; ->end() is called once, whatever happens; as ferry_submit()
  * @abort: the gate is DEAD: fail what is under way, send servers home. May be
  *	called more than once, may sleep.
+ * @settle: after abort: wait until no thread is on its way to ->end() without holding
+ *	ferry_chan.srcu. May be NULL.
  * @release: free what belongs to the delivery; no request, no server is left
  */
 struct ferry_deliver_ops {
@@ -22,6 +24,7 @@ struct ferry_deliver_ops {
 	int (*call)(struct ferry_chan *chan, struct ferry_args *args);
 	void (*submit)(struct ferry_chan *chan, struct ferry_args *args);
 	void (*abort)(struct ferry_chan *chan);
+	void (*settle)(struct ferry_chan *chan);
 	void (*release)(struct ferry_chan *chan);
 };
 

@@ -374,7 +374,7 @@ static ssize_t dev_write(struct kiocb *iocb, struct iov_iter *from)
 
 	reply.error = head.error;
 	reply.rep_len = total - sizeof(head);
-	if (slot->wants_data) {
+	if (slot->wants_data && !head.error) {
 		data = reply.rep_len;
 		reply.rep_len = 0;
 	}
@@ -382,7 +382,7 @@ static ssize_t dev_write(struct kiocb *iocb, struct iov_iter *from)
 		reply.rep_len = U32_MAX;	/* never fits: fail the request */
 	else if (!copy_from_iter_full(ferry_ring_reply(slot), reply.rep_len, from))
 		return -EFAULT;
-	if (data && !reply.error) {
+	if (data) {
 		ret = ferry_copy_push(slot, 0, from);
 		if (ret == -EFAULT || ret == -ENOENT)
 			return ret;

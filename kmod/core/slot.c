@@ -168,7 +168,7 @@ static bool reply_fits(const struct ferry_slot *slot, const struct ferry_reply *
 	unsigned int i;
 
 	if (r->error)
-		return r->error < 0 && r->error > -512;
+		return r->error < 0 && r->error > -512 && !r->rep_len && !r->data;
 	if (r->rep_len > geo->rep_size || r->data > geo->data_size)
 		return false;
 	for (i = 0; i < args->nr_out; i++)

@@ -3,6 +3,16 @@
 #include <linux/limits.h>
 #include "fs/fs.h"
 
+/*
+ * POSIX ACLs are not agreed on, so the VFS would not heed them. Newer kernels do not
+ * even ask a filesystem; here neither the server is asked, once for each `ls -l` of a file.
+ */
+static bool is_acl(const char *name)
+{
+	return !strcmp(name, XATTR_NAME_POSIX_ACL_ACCESS) ||
+	       !strcmp(name, XATTR_NAME_POSIX_ACL_DEFAULT);
+}
+
 static int xattr_set(const struct xattr_handler *handler, struct mnt_idmap *idmap,
 		     struct dentry *dentry, struct inode *inode, const char *name,
 		     const void *value, size_t size, int flags)
@@ -20,7 +30,7 @@ static int xattr_set(const struct xattr_handler *handler, struct mnt_idmap *idma
 	if (size > XATTR_SIZE_MAX)
 		return -E2BIG;
 	none = value ? &m->no_setxattr : &m->no_removexattr;
-	if (*none)
+	if (*none || is_acl(name))
 		return -EOPNOTSUPP;
 
 	if (value) {
@@ -60,7 +70,7 @@ static ssize_t ask(struct inode *inode, const char *name, void *value, size_t si
 
 	if (ferry_is_bad(inode))
 		return -EIO;
-	if (*none)
+	if (*none || (name && is_acl(name)))
 		return -EOPNOTSUPP;
 	ferry_args_init(&args, name ? FUSE_GETXATTR : FUSE_LISTXATTR,
 			ferry_inode_of(inode)->node);

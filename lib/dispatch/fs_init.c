@@ -66,7 +66,7 @@ void ferry_fs_negotiate(struct ferry_req *req)
 	/* Minor 23 settled the length of this reply. */
 	if (in->major < FUSE_KERNEL_VERSION ||
 	    (in->major == FUSE_KERNEL_VERSION && in->minor < 23)) {
-		ferry_log(FERRY_LOG_ERR, "%s: the client speaks FUSE %u.%u, needed is 7.23 or newer",
+		ferry_log(FERRY_LOG_ERR, "%s: the client speaks FUSE %u.%u, not 7.23 or newer",
 			  server->backend->name, in->major, in->minor);
 		ferry_reply_err(req, -EPROTO);
 		return;

@@ -97,8 +97,8 @@ int ferry_opt_check(const char *args, const char *const *known)
 		size_t n = name_len(args, opt);
 
 		if (!is_known(known, args, n)) {
-			ferry_log(FERRY_LOG_ERR, "unknown option \"%.*s\"", (int)min(n, (size_t)255),
-				  args);
+			ferry_log(FERRY_LOG_ERR, "unknown option \"%.*s\"",
+				  (int)min(n, (size_t)255), args);
 			return -EINVAL;
 		}
 		args += opt + (args[opt] == ',');

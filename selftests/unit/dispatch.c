@@ -86,7 +86,8 @@ static void names(void)
 	const struct fuse_rename2_in rename2 = { .newdir = 5, .flags = FERRY_RENAME_EXCHANGE };
 	const struct fuse_link_in link = { .oldnodeid = 12 };
 
-	EXPECT("lookup 1 a by 1000:100:42", 0, ENTRY, 0, FUSE_LOOKUP, 1, { NAME("a") }, 1, OUT(ENTRY));
+	EXPECT("lookup 1 a by 1000:100:42", 0, ENTRY, 0, FUSE_LOOKUP, 1, { NAME("a") }, 1,
+	       OUT(ENTRY));
 	EXPECT("mknod 2 dev 20600 259", 0, ENTRY, 0, FUSE_MKNOD, 2,
 	       { FIXED(mknod), NAME("dev") }, 2, OUT(ENTRY));
 	EXPECT("mkdir 2 dir 40755", 0, ENTRY, 0, FUSE_MKDIR, 2,
@@ -118,7 +119,7 @@ static void attributes(void)
 
 	EXPECT("getattr 1 -1", 0, ATTR, 0, FUSE_GETATTR, 1, { FIXED(by_node) }, 1, OUT(ATTR));
 	EXPECT("getattr 1 9", 0, ATTR, 0, FUSE_GETATTR, 1, { FIXED(by_fh) }, 1, OUT(ATTR));
-	EXPECT("setattr 1 valid 3c9 mode 4755 uid 7 gid 8 size 1099511627776 times 1.2 -3.4 5.6 fh 9",
+	EXPECT("setattr 1 3c9 mode 4755 by 7:8 size 1099511627776 at 1.2 -3.4 5.6 fh 9",
 	       0, ATTR, 0, FUSE_SETATTR, 1, { FIXED(set) }, 1, OUT(ATTR));
 	EXPECT("access 1 5", -EACCES, 0, 0, FUSE_ACCESS, 1, { FIXED(access) }, 1);
 	EXPECT("statfs 1", 0, sizeof(struct fuse_statfs_out), 0, FUSE_STATFS, 1,
@@ -160,16 +161,18 @@ static void files(void)
 static void xattrs(void)
 {
 	const struct fuse_setxattr_in set = { .size = 3, .flags = 1 };
-	const struct fuse_getxattr_in ask = { .size = 0 }, get = { .size = 20 }, few = { .size = 4 };
+	const struct fuse_getxattr_in ask = { .size = 0 }, get = { .size = 20 };
+	const struct fuse_getxattr_in few = { .size = 4 };
 
 	EXPECT("setxattr 6 user.a 3 1 xyz", 0, 0, 0, FUSE_SETXATTR, 6,
 	       { { &set, FUSE_COMPAT_SETXATTR_IN_SIZE }, NAME("user.a") }, 2,
 	       .data = "xyz", .data_len = 3);
-	EXPECT("getxattr 6 user.a", 0, 8, 0, FUSE_GETXATTR, 6, { FIXED(ask), NAME("user.a") }, 2, OUT(8));
+	EXPECT("getxattr 6 user.a", 0, 8, 0, FUSE_GETXATTR, 6,
+	       { FIXED(ask), NAME("user.a") }, 2, OUT(8));
 	EXPECT("getxattr 6 user.a", 0, 0, 5, FUSE_GETXATTR, 6, { FIXED(get), NAME("user.a") }, 2,
 	       .data_len = 20);
-	EXPECT("getxattr 6 user.a", -ERANGE, 0, 0, FUSE_GETXATTR, 6, { FIXED(few), NAME("user.a") }, 2,
-	       .data_len = 20);
+	EXPECT("getxattr 6 user.a", -ERANGE, 0, 0, FUSE_GETXATTR, 6,
+	       { FIXED(few), NAME("user.a") }, 2, .data_len = 20);
 	EXPECT("listxattr 6", 0, 0, 14, FUSE_LISTXATTR, 6, { FIXED(get) }, 1, .data_len = 20);
 	EXPECT("removexattr 6 user.a", -ENODATA, 0, 0, FUSE_REMOVEXATTR, 6, { NAME("user.a") }, 1);
 }
@@ -302,8 +305,10 @@ static void bad_names_are_refused(void)
 
 		EXPECT("", bad[i].error, 0, 0, FUSE_LOOKUP, 1, { part }, 1, OUT(ENTRY));
 		EXPECT("", bad[i].error, 0, 0, FUSE_UNLINK, 1, { part }, 1);
-		EXPECT("", bad[i].error, 0, 0, FUSE_MKDIR, 1, { FIXED(mkdir), part }, 2, OUT(ENTRY));
-		EXPECT("", bad[i].error, 0, 0, FUSE_RENAME, 1, { FIXED(rename), NAME("a"), part }, 3);
+		EXPECT("", bad[i].error, 0, 0, FUSE_MKDIR, 1, { FIXED(mkdir), part }, 2,
+		       OUT(ENTRY));
+		EXPECT("", bad[i].error, 0, 0, FUSE_RENAME, 1,
+		       { FIXED(rename), NAME("a"), part }, 3);
 	}
 	memset(name, 'x', sizeof(name));
 	name[257] = 0;
@@ -321,7 +326,8 @@ static void bad_numbers_are_refused(void)
 		{ .offset = end + 1 }, { .offset = end - 3, .size = 4 }, { .size = 11 },
 	};
 	const struct fuse_write_in write[] = {
-		{ .offset = end, .size = 8 }, { .size = 7 }, { .size = 9 }, { .offset = -1ULL, .size = 8 },
+		{ .offset = end, .size = 8 }, { .size = 7 }, { .size = 9 },
+		{ .offset = -1ULL, .size = 8 },
 	};
 	const struct fuse_fallocate_in falloc[] = {
 		{ .length = 0 }, { .offset = end, .length = 1 }, { .offset = 1, .length = -1ULL },
@@ -333,7 +339,9 @@ static void bad_numbers_are_refused(void)
 	const struct fuse_lseek_in lseek[] = {
 		{ .whence = SEEK_SET }, { .whence = SEEK_DATA, .offset = end + 1 },
 	};
-	const struct fuse_rename2_in rename2[] = { { .flags = 3 }, { .flags = 4 }, { .flags = -1 } };
+	const struct fuse_rename2_in rename2[] = {
+		{ .flags = 3 }, { .flags = 4 }, { .flags = -1 },
+	};
 	const struct fuse_mknod_in mknod[] = {
 		{ .mode = S_IFDIR }, { .mode = 0644 }, { .mode = S_IFLNK },
 	};
@@ -355,9 +363,11 @@ static void bad_numbers_are_refused(void)
 	for (i = 0; i < ARRAY_SIZE(lseek); i++)
 		EXPECT("", -EINVAL, 0, 0, FUSE_LSEEK, 6, { FIXED(lseek[i]) }, 1, OUT(8));
 	for (i = 0; i < ARRAY_SIZE(rename2); i++)
-		EXPECT("", -EINVAL, 0, 0, FUSE_RENAME2, 6, { FIXED(rename2[i]), NAME("a"), NAME("b") }, 3);
+		EXPECT("", -EINVAL, 0, 0, FUSE_RENAME2, 6,
+		       { FIXED(rename2[i]), NAME("a"), NAME("b") }, 3);
 	for (i = 0; i < ARRAY_SIZE(mknod); i++)
-		EXPECT("", -EINVAL, 0, 0, FUSE_MKNOD, 6, { FIXED(mknod[i]), NAME("a") }, 2, OUT(ENTRY));
+		EXPECT("", -EINVAL, 0, 0, FUSE_MKNOD, 6, { FIXED(mknod[i]), NAME("a") }, 2,
+		       OUT(ENTRY));
 	EXPECT("", -EINVAL, 0, 0, FUSE_ACCESS, 6, { FIXED(access) }, 1);
 	for (i = 0; i < ARRAY_SIZE(xattr); i++)
 		EXPECT("", -EINVAL, 0, 0, FUSE_SETXATTR, 6, { { &xattr[i], 8 }, NAME("user.a") }, 2,
@@ -548,7 +558,9 @@ static void nonsense(struct ferry_req *req, u64 node, struct ferry_handle *h)
 static void nonsense_becomes_an_error(void)
 {
 	static const struct ferry_fs_ops ops = { .size = sizeof(ops), .getattr = nonsense };
-	static const struct ferry_backend b = { .abi = FERRY_BACKEND_ABI, .name = "bad", .fs = &ops };
+	static const struct ferry_backend b = {
+		.abi = FERRY_BACKEND_ABI, .name = "bad", .fs = &ops,
+	};
 	struct ferry_server server = server_of(&b);
 	const struct fuse_getattr_in in = { 0 };
 	struct message m = { FUSE_GETATTR, 0, { FIXED(in) }, 1, OUT(ATTR) };

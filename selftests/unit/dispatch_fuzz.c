@@ -242,7 +242,9 @@ static const struct {
 
 static void nothing_breaks(void)
 {
-	static const struct ferry_backend b = { .abi = FERRY_BACKEND_ABI, .name = "fuzz", .fs = &ops };
+	static const struct ferry_backend b = {
+		.abi = FERRY_BACKEND_ABI, .name = "fuzz", .fs = &ops,
+	};
 	char fixed[100], names[2][300], data[256] = "";
 	struct ferry_server server = { 0 };
 	unsigned int n = test_scale(100000), passed = 0;
@@ -252,7 +254,11 @@ static void nothing_breaks(void)
 	CHECK_EQ(ferry_server_init(&server, &b, FERRY_CLASS_FS, NULL), 0);
 
 	for (; n; n--) {
-		struct message m = { .opcode = roll(ARRAY_SIZE(shapes)), .node = roll(4), .one_piece = roll(2) };
+		struct message m = {
+			.opcode = roll(ARRAY_SIZE(shapes)),
+			.node = roll(4),
+			.one_piece = roll(2),
+		};
 		u32 len = roll(10) ? shapes[m.opcode].fixed : roll(sizeof(fixed));
 		u32 nr_names = roll(10) ? shapes[m.opcode].names : roll(3);
 		struct reply reply;

@@ -48,7 +48,7 @@ static void op_getattr(struct ferry_req *req, u64 node, struct ferry_handle *h)
 static void op_setattr(struct ferry_req *req, u64 node, const struct ferry_setattr *s,
 		       struct ferry_handle *h)
 {
-	SAY("setattr %llu valid %x mode %o uid %u gid %u size %llu times %lld.%u %lld.%u %lld.%u fh %lld",
+	SAY("setattr %llu %x mode %o by %u:%u size %llu at %lld.%u %lld.%u %lld.%u fh %lld",
 	    node, s->valid, s->mode, s->uid, s->gid, s->size, s->atime.sec, s->atime.nsec,
 	    s->mtime.sec, s->mtime.nsec, s->ctime.sec, s->ctime.nsec,
 	    h ? (long long)h->fh : -1);

@@ -381,6 +381,7 @@ static void times_follow_changes(void)
 		.mtime = 3, .mtimensec = 999999999,
 	};
 	struct fuse_attr a, b;
+	char buf[1];
 
 	CHECK_EQ(fs_setattr(s, f, &set, &a), 0);
 	CHECK_EQ(a.atime, 1);
@@ -390,6 +391,15 @@ static void times_follow_changes(void)
 	CHECK(a.ctime > 3);
 	CHECK_EQ(fs_write(s, f, 0, 0, "x", 1), 1);
 	CHECK(attr_of(s, f).mtime > 3);
+
+	/* the atime follows the first read behind a change */
+	CHECK_EQ(attr_of(s, f).atime, 1);
+	CHECK_EQ(fs_read(s, f, 0, 0, buf, 1), 1);
+	a = attr_of(s, f);
+	CHECK(a.atime > 1);
+	CHECK_EQ(fs_read(s, f, 0, 0, buf, 1), 1);
+	b = attr_of(s, f);
+	CHECK_EQ(a.atimensec, b.atimensec);
 
 	CHECK_EQ(fs_setattr(s, d, &set, &a), 0);
 	b = attr_of(s, d);

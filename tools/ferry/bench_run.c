@@ -76,7 +76,7 @@ static int step(const struct bench_opts *opts, const struct bench_case *cs,
 
 unsigned int bench_case_runs(const struct bench_opts *opts, const struct bench_case *cs)
 {
-	return cs->flags & BENCH_HEAVY ? opts->runs / 2 + 1 : opts->runs;
+	return cs->flags & BENCH_HEAVY ? (opts->runs + 1) / 2 : opts->runs;
 }
 
 /* Forgets a system that failed; the others go on. */
