@@ -113,7 +113,7 @@ static void print_module(struct json_object *module)
 	if (version && strcmp(version, FERRY_VERSION))
 		printf("         not this command's version: make unload load, or install both anew\n");
 	if (loaded && installed && strcmp(loaded, installed))
-		printf("         not the installed one: modprobe -r ferryfs ferry; modprobe ferryfs\n");
+		printf("         not the installed one: make unload, then modprobe ferryfs\n");
 }
 
 static void print_features(struct json_object *o)
