@@ -156,6 +156,7 @@ void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
 	set_nlink(inode, attr->nlink);
 	inode_set_mtime_to_ts(inode, attr_time(attr->mtime, attr->mtimensec));
 	inode_set_ctime_to_ts(inode, attr_time(attr->ctime, attr->ctimensec));
+	fi->cache_mtime = inode_get_mtime(inode);
 	i_size_write(inode, attr->size);
 	fi->attr_until = attr_until(ferry_mount_of(inode), valid_sec, valid_nsec);
 }
@@ -174,7 +175,7 @@ static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, 
 {
 	struct ferry_mount *m = ferry_mount_of(inode);
 	struct ferry_inode *fi = ferry_inode_of(inode);
-	struct timespec64 old_mtime, mtime;
+	struct timespec64 mtime = attr_time(attr->mtime, attr->mtimensec);
 	bool changed = false;
 	loff_t old_size;
 
@@ -184,7 +185,6 @@ static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, 
 	}
 
 	spin_lock(&fi->lock);
-	old_mtime = inode_get_mtime(inode);
 	attr_apply(inode, attr);
 	old_size = i_size_read(inode);
 	if (unlikely(version != fi->attr_version) ||
@@ -195,9 +195,9 @@ static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, 
 		fi->attr_stale = 0;
 		set_nlink(inode, attr->nlink);
 		if (!ferry_owns_times(inode)) {
-			mtime = inode_get_mtime(inode);
 			changed = attr->size != old_size ||
-				  (m->auto_inval && !timespec64_equal(&old_mtime, &mtime));
+				  (m->auto_inval && !timespec64_equal(&fi->cache_mtime, &mtime));
+			fi->cache_mtime = mtime;
 			i_size_write(inode, attr->size);
 		}
 	}

@@ -79,6 +79,8 @@ struct ferry_mount {
 
 	bool			no_open;
 	bool			no_opendir;
+	bool			no_release;
+	bool			no_releasedir;
 	bool			no_flush;
 	bool			no_fsync;
 	bool			no_fsyncdir;
@@ -127,7 +129,10 @@ struct ferry_forget {
  *	that no cache line is shared by all of a mount.
  * @attr_changed: jiffies64 of that change, for answers that were asked for before
  *	it was known that they would be about this inode (LOOKUP)
- * @write_files: open files that may write, for write-back (link: ferry_file.write_node)
+ * @cache_mtime: the server's mtime with which the cached pages agree
+ * @write_files: open files that may write, for write-back (link: ferry_file.write_node).
+ *	At eviction those are left that the end of a process left here: ferry_release()
+ * @writing: WRITEs of pages under way; who waits does so on its address
  * @forget: the FORGET sent at eviction, which so cannot fail
  */
 struct ferry_inode {
@@ -145,7 +150,9 @@ struct ferry_inode {
 	u64			attr_until;
 	u64			attr_version;
 	u64			attr_changed;
+	struct timespec64	cache_mtime;
 	struct list_head	write_files;
+	atomic_t		writing;
 	struct ferry_forget	forget;
 };
 
@@ -326,6 +333,7 @@ void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry
 void ferry_file_get(struct ferry_file *ff);
 void ferry_file_put(struct ferry_file *ff);		/* the last one sends RELEASE */
 struct ferry_file *ferry_file_for_write(struct inode *inode);	/* reference, or NULL */
+void ferry_file_put_left(struct inode *inode);		/* at eviction */
 
 /* cache.c */
 extern const struct address_space_operations ferry_aops;
@@ -335,6 +343,7 @@ int ferry_mmap(struct file *file, struct vm_area_struct *vma);
 int ferry_cache_init(void);				/* of the module */
 void ferry_cache_exit(void);
 int ferry_sync_range(struct address_space *mapping, loff_t start, loff_t end);	/* killable */
+void ferry_sync_exiting(struct inode *inode, unsigned long timeout);
 
 /*
  * A change of size by SETATTR, under i_rwsem: begin, the request, end. begin() takes
