@@ -5,7 +5,7 @@
 selftests: ## the test programs: build/selftests
 	@$(MAKE) --no-print-directory -C selftests OUTPUT=$(CURDIR)/$(B)/selftests
 
-UNIT_TESTS := $(patsubst selftests/unit/%.c,$(B)/test/%,$(shell grep -l '^CLAIMS_MAIN' selftests/unit/*.c))
+UNIT_TESTS += $(addprefix $(B)/test/,$(UNIT_DISPATCH) loop options)
 
 # In a make of their own: what deps installs is asked for when the makefiles are read.
 check: ## the whole test-suite; TESTS=PATTERN for some, HOST=1 in the running kernel

@@ -13,17 +13,21 @@
 #ifndef FERRY_CORE_H
 #define FERRY_CORE_H
 
+#include <linux/cred.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched.h>
 #include <linux/srcu.h>
+#include <linux/uidgid.h>
+#include <linux/user_namespace.h>
 #include <linux/wait.h>
 #include "core/chan.h"
 #include "core/deliver.h"
 
 struct ferry_queue;
 struct pid;
-struct pid_namespace;
 
 /* ferry_chan.gate: may requests go? */
 enum {
@@ -85,6 +89,35 @@ struct ferry_chan {
 	struct srcu_struct		srcu;
 	unsigned int			endpoints;
 };
+
+/**
+ * struct ferry_ids - who asks, as messages say it
+ */
+struct ferry_ids {
+	u32	uid;
+	u32	gid;
+	u32	pid;
+};
+
+/* Who asks: nobody, or the current task as the server's namespaces see it. */
+static inline struct ferry_ids ferry_ids_of(const struct ferry_chan *chan,
+					    const struct ferry_args *args)
+{
+	struct ferry_ids ids = {};
+
+	if (args->flags & FERRY_ARGS_NO_CRED)
+		return ids;
+	if (likely(chan->user_ns == &init_user_ns)) {
+		ids.uid = __kuid_val(current_fsuid());
+		ids.gid = __kgid_val(current_fsgid());
+	} else {
+		ids.uid = from_kuid_munged(chan->user_ns, current_fsuid());
+		ids.gid = from_kgid_munged(chan->user_ns, current_fsgid());
+	}
+	ids.pid = likely(chan->pid_ns == &init_pid_ns) ? task_pid_nr(current) :
+		  task_pid_nr_ns(current, chan->pid_ns);
+	return ids;
+}
 
 /* chan.c */
 extern struct mutex ferry_chans_lock;

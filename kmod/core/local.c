@@ -176,6 +176,7 @@ static int check_reply(const struct ferry_req *req, struct ferry_args *args)
 
 static int local_call(struct ferry_chan *chan, struct ferry_args *args)
 {
+	const struct ferry_ids ids = ferry_ids_of(chan, args);
 	struct local_server *ls = chan->server;
 	struct local_req lr;
 	struct ferry_req *req = &lr.req;
@@ -196,13 +197,9 @@ static int local_call(struct ferry_chan *chan, struct ferry_args *args)
 	req->opcode = args->opcode;
 	req->unique = 0;
 	req->node = args->node;
-	if (args->flags & FERRY_ARGS_NO_CRED) {
-		req->cred = (struct ferry_cred){};
-	} else {
-		req->cred.uid = from_kuid_munged(chan->user_ns, current_fsuid());
-		req->cred.gid = from_kgid_munged(chan->user_ns, current_fsgid());
-		req->cred.pid = pid_nr_ns(task_pid(current), chan->pid_ns);
-	}
+	req->cred.uid = ids.uid;
+	req->cred.gid = ids.gid;
+	req->cred.pid = ids.pid;
 	req->nr_in = args->nr_in;
 	for (i = 0; i < args->nr_in; i++) {
 		req->in[i].p = args->in[i].p;
@@ -215,11 +212,6 @@ static int local_call(struct ferry_chan *chan, struct ferry_args *args)
 	}
 	req->data_in = args->flags & FERRY_ARGS_DATA_IN;
 	req->data_len = 0;
-	req->error = 0;
-	req->out_len = 0;
-	req->pushed = 0;
-	req->no_reply = false;
-	req->answered = false;
 
 	if (args->data) {
 		req->data_len = args->data_len;

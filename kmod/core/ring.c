@@ -86,6 +86,7 @@ void ferry_ring_write(struct ferry_slot *slot, const struct ferry_args *args, u3
 {
 	const struct ferry_chan *chan = slot->queue->chan;
 	struct fuse_in_header *h = ferry_ring_request(slot);
+	const struct ferry_ids ids = ferry_ids_of(chan, args);
 	struct ferry_desc *desc = slot_desc(slot);
 	void *p = h + 1;
 	u32 flags = 0;
@@ -97,15 +98,9 @@ void ferry_ring_write(struct ferry_slot *slot, const struct ferry_args *args, u3
 	h->nodeid = args->node;
 	h->total_extlen = 0;
 	h->padding = 0;
-	if (args->flags & FERRY_ARGS_NO_CRED) {
-		h->uid = 0;
-		h->gid = 0;
-		h->pid = 0;
-	} else {
-		h->uid = from_kuid_munged(chan->user_ns, current_fsuid());
-		h->gid = from_kgid_munged(chan->user_ns, current_fsgid());
-		h->pid = pid_nr_ns(task_pid(current), chan->pid_ns);
-	}
+	h->uid = ids.uid;
+	h->gid = ids.gid;
+	h->pid = ids.pid;
 	for (i = 0; i < args->nr_in; i++) {
 		memcpy(p, args->in[i].p, args->in[i].len);
 		p += args->in[i].len;

@@ -130,8 +130,13 @@ static void attr_apply(struct inode *inode, const struct fuse_attr *attr)
 		inode->i_flags &= ~S_NOSEC;
 	inode->i_ino = attr->ino;
 	inode->i_blocks = attr->blocks;
-	inode->i_uid = make_kuid(m->user_ns, attr->uid);
-	inode->i_gid = make_kgid(m->user_ns, attr->gid);
+	if (likely(m->user_ns == &init_user_ns)) {
+		inode->i_uid = KUIDT_INIT(attr->uid);
+		inode->i_gid = KGIDT_INIT(attr->gid);
+	} else {
+		inode->i_uid = make_kuid(m->user_ns, attr->uid);
+		inode->i_gid = make_kgid(m->user_ns, attr->gid);
+	}
 	fi->blkbits = attr->blksize ? clamp(ilog2(attr->blksize), 9, 30) :
 				      inode->i_sb->s_blocksize_bits;
 

@@ -362,9 +362,9 @@ static void nothing_is_lost(void)
 
 static const struct claim claims[] = {
 	{ "100,000 names are listed once each while others come and go", listings_are_exact, 120 },
-	{ "a write of whole pages is never seen in part", writes_are_whole },
-	{ "a name that rename replaces is always there", replacing_is_atomic },
-	{ "threads on the same names lose nothing", nothing_is_lost },
+	{ "a write of whole pages is never seen in part", writes_are_whole, 120 },
+	{ "a name that rename replaces is always there", replacing_is_atomic, 120 },
+	{ "threads on the same names lose nothing", nothing_is_lost, 120 },
 };
 
 CLAIMS_MAIN(claims)

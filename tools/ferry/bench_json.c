@@ -52,6 +52,15 @@ static struct json_object *machine(const struct bench_opts *opts)
 	return obj;
 }
 
+/* As many digits as a measurement has, and not those of its binary fraction. */
+static void add_number(struct json_object *obj, const char *key, double v)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.*f", v < 100 ? 4 : 1, v);
+	json_object_object_add(obj, key, json_object_new_double_s(v, text));
+}
+
 static struct json_object *rows(const struct bench_opts *opts, const struct bench_results *res)
 {
 	struct json_object *array = json_object_new_array();
@@ -65,9 +74,9 @@ static struct json_object *rows(const struct bench_opts *opts, const struct benc
 		add_string(obj, "placement", row->sys ? row->sys->placement : "");
 		add_string(obj, "wait", row->sys ? row->sys->wait : "");
 		add_string(obj, "unit", opts->icount ? "instr" : row->cs->unit);
-		json_object_object_add(obj, "median", json_object_new_double(row->median));
-		json_object_object_add(obj, "p10", json_object_new_double(row->p10));
-		json_object_object_add(obj, "p90", json_object_new_double(row->p90));
+		add_number(obj, "median", row->median);
+		add_number(obj, "p10", row->p10);
+		add_number(obj, "p90", row->p90);
 		json_object_object_add(obj, "n", json_object_new_int64(row->samples.nr));
 		json_object_array_add(array, obj);
 	}
