@@ -16,6 +16,7 @@
 
 const struct bench_system bench_systems[] = {
 	{ "ferry-sync", "ferry user sync", "ferry", "user", "sync" },
+	{ "ferry-poll", "ferry user poll", "ferry", "user", "poll" },
 	{ "ferry-rw", "ferry user rw", "ferry", "user", "rw" },
 	{ "ferry-kernel", "ferry kernel", "ferry", "kernel", "" },
 	{ "fuse", "FUSE", "fuse", "", "" },

@@ -49,7 +49,7 @@ static struct json_object *words_array(const char *const *words)
 static struct json_object *features(void)
 {
 	static const char *const placements[] = { "user", "kernel", NULL };
-	static const char *const styles[] = { "sync", "rw", NULL };
+	static const char *const styles[] = { "sync", "poll", "rw", NULL };
 	static const char *const classes[] = { "fs", NULL };
 	struct json_object *o = json_object_new_object();
 	struct backends loaded = { 0 }, installed = { 0 };
