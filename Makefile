@@ -29,7 +29,7 @@ include backends/backends.mk
 include userd/userd.mk
 include tools/tools.mk
 include tools/install.mk
--include selftests/selftests.mk
+include selftests/selftests.mk
 
 user: ## libferry, backends, ferryd, ferry: into build/
 
