@@ -199,7 +199,7 @@ int bench_mount(const struct bench_opts *opts, struct bench_mount *m,
 	else
 		err = mount_ferry(opts, m, cs);
 	m->daemon = new_child(before, nr);
-	if (m->daemon && (cs->flags & BENCH_SMALL))
+	if (m->daemon && (cs->flags & BENCH_PINNED))
 		bench_pin(m->daemon, opts->cpu);
 	return err;
 }
