@@ -11,7 +11,7 @@
 #include "compat/have.h"
 
 /* struct folio_batch: later kernels gave it a header of its own. */
-#if __has_include(<linux/folio_batch.h>)
+#ifdef HAVE_FOLIO_BATCH_H
 #include <linux/folio_batch.h>
 #else
 #include <linux/pagevec.h>
