@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* 7.x, "mm: split folio_batch from pagevec" */
+/*
+ * Has struct folio_batch a header of its own?
+ * 7.2 has it; in 6.12 it was still in <linux/pagevec.h>.
+ */
 #include <linux/folio_batch.h>
 
 void probe(struct folio_batch *batch);
