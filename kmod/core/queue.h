@@ -82,6 +82,7 @@ struct ferry_reply {
  * @args: the request; valid from QUEUED on while somebody waits for it
  * @waiter: the task in ferry_call(), NULL for a submitted request. Read it before
  *	the state becomes ANSWERED: afterwards the slot is the caller's.
+ * @shared, @desc: its half in ferry_queue.mem, for ring.c
  * @opcode, @node, @no_reply: of @args, for when it is gone
  * @req_len: bytes of the message
  * @data_in: bytes of data that go with it
@@ -98,6 +99,8 @@ struct ferry_slot {
 	atomic_t		state;
 	u32			tag;
 	u64			unique;
+	void			*shared;
+	struct ferry_desc	*desc;
 	struct ferry_queue	*queue;
 	struct ferry_args	*args;
 	struct task_struct	*waiter;
