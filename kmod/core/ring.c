@@ -8,6 +8,7 @@
 #include <linux/fuse.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/sizes.h>
 #include "core/queue.h"
 
 /*
@@ -15,6 +16,9 @@
  * answer; what is left takes a page of data's worth of growth.
  */
 #define MSG_AREA	(2 * PAGE_SIZE)
+
+/* Memory that the queues of one channel may take. */
+#define QUEUES_MAX_BYTES	SZ_1G
 
 /* Fill in the layout that @geo's nr_queues, depth and data_size lead to. */
 int ferry_ring_geometry(struct ferry_geometry *geo)
@@ -37,7 +41,7 @@ int ferry_ring_geometry(struct ferry_geometry *geo)
 	desc = PAGE_ALIGN(geo->desc_off + size_mul(geo->depth, sizeof(struct ferry_desc)));
 	geo->slot_off = desc;
 	size = size_add(desc, size_mul(geo->depth, geo->slot_size));
-	if (size > INT_MAX)
+	if (size > INT_MAX || size_mul(size, geo->nr_queues) > QUEUES_MAX_BYTES)
 		return -EINVAL;
 	geo->queue_size = size;
 	return 0;
@@ -181,6 +185,11 @@ void ferry_ring_tell_pending(struct ferry_queue *q, u32 nr)
 bool ferry_ring_is_done(const struct ferry_slot *slot)
 {
 	return smp_load_acquire(&slot->desc->done) == 1;
+}
+
+void ferry_ring_clear_done(struct ferry_slot *slot)
+{
+	WRITE_ONCE(slot->desc->done, 0);
 }
 
 void ferry_ring_set_wait(struct ferry_slot *slot, bool wait)
