@@ -15,11 +15,12 @@
  */
 static struct ferry_slot *fill_slot(struct ferry_chan *chan, struct ferry_args *args)
 {
-	struct ferry_pin pin = { .bvec = NULL };
+	struct ferry_pin pin;
 	bool in = args->flags & FERRY_ARGS_DATA_IN;
 	struct ferry_slot *slot;
 	int err;
 
+	pin.bvec = NULL;	/* and that is all of it that need be set */
 	if (args->data && user_backed_iter(args->data) && !ferry_slot_takes(chan, args)) {
 		args->core.iter = *args->data;
 		err = ferry_pin_user(&pin, &args->core.iter, args->data_len, !in);

@@ -103,8 +103,8 @@ static bool post(struct ferry_queue *q, struct ferry_slot *slot)
 }
 
 /*
- * Give @slot to a server that waits at @q; under q->lock. Return: whom to wake, under
- * rcu_read_lock() since before this call; NULL: nobody waits.
+ * Give @slot to a server that waits at @q; under q->lock. Return: whom to wake, with
+ * preemption off since before this call; NULL: nobody waits.
  */
 static struct task_struct *hand_over(struct ferry_queue *q, struct ferry_slot *slot)
 {
@@ -162,15 +162,15 @@ int ferry_queue_push(struct ferry_slot *slot)
 		spin_unlock(&q->lock);
 		return 0;
 	}
-	rcu_read_lock();
+	preempt_disable();	/* see ferry_wake() */
 	task = hand_over(q, slot);
 	if (task) {
 		spin_unlock(&q->lock);
 		ferry_wake(task);
-		rcu_read_unlock();
+		preempt_enable();
 		return 0;
 	}
-	rcu_read_unlock();
+	preempt_enable();
 	atomic_set(&slot->state, FERRY_QUEUED);
 	list_add_tail(&slot->node_pending, &q->pending);
 	ferry_ring_tell_pending(q, ++q->nr_pending);
@@ -193,7 +193,6 @@ int ferry_queue_push(struct ferry_slot *slot)
 		if (other == q || list_empty_careful(&other->idle))
 			continue;
 		/* Wake it as if by chance; it looks at every queue before it sleeps. */
-		rcu_read_lock();
 		spin_lock(&other->lock);
 		idle = list_first_entry_or_null(&other->idle, struct ferry_idle, node);
 		if (idle) {
@@ -202,7 +201,6 @@ int ferry_queue_push(struct ferry_slot *slot)
 			ferry_wake(idle->task);
 		}
 		spin_unlock(&other->lock);
-		rcu_read_unlock();
 		if (idle)
 			break;
 	}
@@ -220,7 +218,7 @@ static struct ferry_slot *pop(struct ferry_queue *q)
 {
 	struct ferry_slot *slot;
 
-	if (list_empty_careful(&q->pending))
+	if (list_empty(&q->pending))	/* but a hint: who queues looks for us too */
 		return NULL;
 	spin_lock(&q->lock);
 	slot = list_first_entry_or_null(&q->pending, struct ferry_slot, node_pending);
@@ -356,7 +354,6 @@ void ferry_queue_abort(struct ferry_queue *q)
 	LIST_HEAD(backlog);
 	u32 i;
 
-	rcu_read_lock();
 	spin_lock(&q->lock);
 	q->dead = true;
 	while ((idle = list_first_entry_or_null(&q->idle, struct ferry_idle, node))) {
@@ -370,7 +367,6 @@ void ferry_queue_abort(struct ferry_queue *q)
 	list_for_each_entry(slot, &failed, node_pending)
 		atomic_set(&slot->state, FERRY_FETCHED);
 	spin_unlock(&q->lock);
-	rcu_read_unlock();
 
 	/* A caller that is killed meanwhile leaves its slot ABANDONED on our list. */
 	list_for_each_entry_safe(slot, next, &failed, node_pending)

@@ -18,9 +18,9 @@
 #define LATE_MAX	256
 
 /*
- * Wake @task as one that will soon be waited for: on this CPU if it may, without
- * a reschedule interrupt. The caller holds rcu_read_lock() from before @task could
- * know that it may leave.
+ * Wake @task as one that will soon be waited for: on this CPU if it may, without a
+ * reschedule interrupt. The caller has had preemption off since before @task could know
+ * that it may leave: its task_struct, which RCU frees, stays that long.
  */
 void ferry_wake(struct task_struct *task)
 {
@@ -247,8 +247,12 @@ int ferry_slot_finish(struct ferry_slot *slot, struct ferry_rest *rest)
  */
 static void wait_for_copies(struct ferry_slot *slot)
 {
-	spin_lock(&slot->lock);
-	spin_unlock(&slot->lock);
+	/* Pairs with smp_mb__after_spinlock() of those who hold the lock. */
+	smp_mb();
+	if (unlikely(spin_is_locked(&slot->lock))) {
+		spin_lock(&slot->lock);
+		spin_unlock(&slot->lock);
+	}
 }
 
 /* The end of a submitted request; the slot is ours and goes back first. */
@@ -329,11 +333,11 @@ static int answer_claimed(struct ferry_slot *slot, int from, const struct ferry_
 	err = take_reply(slot, reply);
 	waiter = slot->waiter;
 	if (waiter) {
-		rcu_read_lock();
+		preempt_disable();
 		/* Pairs with the acquire in ferry_slot_wait(): the reply is complete. */
 		atomic_set_release(&slot->state, FERRY_ANSWERED);
 		ferry_wake(waiter);
-		rcu_read_unlock();
+		preempt_enable();
 	} else {
 		end_async(slot, ferry_slot_finish(slot, NULL));
 	}
@@ -363,6 +367,7 @@ int ferry_slot_kick(struct ferry_slot *slot)
 	int from;
 
 	spin_lock(&slot->lock);
+	smp_mb__after_spinlock();	/* pairs with wait_for_copies() */
 	from = ferry_ring_is_done(slot) ? claim_any(slot) : FERRY_IDLE;
 	spin_unlock(&slot->lock);
 	if (from == FERRY_IDLE)
@@ -378,10 +383,10 @@ static void fail_owned(struct ferry_slot *slot)
 
 	wait_for_copies(slot);
 	if (waiter) {
-		rcu_read_lock();
+		preempt_disable();
 		atomic_set_release(&slot->state, FERRY_FAILED);
 		ferry_wake(waiter);
-		rcu_read_unlock();
+		preempt_enable();
 	} else {
 		if (slot->pin.bvec)
 			ferry_unpin(&slot->pin);
