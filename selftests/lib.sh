@@ -126,6 +126,7 @@ work_dir() {
 clean_up() {
 	if [ -n "$work" ]; then
 		while umount -l "$work/mnt" 2>/dev/null; do :; done
+		while umount -l "$work/host" 2>/dev/null; do :; done
 		rm -rf "$work"
 	fi
 }

@@ -10,18 +10,40 @@
 
 #include "rogue.h"
 
-/* The opcode that is never answered; the requests, for a later answer. */
+/* The opcode that is never answered. */
 static uint32_t silent_about;
-static struct request kept[64];
-static unsigned int nr_kept;
+
+/* How many requests the server has let lie; shared with the server, and made before it. */
+static volatile int *ignored;
+
+static struct rogue start(enum style style, lie_fn lie)
+{
+	if (!ignored) {
+		ignored = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		CHECK(ignored != MAP_FAILED);
+	}
+	*ignored = 0;
+	return rogue_start(style, lie);
+}
 
 static bool keep_silent(struct rogue *r, const struct request *req)
 {
 	if (req->head.opcode != silent_about)
 		return false;
-	if (nr_kept < COUNT(kept))
-		kept[nr_kept++] = *req;
+	(*ignored)++;
 	return true;
+}
+
+/* Until the server has @nr requests that it does not answer. */
+static void await_ignored(int nr, const char *what)
+{
+	double end = now() + 20;
+
+	while (*ignored < nr) {
+		if (now() > end)
+			claim_fail(__FILE__, __LINE__, "%s: no request came", what);
+		usleep(10000);
+	}
 }
 
 static int op_write_file(void)
@@ -84,7 +106,8 @@ static pid_t waiting_client(const struct wait *w)
 	pid_t pid = rogue_client(w->op);
 	int status;
 
-	usleep(200000);
+	await_ignored(1, w->what);
+	usleep(50000);
 	if (waitpid(pid, &status, WNOHANG) == pid)
 		claim_fail(__FILE__, __LINE__, "%s did not wait: status %#x", w->what, status);
 	return pid;
@@ -114,7 +137,7 @@ static void killable(enum style style)
 		pid_t pid;
 
 		silent_about = waits[i].opcode;
-		r = rogue_start(style, keep_silent);
+		r = start(style, keep_silent);
 		pid = waiting_client(&waits[i]);
 		DO(kill(pid, SIGKILL));
 		status_of(pid, 2, waits[i].what);
@@ -134,7 +157,7 @@ static void server_dies(enum style style)
 		pid_t pid;
 
 		silent_about = waits[i].opcode;
-		r = rogue_start(style, keep_silent);
+		r = start(style, keep_silent);
 		pid = waiting_client(&waits[i]);
 		rogue_kill(&r);
 		status = status_of(pid, 2, waits[i].what);
@@ -217,7 +240,7 @@ static void exits(enum style style)
 	size_t i;
 
 	for (i = 0; i < COUNT(lies); i++) {
-		struct rogue r = rogue_start(style, lies[i]);
+		struct rogue r = start(style, lies[i]);
 
 		CHECK_EQ(rogue_try(op_stat_file, 5), ENOTCONN);
 		CHECK_EQ(rogue_try(op_stat_file, 5), ENOTCONN);
@@ -242,7 +265,7 @@ static bool answer_late(struct rogue *r, const struct request *req)
 
 static void late_answer(enum style style)
 {
-	struct rogue r = rogue_start(style, answer_late);
+	struct rogue r = start(style, answer_late);
 	int i;
 
 	for (i = 0; i < 3; i++) {
@@ -260,9 +283,13 @@ IN_BOTH_STYLES(late_answer)
 /* Silent about lookups of "hoard-…" until a READLINK comes: then answers all of them. */
 static bool hoard(struct rogue *r, const struct request *req)
 {
+	static struct request kept[64];
+	static unsigned int nr_kept;
+
 	if (req->head.opcode == FUSE_LOOKUP && !strncmp(req->arg, "hoard-", 6)) {
 		CHECK(nr_kept < COUNT(kept));
 		kept[nr_kept++] = *req;
+		(*ignored)++;
 		return true;
 	}
 	if (req->head.opcode == FUSE_READLINK) {
@@ -292,11 +319,11 @@ static int op_stat_hoarded(void)
 
 static void others_are_served(enum style style)
 {
-	struct rogue r = rogue_start(style, hoard);
+	struct rogue r = start(style, hoard);
 	pid_t pid = rogue_client(op_stat_hoarded);
 	int status;
 
-	usleep(200000);
+	await_ignored(1, "stat");
 	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
 	CHECK_EQ(rogue_try(op_statfs, 5), 0);
 	CHECK_EQ(rogue_try(op_readlink, 5), 0);
@@ -308,7 +335,7 @@ IN_BOTH_STYLES(others_are_served)
 
 static void slots_come_back(enum style style)
 {
-	struct rogue r = rogue_start(style, hoard);
+	struct rogue r = start(style, hoard);
 	pid_t pids[6];
 	unsigned int round, i;
 
@@ -316,7 +343,7 @@ static void slots_come_back(enum style style)
 	for (round = 0; round < 3; round++) {
 		for (i = 0; i < COUNT(pids); i++, hoarded++)
 			pids[i] = rogue_client(op_stat_hoarded);
-		usleep(300000);
+		await_ignored((round + 1) * COUNT(pids), "stat");
 		for (i = 0; i < COUNT(pids); i++)
 			rogue_dies(pids[i], 2);
 		CHECK_EQ(rogue_try(op_readlink, 5), 0);
@@ -332,7 +359,7 @@ static void more_clients_than_slots(enum style style)
 	unsigned int i;
 
 	silent_about = FUSE_STATFS;
-	r = rogue_start(style, keep_silent);
+	r = start(style, keep_silent);
 	for (i = 0; i < COUNT(pids); i++)
 		pids[i] = rogue_client(op_statfs);
 	usleep(500000);
@@ -351,9 +378,9 @@ static void forced_umount(enum style style)
 	pid_t pid;
 
 	silent_about = FUSE_STATFS;
-	r = rogue_start(style, keep_silent);
+	r = start(style, keep_silent);
 	pid = rogue_client(op_statfs);
-	usleep(200000);
+	await_ignored(1, "statfs");
 	umount2("mnt", MNT_FORCE);
 	status = status_of(pid, 2, "statfs");
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == ENOTCONN);
@@ -366,7 +393,7 @@ IN_BOTH_STYLES(forced_umount)
 
 static void stopped(enum style style)
 {
-	struct rogue r = rogue_start(style, NULL);
+	struct rogue r = start(style, NULL);
 	double began;
 	pid_t pid;
 
@@ -387,7 +414,7 @@ IN_BOTH_STYLES(stopped)
 
 static void resumed(enum style style)
 {
-	struct rogue r = rogue_start(style, NULL);
+	struct rogue r = start(style, NULL);
 	int status;
 	pid_t pid;
 
@@ -405,7 +432,7 @@ IN_BOTH_STYLES(resumed)
 
 static void dirty_pages(enum style style)
 {
-	struct rogue r = rogue_start(style, NULL);
+	struct rogue r = start(style, NULL);
 	char buf[4096] = "dirty";
 	int fd;
 	char *p;
@@ -440,7 +467,7 @@ static bool answer_init(struct rogue *r, const struct request *req)
 
 static void init_is(enum style style, int should)
 {
-	struct rogue r = rogue_start(style, answer_init);
+	struct rogue r = start(style, answer_init);
 	int err = rogue_try(op_stat_file, 10);
 
 	if (should >= 0)
@@ -491,7 +518,7 @@ static void no_init(enum style style)
 	pid_t pid;
 
 	silent_about = FUSE_INIT;
-	r = rogue_start(style, keep_silent);
+	r = start(style, keep_silent);
 	pid = rogue_client(op_stat_file);
 	usleep(200000);
 	rogue_dies(pid, 2);
