@@ -9,8 +9,7 @@ CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes -Wshadow
 UFLAGS  := -std=gnu11 $(WARN) -Iinclude -Iinclude/uapi -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC \
 	   -fvisibility=hidden -pthread -MMD -MP -DFERRY_VERSION='"$(FERRY_VERSION)"'
-override FERRY_KCFLAGS += -DFERRY_VERSION=\"$(FERRY_VERSION)\"
-KMAKE    = $(MAKE) -C $(KDIR) M=$(CURDIR) W=1 FERRY_KCFLAGS='$(FERRY_KCFLAGS)'
+KMAKE    = $(MAKE) -C $(KDIR) M=$(CURDIR) W=1
 B       := build
 
 DESTDIR ?=
@@ -30,7 +29,7 @@ include backends/backends.mk
 include userd/userd.mk
 include tools/tools.mk
 include tools/install.mk
--include selftests/selftests.mk
+include selftests/selftests.mk
 
 user: ## libferry, backends, ferryd, ferry: into build/
 
@@ -53,7 +52,7 @@ unload: ## take them out
 	@tools/modules unload
 
 style: ## sparse, W=1, clang-tidy, shellcheck, mandoc, the design's laws; silence means all is well
-	@KDIR='$(KDIR)' FERRY_KCFLAGS='$(FERRY_KCFLAGS)' tools/style
+	@KDIR='$(KDIR)' tools/style
 
 deps: ## install the Debian packages that are missing (tools/packages)
 	@tools/deps

@@ -232,6 +232,7 @@ static int open_ring(struct ferry_session *session)
 
 const struct ferry_loop_ops ferry_loop_poll = {
 	.name = "poll",
+	.create_flags = FERRY_CREATE_POLL,
 	.open = open_ring,
 	.run = run,
 	.pending = ferry_ring_pending,

@@ -10,8 +10,7 @@
 #include <linux/writeback.h>
 #include "compat/have.h"
 
-/* struct folio_batch: later kernels gave it a header of its own. */
-#if __has_include(<linux/folio_batch.h>)
+#ifdef HAVE_FOLIO_BATCH
 #include <linux/folio_batch.h>
 #else
 #include <linux/pagevec.h>

@@ -26,7 +26,7 @@ fi
 	for p in "$dir"/*.c; do
 		name=$(basename "$p" .c)
 		if asks "$@" <"$p"; then
-			echo "#define HAVE_$(echo "$name" | tr a-z A-Z)"
+			echo "#define HAVE_$(echo "$name" | tr '[:lower:]' '[:upper:]')"
 		fi
 	done
 } >"$tmp"

@@ -27,5 +27,4 @@ module_init(ferry_init);
 module_exit(ferry_exit);
 MODULE_DESCRIPTION("ferry: servers on either side of the user/kernel line");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.1.0");
-MODULE_ALIAS("devname:ferry");
+MODULE_VERSION(FERRY_VERSION);

@@ -101,24 +101,23 @@ static bool post(struct ferry_queue *q, struct ferry_slot *slot)
 	return false;
 }
 
-/* Give @slot to a server that waits at @q; under q->lock, which it drops if so. */
-static bool hand_over(struct ferry_queue *q, struct ferry_slot *slot)
+/*
+ * Give @slot to a server that waits at @q; under q->lock. Return: whom to wake, under
+ * rcu_read_lock() since before this call; NULL: nobody waits.
+ */
+static struct task_struct *hand_over(struct ferry_queue *q, struct ferry_slot *slot)
 {
 	struct ferry_idle *idle = list_first_entry_or_null(&q->idle, struct ferry_idle, node);
 	struct task_struct *task;
 
 	if (!idle)
-		return false;
+		return NULL;
 	list_del_init(&idle->node);
 	task = idle->task;
 	atomic_set(&slot->state, FERRY_FETCHED);
-	rcu_read_lock();
 	/* Pairs with the acquire in ferry_queue_fetch(). @idle is gone after this. */
 	smp_store_release(&idle->slot, slot);
-	spin_unlock(&q->lock);
-	ferry_wake(task);
-	rcu_read_unlock();
-	return true;
+	return task;
 }
 
 /* A server began to spin at @q just when @slot was queued there. */
@@ -148,6 +147,7 @@ int ferry_queue_push(struct ferry_slot *slot)
 {
 	struct ferry_queue *q = slot->queue;
 	struct ferry_chan *chan = q->chan;
+	struct task_struct *task;
 	u32 i;
 
 	spin_lock(&q->lock);
@@ -159,8 +159,15 @@ int ferry_queue_push(struct ferry_slot *slot)
 		spin_unlock(&q->lock);
 		return 0;
 	}
-	if (hand_over(q, slot))
+	rcu_read_lock();
+	task = hand_over(q, slot);
+	if (task) {
+		spin_unlock(&q->lock);
+		ferry_wake(task);
+		rcu_read_unlock();
 		return 0;
+	}
+	rcu_read_unlock();
 	atomic_set(&slot->state, FERRY_QUEUED);
 	list_add_tail(&slot->node_pending, &q->pending);
 	ferry_ring_tell_pending(q, ++q->nr_pending);

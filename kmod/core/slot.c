@@ -9,6 +9,9 @@
 #include "core/queue.h"
 #include "core/trace.h"
 
+/* How long a task on its way out waits for a server, in jiffies. */
+#define EXIT_WAIT	(5 * HZ)
+
 /* Room for what late() may want to see of a reply nobody waits for. */
 #define LATE_MAX	256
 
@@ -421,6 +424,9 @@ static bool spin_for_answer(struct ferry_slot *slot)
  */
 int ferry_slot_wait(struct ferry_slot *slot)
 {
+	/* A task that is exiting cannot be killed any more: it waits so long only. */
+	long left = unlikely(current->flags & PF_EXITING) ? EXIT_WAIT : MAX_SCHEDULE_TIMEOUT;
+
 	if (slot->spin) {
 		if (spin_for_answer(slot))
 			return 0;
@@ -444,7 +450,7 @@ int ferry_slot_wait(struct ferry_slot *slot)
 		set_current_state(TASK_KILLABLE);
 		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
 			break;
-		if (fatal_signal_pending(current)) {
+		if (fatal_signal_pending(current) || !left) {
 			__set_current_state(TASK_RUNNING);
 			if (leave(slot))
 				return -EINTR;
@@ -453,7 +459,7 @@ int ferry_slot_wait(struct ferry_slot *slot)
 			cpu_relax();
 			continue;
 		}
-		schedule();
+		left = schedule_timeout(left);
 	}
 	__set_current_state(TASK_RUNNING);
 	return 0;

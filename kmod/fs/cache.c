@@ -17,7 +17,7 @@
  * Which open file a WRITE goes through. Dirty pages hold none; a WRITE takes a
  * reference to any that is open for writing. There is one: write() has its own,
  * a mapping has its vma's, and the last one on the list writes back what is left
- * before it leaves (ferry_release).
+ * before it leaves, or stays (ferry_release).
  *
  * Memory. To clean a page needs a struct ferry_io, which is why there is a reserve
  * of them; it goes back when the server has answered. Reclaim itself never calls
@@ -26,8 +26,10 @@
  * an IO_FLUSHER (prctl), so that its own writes are not throttled by the pages
  * it is about to clean.
  *
- * Waiting. Whoever waits for the server through ferry_sync_range() can be killed. sync()
- * and the flusher wait as the VFS does; the requests end with the channel.
+ * Waiting. Whoever waits for the server through ferry_sync_range() can be killed. A
+ * process that closes files at its end cannot, so it waits for a bounded time, or
+ * not at all if it was killed. sync() and the flusher wait as the VFS does; the
+ * requests end with the channel.
  */
 #include <linux/bvec.h>
 #include <linux/capability.h>
@@ -36,6 +38,7 @@
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 #include <linux/writeback.h>
 #include "compat/pagecache.h"
 #include "fs/fs.h"
@@ -380,6 +383,7 @@ static void write_send(struct ferry_io *io);
 static void write_end(struct ferry_args *args, int err)
 {
 	struct ferry_io *io = container_of(args, struct ferry_io, args);
+	struct inode *inode = io->mapping->host;
 	u32 n = io->written.size;
 	unsigned int i;
 
@@ -395,7 +399,9 @@ static void write_end(struct ferry_args *args, int err)
 		err = -EIO;
 	}
 	mapping_set_error(io->mapping, err);
-	ferry_attr_stale(io->mapping->host, STATX_BLOCKS);
+	ferry_attr_stale(inode, STATX_BLOCKS);
+	if (atomic_dec_and_test(&ferry_inode_of(inode)->writing))
+		wake_up_var(&ferry_inode_of(inode)->writing);
 	/* With the last folio the inode may go. */
 	for (i = 0; i < io->nr; i++)
 		folio_end_writeback(io_folio(io, i));
@@ -424,6 +430,7 @@ static void write_send(struct ferry_io *io)
 static void write_first(struct ferry_io *io)
 {
 	iov_iter_bvec(&io->iter, ITER_SOURCE, io->bvec, io->nr, io->len);
+	atomic_inc(&ferry_inode_of(io->mapping->host)->writing);
 	write_send(io);
 }
 
@@ -487,6 +494,19 @@ static int ferry_writepages(struct address_space *mapping, struct writeback_cont
 	return err;
 }
 
+/* Write what is dirty and not under write-back; no waiting. */
+static int start_range(struct address_space *mapping, loff_t start, loff_t end)
+{
+	struct writeback_control wbc = {
+		.sync_mode = WB_SYNC_NONE,
+		.nr_to_write = LONG_MAX,
+		.range_start = start,
+		.range_end = end,
+	};
+
+	return ferry_writepages(mapping, &wbc);
+}
+
 static int wait_range(struct address_space *mapping, pgoff_t index, pgoff_t last)
 {
 	struct folio_batch batch;
@@ -521,21 +541,28 @@ int ferry_sync_range(struct address_space *mapping, loff_t start, loff_t end)
 	int round, err = 0;
 
 	for (round = 0; !err && round < 2; round++) {
-		struct writeback_control wbc = {
-			.sync_mode = WB_SYNC_NONE,
-			.nr_to_write = LONG_MAX,
-			.range_start = start,
-			.range_end = end,
-		};
-
 		if (mapping_tagged(mapping, PAGECACHE_TAG_DIRTY))
-			err = ferry_writepages(mapping, &wbc);
+			err = start_range(mapping, start, end);
 		else if (!mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK))
 			break;
 		if (!err)
 			err = wait_range(mapping, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
 	}
 	return err;
+}
+
+/**
+ * ferry_sync_exiting() - write back on behalf of a process at its end
+ * @inode: of the file
+ * @timeout: jiffies to wait for the server at most
+ */
+void ferry_sync_exiting(struct inode *inode, unsigned long timeout)
+{
+	atomic_t *writing = &ferry_inode_of(inode)->writing;
+
+	start_range(inode->i_mapping, 0, LLONG_MAX);
+	if (timeout)
+		wait_var_event_timeout(writing, !atomic_read(writing), timeout);
 }
 
 /* Truncation: see fs.h, and the top of this file */

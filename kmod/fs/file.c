@@ -9,12 +9,16 @@
 #include <linux/fs.h>
 #include <linux/falloc.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
 #include <linux/writeback.h>
 #include "compat/pagecache.h"
 #include "fs/fs.h"
+
+/* What the end of a process may take because of a server that does not answer. */
+#define EXIT_WAIT	(2 * HZ)
 
 struct ferry_file *ferry_file_alloc(struct ferry_mount *m)
 {
@@ -33,9 +37,18 @@ void ferry_file_get(struct ferry_file *ff)
 	refcount_inc(&ff->ref);
 }
 
+static bool *no_release(const struct ferry_file *ff)
+{
+	return ff->isdir ? &ff->mount->no_releasedir : &ff->mount->no_release;
+}
+
 static void release_end(struct ferry_args *args, int err)
 {
-	kfree(container_of(args, struct ferry_file, release));
+	struct ferry_file *ff = container_of(args, struct ferry_file, release);
+
+	if (err == -ENOSYS)
+		*no_release(ff) = true;
+	kfree(ff);
 }
 
 void ferry_file_put(struct ferry_file *ff)
@@ -44,7 +57,7 @@ void ferry_file_put(struct ferry_file *ff)
 
 	if (!refcount_dec_and_test(&ff->ref))
 		return;
-	if (!ff->opened) {
+	if (!ff->opened || *no_release(ff)) {
 		kfree(ff);
 		return;
 	}
@@ -73,6 +86,16 @@ struct ferry_file *ferry_file_for_write(struct inode *inode)
 		ferry_file_get(ff);
 	spin_unlock(&fi->lock);
 	return ff;
+}
+
+void ferry_file_put_left(struct inode *inode)
+{
+	struct ferry_file *ff, *next;
+
+	list_for_each_entry_safe(ff, next, &ferry_inode_of(inode)->write_files, write_node) {
+		list_del_init(&ff->write_node);
+		ferry_file_put(ff);
+	}
 }
 
 static int ask_open(struct ferry_file *ff)
@@ -169,6 +192,17 @@ static int ferry_open(struct inode *inode, struct file *file)
 	return err ?: ferry_file_open(inode, file, false);
 }
 
+/* A process that closes its files at its end has no signals any more: it cannot be killed. */
+static bool exiting(void)
+{
+	return current->flags & PF_EXITING;
+}
+
+static bool was_killed(void)
+{
+	return READ_ONCE(current->signal->group_exit_code) & 0x7f;
+}
+
 /*
  * Write back what is dirty, times included. Page errors are not looked at: that is
  * the business of whoever may report them.
@@ -181,6 +215,10 @@ static int write_out(struct inode *inode)
 	    !mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY) &&
 	    !mapping_tagged(inode->i_mapping, PAGECACHE_TAG_WRITEBACK))
 		return 0;
+	if (exiting()) {
+		ferry_sync_exiting(inode, was_killed() ? 0 : EXIT_WAIT);
+		return 0;
+	}
 	err = ferry_sync_range(inode->i_mapping, 0, LLONG_MAX);
 	/* No pages are left, so this waits for SETATTR alone, killably. */
 	return err ?: write_inode_now(inode, 1);
@@ -188,21 +226,67 @@ static int write_out(struct inode *inode)
 
 /*
  * Pages may have been dirtied through a mapping since the last flush, and write-back
- * needs a file: it takes references to this one while it is still on the list.
+ * needs a file: it takes references to this one while it is still on the list. Where
+ * it could not wait to see all of them clean, the last file stays on the list, with the
+ * struct file's reference, until the inode goes.
  */
 static int ferry_release(struct inode *inode, struct file *file)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
 	struct ferry_file *ff = file->private_data;
+	bool stays = false;
 
 	if (file->f_mode & FMODE_WRITE) {
 		write_out(inode);
 		spin_lock(&fi->lock);
-		list_del_init(&ff->write_node);
+		stays = mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY) &&
+			list_is_singular(&fi->write_files);
+		if (!stays)
+			list_del_init(&ff->write_node);
 		spin_unlock(&fi->lock);
 	}
-	ferry_file_put(ff);
+	if (!stays)
+		ferry_file_put(ff);
 	return 0;
+}
+
+static int flush_result(struct ferry_mount *m, int err)
+{
+	if (err != -ENOSYS)
+		return err;
+	m->no_flush = true;
+	return 0;
+}
+
+struct flush {
+	struct ferry_args	args;
+	struct fuse_flush_in	in;
+	struct ferry_file	*file;
+};
+
+static void flush_end(struct ferry_args *args, int err)
+{
+	struct flush *f = container_of(args, struct flush, args);
+
+	flush_result(f->file->mount, err);
+	ferry_file_put(f->file);
+	kfree(f);
+}
+
+/* FLUSH that nobody waits for; RELEASE comes behind it. */
+static void flush_submit(struct ferry_file *ff)
+{
+	struct flush *f = kzalloc(sizeof(*f), GFP_KERNEL);
+
+	if (!f)
+		return;
+	ferry_file_get(ff);
+	f->file = ff;
+	f->in.fh = ff->fh;
+	ferry_args_init(&f->args, FUSE_FLUSH, ff->node);
+	ferry_args_in(&f->args, &f->in, sizeof(f->in));
+	f->args.end = flush_end;
+	ferry_submit(ff->mount->chan, &f->args);
 }
 
 static int ferry_flush(struct file *file, fl_owner_t id)
@@ -212,7 +296,7 @@ static int ferry_flush(struct file *file, fl_owner_t id)
 	struct ferry_mount *m = ff->mount;
 	struct fuse_flush_in in = { .fh = ff->fh };
 	struct ferry_args args;
-	int err = 0;
+	int err;
 
 	if (ferry_is_bad(inode))
 		return -EIO;
@@ -226,14 +310,13 @@ static int ferry_flush(struct file *file, fl_owner_t id)
 	}
 	if (m->no_flush || !ff->opened || (ff->open_flags & FOPEN_NOFLUSH))
 		return 0;
+	if (exiting()) {
+		flush_submit(ff);
+		return 0;
+	}
 	ferry_args_init(&args, FUSE_FLUSH, ff->node);
 	ferry_args_in(&args, &in, sizeof(in));
-	err = ferry_call(m->chan, &args);
-	if (err == -ENOSYS) {
-		m->no_flush = true;
-		err = 0;
-	}
-	return err;
+	return flush_result(m, ferry_call(m->chan, &args));
 }
 
 static int ferry_fsync(struct file *file, loff_t start, loff_t end, int datasync)

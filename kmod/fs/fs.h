@@ -279,7 +279,7 @@ void ferry_forget_send(struct ferry_mount *m, u64 node, u64 nlookup);
 /*
  * Take over attributes that were asked for when ->attr_version was @version (from
  * ferry_attr_version()). If something changed since from this side they say nothing
- * about size and times and are not remembered. -EIO: nonsense (type differs, size
+ * about size and links and are not remembered. -EIO: nonsense (type differs, size
  * above S64_MAX).
  */
 int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
@@ -309,7 +309,8 @@ bool ferry_may_enter(const struct ferry_mount *m);	/* allow_other rule */
 u64 ferry_valid_until(u64 sec, u32 nsec);		/* clamp to jiffies64 */
 
 /* What is no longer known of a directory in which a name came or went. */
-#define FERRY_DIR_CHANGED	(STATX_MTIME | STATX_CTIME | STATX_NLINK | STATX_SIZE | STATX_BLOCKS)
+#define FERRY_DIR_CHANGED	(STATX_MTIME | STATX_CTIME | STATX_NLINK | STATX_SIZE | \
+				 STATX_BLOCKS)
 
 /* dir.c */
 extern const struct dentry_operations ferry_dentry_operations;

@@ -50,6 +50,7 @@ struct inode *ferry_inode_alloc(struct super_block *sb)
 	fi->attr_version = 0;
 	fi->attr_changed = 0;
 	INIT_LIST_HEAD(&fi->write_files);
+	atomic_set(&fi->writing, 0);
 	return &fi->inode;
 }
 
@@ -83,6 +84,7 @@ void ferry_inode_evict(struct inode *inode)
 
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
+	ferry_file_put_left(inode);
 
 	/* At umount the server forgets all by itself. */
 	if (!fi->nlookup || !(inode->i_sb->s_flags & SB_ACTIVE))

@@ -28,7 +28,6 @@
 /* fc->fs_private while a mount is being set up; it owns @file. */
 struct mount_ctx {
 	struct file	*file;
-	unsigned int	fd;
 	bool		has_root_mode;
 	bool		has_user_id;
 	bool		has_group_id;
@@ -80,11 +79,15 @@ static int parse_seconds(const char *s, unsigned long *jiffies_out)
 	return 0;
 }
 
-static int parse_fd(struct fs_context *fc, struct mount_ctx *ctx, struct fs_parameter *param,
-		    unsigned int fd)
+static int parse_fd(struct fs_context *fc, struct fs_parameter *param, unsigned int fd)
 {
+	struct ferry_mount *m = fc->s_fs_info;
+	struct mount_ctx *ctx = fc->fs_private;
 	struct file *file;
 
+	m->fd = fd;
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE)
+		return 0;
 	if (param->type == fs_value_is_file)
 		file = get_file(param->file);
 	else
@@ -94,21 +97,15 @@ static int parse_fd(struct fs_context *fc, struct mount_ctx *ctx, struct fs_para
 	if (ctx->file)
 		fput(ctx->file);
 	ctx->file = file;
-	ctx->fd = fd;
 	return 0;
 }
 
-static int ferry_parse_param(struct fs_context *fc, struct fs_parameter *param)
+static int parse_option(struct fs_context *fc, struct fs_parameter *param)
 {
 	struct ferry_mount *m = fc->s_fs_info;
 	struct mount_ctx *ctx = fc->fs_private;
 	struct fs_parse_result res;
 	int opt;
-
-	/* mount(8) gives a remount all that it reads in mountinfo. */
-	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE)
-		return fc->oldapi ? 0 : invalf(fc, "ferry: %s cannot be changed while mounted",
-					       param->key);
 
 	opt = fs_parse(fc, ferry_fs_params, param, &res);
 	if (opt < 0)
@@ -116,7 +113,7 @@ static int ferry_parse_param(struct fs_context *fc, struct fs_parameter *param)
 
 	switch (opt) {
 	case OPT_FD:
-		return parse_fd(fc, ctx, param, res.uint_32);
+		return parse_fd(fc, param, res.uint_32);
 	case OPT_ROOTMODE:
 		if (!S_ISDIR(res.uint_32) || res.uint_32 & ~(S_IFMT | 07777))
 			return invalf(fc, "ferry: rootmode=%o is not a directory's mode (040000)",
@@ -162,6 +159,32 @@ static int ferry_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	}
 }
 
+static bool same_options(const struct ferry_mount *a, const struct ferry_mount *b)
+{
+	return a->fd == b->fd && a->root_mode == b->root_mode &&
+	       uid_eq(a->user_id, b->user_id) && gid_eq(a->group_id, b->group_id) &&
+	       a->default_permissions == b->default_permissions &&
+	       a->allow_other == b->allow_other && a->max_read == b->max_read &&
+	       a->has_attr_timeout == b->has_attr_timeout &&
+	       a->attr_timeout == b->attr_timeout &&
+	       a->has_entry_timeout == b->has_entry_timeout &&
+	       a->entry_timeout == b->entry_timeout;
+}
+
+/*
+ * mount(8) gives a remount all that it reads in mountinfo. That is parsed into a copy of
+ * the mount, and nothing may come out different.
+ */
+static int ferry_parse_param(struct fs_context *fc, struct fs_parameter *param)
+{
+	int err = parse_option(fc, param);
+
+	if (!err && fc->purpose == FS_CONTEXT_FOR_RECONFIGURE &&
+	    !same_options(fc->s_fs_info, fc->root->d_sb->s_fs_info))
+		return invalf(fc, "ferry: %s cannot be changed while mounted", param->key);
+	return err;
+}
+
 static struct ferry_chan *chan_of_fd(struct fs_context *fc, struct mount_ctx *ctx)
 {
 	struct ferry_chan *chan;
@@ -172,8 +195,8 @@ static struct ferry_chan *chan_of_fd(struct fs_context *fc, struct mount_ctx *ct
 	}
 	chan = ferry_chan_of_file(ctx->file, FERRY_CLASS_FS);
 	if (IS_ERR(chan))
-		errorf(fc, "ferry: fd=%u is not /dev/ferry, or not of a filesystem server",
-		       ctx->fd);
+		errorf(fc, "ferry: fd=%d is not /dev/ferry, or not of a filesystem server",
+		       ((struct ferry_mount *)fc->s_fs_info)->fd);
 	return chan;
 }
 
@@ -548,7 +571,6 @@ static int ferry_get_tree(struct fs_context *fc)
 	struct ferry_chan *chan;
 
 	m->user_ns = fc->user_ns;
-	m->fd = ctx->file ? ctx->fd : -1;
 	chan = ctx->file ? chan_of_fd(fc, ctx) : chan_of_source(fc);
 	if (IS_ERR(chan))
 		return PTR_ERR(chan);
@@ -593,9 +615,6 @@ static int ferry_init_fs_context(struct fs_context *fc)
 	struct ferry_mount *m;
 
 	fc->ops = &ferry_context_ops;
-	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE)
-		return 0;
-
 	m = kzalloc(sizeof(*m), GFP_KERNEL);
 	fc->fs_private = kzalloc(sizeof(struct mount_ctx), GFP_KERNEL);
 	if (!m || !fc->fs_private) {
@@ -604,12 +623,18 @@ static int ferry_init_fs_context(struct fs_context *fc)
 		fc->fs_private = NULL;
 		return -ENOMEM;
 	}
+	fc->s_fs_info = m;
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
+		*m = *(struct ferry_mount *)fc->root->d_sb->s_fs_info;
+		m->chan = NULL;
+		return 0;
+	}
+	m->fd = -1;
 	m->root_mode = S_IFDIR;
 	m->user_id = current_fsuid();
 	m->group_id = current_fsgid();
 	m->max_read = IO_MAX;
 	m->max_write = IO_MIN;
-	fc->s_fs_info = m;
 	return 0;
 }
 

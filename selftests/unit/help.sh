@@ -19,7 +19,7 @@ of_man() {
 	awk -v want="${2-}" '
 		/^\.S[sh] / { inside = !want || $0 == ".Ss " want }
 		inside && /^\.It Fl/ {
-			for (i = 3; i <= NF && $i != "Ar" && $i != "Cm" && $i != "Ns"; i++)
+			for (i = 3; i <= NF && $i != "Ar" && $i != "Cm" && $i != "Op" && $i != "Ns"; i++)
 				if ($i != "," && $i != "Fl")
 					print "-" $i
 		}' "$man/$1" | sort -u

@@ -126,6 +126,8 @@ static void ferryd(void)
 	check_ferryd("placement=user,noatime,attr_timeout=0,depth=8,queues=2,wait=rw",
 		     "wait=rw,queues=2,depth=8,allow_other,default_permissions,noatime,attr_timeout=0");
 	check_ferryd("no_allow_other,no_default_permissions,nofail", "");
+	check_ferryd("wait=poll,spin_us=50",
+		     "wait=poll,spin_us=50,allow_other,default_permissions");
 	check_ferryd("no_allow_other,wait=sync", "wait=sync,default_permissions");
 	check_ferryd("allow_other,default_permissions", "allow_other,default_permissions");
 }
@@ -135,8 +137,9 @@ static void refused(void)
 	check_refused("placement=moon", "placement must be user or kernel");
 	check_refused("placement", "placement must be user or kernel");
 	check_refused("placement=kernelx", "placement must be user or kernel");
-	check_refused("wait=poll", "wait must be sync or rw");
-	check_refused("wait", "wait must be sync or rw");
+	check_refused("wait=polling", "wait must be sync, poll or rw");
+	check_refused("wait", "wait must be sync, poll or rw");
+	check_refused("spin_us=0", "spin_us needs a number from 1 to 1000000");
 	check_refused("queues=0", "queues needs a number from 1 to 256");
 	check_refused("queues=257", "queues needs a number from 1 to 256");
 	check_refused("queues=99999999999999999999999", "queues needs a number from 1 to 256");

@@ -25,7 +25,7 @@
  * @systems: bit mask, by index in bench_systems
  * @cases: bit mask, by index in bench_cases
  * @runs: repetitions, not counting the warm-up
- * @cpu: where client and server of the small operations are pinned
+ * @cpu: where client and server of the BENCH_PINNED cases are
  * @base: our directory on tmpfs; everything is below it
  */
 struct bench_opts {
@@ -98,11 +98,12 @@ struct bench_run {
 	struct bench_shared *shared;
 };
 
-#define BENCH_SMALL	(1U << 0)	/* a small operation: pinned to one CPU; runs with --icount */
+#define BENCH_SMALL	(1U << 0)	/* a small operation: runs with --icount */
 #define BENCH_HEAVY	(1U << 1)	/* takes seconds: about half of the repetitions */
 #define BENCH_RATE	(1U << 2)	/* more is better */
 #define BENCH_DIRECT	(1U << 3)	/* O_DIRECT, which tmpfs does not know */
 #define BENCH_HOST	(1U << 4)	/* about the machine: no filesystem */
+#define BENCH_PINNED	(1U << 5)	/* client and server on one CPU: they take turns anyway */
 
 /**
  * struct bench_case - a workload

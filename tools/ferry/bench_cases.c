@@ -14,7 +14,7 @@ const struct bench_case bench_cases[] = {
 		.name = "pipe",
 		.what = "round trip between two processes, for comparison",
 		.unit = "us",
-		.flags = BENCH_SMALL | BENCH_HOST,
+		.flags = BENCH_SMALL | BENCH_PINNED | BENCH_HOST,
 		.measure = bench_measure_pipe,
 	}, {
 		.name = "stat",
@@ -22,7 +22,7 @@ const struct bench_case bench_cases[] = {
 		.unit = "us",
 		.backend = "null",
 		.options = UNCACHED,
-		.flags = BENCH_SMALL,
+		.flags = BENCH_SMALL | BENCH_PINNED,
 		.measure = bench_measure_stat,
 	}, {
 		.name = "fstat",
@@ -30,7 +30,7 @@ const struct bench_case bench_cases[] = {
 		.unit = "us",
 		.backend = "null",
 		.options = UNCACHED,
-		.flags = BENCH_SMALL,
+		.flags = BENCH_SMALL | BENCH_PINNED,
 		.measure = bench_measure_fstat,
 	}, {
 		.name = "create-unlink",
@@ -38,7 +38,7 @@ const struct bench_case bench_cases[] = {
 		.unit = "us",
 		.backend = "memfs",
 		.options = CACHED,
-		.flags = BENCH_SMALL,
+		.flags = BENCH_SMALL | BENCH_PINNED,
 		.measure = bench_measure_create,
 	}, {
 		.name = "read-4k",
@@ -47,7 +47,7 @@ const struct bench_case bench_cases[] = {
 		.backend = "null",
 		.options = UNCACHED,
 		.fio = "rw=read\n" FIO_4K,
-		.flags = BENCH_SMALL | BENCH_DIRECT,
+		.flags = BENCH_SMALL | BENCH_PINNED | BENCH_DIRECT,
 		.measure = bench_measure_read,
 	}, {
 		.name = "write-4k",
@@ -56,7 +56,7 @@ const struct bench_case bench_cases[] = {
 		.backend = "null",
 		.options = UNCACHED,
 		.fio = "rw=write\noverwrite=1\n" FIO_4K,
-		.flags = BENCH_SMALL | BENCH_DIRECT,
+		.flags = BENCH_SMALL | BENCH_PINNED | BENCH_DIRECT,
 		.measure = bench_measure_write,
 	}, {
 		.name = "seq-write",
@@ -89,6 +89,7 @@ const struct bench_case bench_cases[] = {
 		.unit = "us",
 		.backend = "memfs",
 		.options = CACHED,
+		.flags = BENCH_PINNED,
 		.prepare = bench_prepare_readdir,
 		.measure = bench_measure_readdir,
 	}, {
@@ -97,7 +98,7 @@ const struct bench_case bench_cases[] = {
 		.unit = "us",
 		.backend = "memfs",
 		.options = CACHED,
-		.flags = BENCH_HEAVY,
+		.flags = BENCH_HEAVY | BENCH_PINNED,
 		.ready = bench_ready_untar,
 		.measure = bench_measure_untar,
 	}, {
@@ -106,7 +107,7 @@ const struct bench_case bench_cases[] = {
 		.unit = "us",
 		.backend = "memfs",
 		.options = CACHED,
-		.flags = BENCH_HEAVY,
+		.flags = BENCH_HEAVY | BENCH_PINNED,
 		.ready = bench_ready_compile,
 		.prepare = bench_prepare_compile,
 		.measure = bench_measure_compile,

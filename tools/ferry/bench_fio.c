@@ -22,9 +22,9 @@ static int write_jobs(const struct bench_opts *opts, const struct bench_case *cs
 	if (!file)
 		return -errno;
 	fprintf(file, "[global]\nthread=1\nstonewall\nfallocate=none\nclocksource=clock_gettime\n");
-	if (cs->flags & BENCH_SMALL)
+	if (cs->flags & BENCH_PINNED)
 		fprintf(file, "cpus_allowed=%d\n", opts->cpu);
-	else
+	if (cs->flags & BENCH_RATE)
 		fprintf(file, "size=%um\n", opts->quick ? 32 : 64);
 	fputs(cs->fio, file);
 	for (unsigned int round = 0; round <= runs; round++)

@@ -94,7 +94,7 @@ void bench_print(const struct bench_opts *opts, const struct bench_results *res)
 	printf("Linux %s. Times as multiples of FUSE's and of the kernel placement's (below 1: faster).\n",
 	       uts.release);
 	if (!opts->icount)
-		printf("Small operations (up to write-4k): client and server are both on CPU %d.\n",
+		printf("Client and server are both on CPU %d, but for seq-* and mmap-read.\n",
 		       opts->cpu);
 	printf("\n  %-16s%13s%13s%13s%7s%11s%11s\n", "", "median", "p10", "p90", "n", "to FUSE",
 	       "to kernel");

@@ -44,7 +44,7 @@ static int step_child(void *arg)
 {
 	struct step *step = arg;
 
-	if (step->cs->flags & BENCH_SMALL)
+	if (step->cs->flags & BENCH_PINNED)
 		bench_pin(getpid(), step->run.opts->cpu);
 	return step->fn(&step->run);
 }

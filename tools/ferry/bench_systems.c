@@ -16,6 +16,7 @@
 
 const struct bench_system bench_systems[] = {
 	{ "ferry-sync", "ferry user sync", "ferry", "user", "sync" },
+	{ "ferry-poll", "ferry user poll", "ferry", "user", "poll" },
 	{ "ferry-rw", "ferry user rw", "ferry", "user", "rw" },
 	{ "ferry-kernel", "ferry kernel", "ferry", "kernel", "" },
 	{ "fuse", "FUSE", "fuse", "", "" },
@@ -198,7 +199,7 @@ int bench_mount(const struct bench_opts *opts, struct bench_mount *m,
 	else
 		err = mount_ferry(opts, m, cs);
 	m->daemon = new_child(before, nr);
-	if (m->daemon && (cs->flags & BENCH_SMALL))
+	if (m->daemon && (cs->flags & BENCH_PINNED))
 		bench_pin(m->daemon, opts->cpu);
 	return err;
 }

@@ -10,7 +10,7 @@
 #include <libmount.h>
 #include <linux/ferry.h>
 
-static const char *const wait_styles[] = { "sync", "poll", "rw" };
+const char *const options_wait_styles[] = { "sync", "poll", "rw", NULL };
 
 static const char *const fs_options[] = {
 	"default_permissions", "allow_other", "max_read", "attr_timeout", "entry_timeout",
@@ -85,11 +85,11 @@ static int parse_wait(struct options *opts, const struct option_text *opt, char 
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(wait_styles) / sizeof(wait_styles[0]); i++) {
-		if (!value_is(opt, wait_styles[i]))
+	for (i = 0; options_wait_styles[i]; i++) {
+		if (!value_is(opt, options_wait_styles[i]))
 			continue;
 		free(opts->wait);
-		opts->wait = strdup(wait_styles[i]);
+		opts->wait = strdup(options_wait_styles[i]);
 		return opts->wait ? 0 : -ENOMEM;
 	}
 	snprintf(err, size, "option wait must be sync, poll or rw");

@@ -32,6 +32,9 @@ struct options {
 	char *fs;
 };
 
+/* What wait= may be; ends with NULL. */
+extern const char *const options_wait_styles[];
+
 /**
  * options_parse() - take an option string apart
  * @opts: zeroed memory; options_free() it, also after an error

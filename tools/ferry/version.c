@@ -2,6 +2,7 @@
 /* ferry version: what is installed and what is running. */
 #include "ferry.h"
 #include "modules.h"
+#include "options.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -49,7 +50,6 @@ static struct json_object *words_array(const char *const *words)
 static struct json_object *features(void)
 {
 	static const char *const placements[] = { "user", "kernel", NULL };
-	static const char *const styles[] = { "sync", "rw", NULL };
 	static const char *const classes[] = { "fs", NULL };
 	struct json_object *o = json_object_new_object();
 	struct backends loaded = { 0 }, installed = { 0 };
@@ -58,7 +58,7 @@ static struct json_object *features(void)
 	backends_installed(&installed);
 	json_object_object_add(o, "classes", words_array(classes));
 	json_object_object_add(o, "placements", words_array(placements));
-	json_object_object_add(o, "wait_styles", words_array(styles));
+	json_object_object_add(o, "wait_styles", words_array(options_wait_styles));
 	json_object_object_add(o, "kernel_backends_loaded", names_array(&loaded));
 	json_object_object_add(o, "kernel_backends_installed", names_array(&installed));
 	backends_free(&loaded);
@@ -113,7 +113,7 @@ static void print_module(struct json_object *module)
 	if (version && strcmp(version, FERRY_VERSION))
 		printf("         not this command's version: make unload load, or install both anew\n");
 	if (loaded && installed && strcmp(loaded, installed))
-		printf("         not the installed one: modprobe -r ferryfs ferry; modprobe ferryfs\n");
+		printf("         not the installed one: make unload, then modprobe ferryfs\n");
 }
 
 static void print_features(struct json_object *o)

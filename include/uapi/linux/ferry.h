@@ -150,6 +150,7 @@ struct ferry_geometry {
 
 /* struct ferry_setup.flags for CREATE */
 #define FERRY_CREATE_RW		(1U << 0)	/* served by read() and write() */
+#define FERRY_CREATE_POLL	(1U << 1)	/* its servers spin before they sleep; for lists */
 
 /**
  * struct ferry_setup - argument of FERRY_IOC_CREATE and FERRY_IOC_ATTACH
