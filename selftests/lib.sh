@@ -49,12 +49,15 @@ claim() {
 	esac
 }
 
-# points_of NAME COMMAND...: takes over the points of a program that writes TAP
+# points_of NAME COMMAND...: takes over the points of a program that writes TAP. What it
+# says beside them belongs to the next one, and is shown if that fails.
 points_of() {
-	local name=$1 line status plan='' points=$point bad=$failed began=$SECONDS
+	local name=$1 line status plan='' points=$point bad=$failed began=$SECONDS said=''
 	shift
 	while IFS= read -r line; do
 		case $line in
+		"ok "* | "TAP version"*) [ -n "${FERRY_TEST_TIMES:-}" ] || said= ;;&
+		"ok "* | "not ok "* | "Bail out!"*) printf '%s' "$said"; said= ;;&
 		"not ok "*) not_ok "$name: ${line#not ok * - }" ;;
 		"ok "*" # SKIP"*) line=${line#ok * - }; skip "$name: ${line%% # SKIP*}" "${line##*# SKIP }" ;;
 		"ok "*) ok "$name: ${line#ok * - }" ;;
@@ -62,13 +65,14 @@ points_of() {
 		"Bail out!"*) not_ok "$name: $line" ;;
 		"status "*) status=${line#status } ;;
 		"TAP version"*) ;;
-		"#"*) echo "$line" ;;
-		*) echo "# $line" ;;
+		"#"*) said+=$line$'\n' ;;
+		*) said+="# $line"$'\n' ;;
 		esac
 	done < <("$@" 2>&1; echo "status $?")
 	[ -z "${FERRY_TEST_TIMES:-}" ] || say "$name: $((SECONDS - began)) s"
 	points=$((point - points))
 	bad=$((failed - bad))
+	if [ "$status" != 0 ] || [ -n "${FERRY_TEST_TIMES:-}" ]; then printf '%s' "$said"; fi
 	if [ "$status" = 4 ] && [ $points = 0 ]; then
 		skip "$name" "it says so"
 	elif [ "$status" != 0 ] && [ $bad = 0 ]; then

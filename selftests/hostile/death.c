@@ -13,37 +13,9 @@
 /* The opcode that is never answered. */
 static uint32_t silent_about;
 
-/* How many requests the server has let lie; shared with the server, and made before it. */
-static volatile int *ignored;
-
-static struct rogue start(enum style style, lie_fn lie)
-{
-	if (!ignored) {
-		ignored = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		CHECK(ignored != MAP_FAILED);
-	}
-	*ignored = 0;
-	return rogue_start(style, lie);
-}
-
 static bool keep_silent(struct rogue *r, const struct request *req)
 {
-	if (req->head.opcode != silent_about)
-		return false;
-	(*ignored)++;
-	return true;
-}
-
-/* Until the server has @nr requests that it does not answer. */
-static void await_ignored(int nr, const char *what)
-{
-	double end = now() + 20;
-
-	while (*ignored < nr) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "%s: no request came", what);
-		usleep(10000);
-	}
+	return req->head.opcode == silent_about;
 }
 
 static int op_write_file(void)
@@ -101,12 +73,12 @@ static const struct wait {
 };
 
 /* A client that waits for the answer that does not come. */
-static pid_t waiting_client(const struct wait *w)
+static pid_t waiting_client(const struct rogue *r, const struct wait *w)
 {
 	pid_t pid = rogue_client(w->op);
 	int status;
 
-	await_ignored(1, w->what);
+	rogue_await(r, 1);
 	usleep(50000);
 	if (waitpid(pid, &status, WNOHANG) == pid)
 		claim_fail(__FILE__, __LINE__, "%s did not wait: status %#x", w->what, status);
@@ -137,8 +109,8 @@ static void killable(enum style style)
 		pid_t pid;
 
 		silent_about = waits[i].opcode;
-		r = start(style, keep_silent);
-		pid = waiting_client(&waits[i]);
+		r = rogue_start(style, keep_silent);
+		pid = waiting_client(&r, &waits[i]);
 		DO(kill(pid, SIGKILL));
 		status_of(pid, 2, waits[i].what);
 		rogue_kill(&r);
@@ -157,8 +129,8 @@ static void server_dies(enum style style)
 		pid_t pid;
 
 		silent_about = waits[i].opcode;
-		r = start(style, keep_silent);
-		pid = waiting_client(&waits[i]);
+		r = rogue_start(style, keep_silent);
+		pid = waiting_client(&r, &waits[i]);
 		rogue_kill(&r);
 		status = status_of(pid, 2, waits[i].what);
 		if (waits[i].op == op_map_file) {
@@ -240,7 +212,7 @@ static void exits(enum style style)
 	size_t i;
 
 	for (i = 0; i < COUNT(lies); i++) {
-		struct rogue r = start(style, lies[i]);
+		struct rogue r = rogue_start(style, lies[i]);
 
 		CHECK_EQ(rogue_try(op_stat_file, 5), ENOTCONN);
 		CHECK_EQ(rogue_try(op_stat_file, 5), ENOTCONN);
@@ -255,8 +227,9 @@ static bool answer_late(struct rogue *r, const struct request *req)
 
 	if (req->head.opcode != FUSE_LOOKUP || strcmp(req->arg, "file"))
 		return false;
-	/* Until the client was killed, and a moment. */
-	usleep(700000);
+	/* Here the client is killed; see late_answer(). */
+	(*r->told)++;
+	usleep(500000);
 	rogue_be_honest(r, req);
 	err = rogue_answer(r, req, &(struct answer){ .error = -EIO });
 	CHECK(err == ENOENT || err == ENODEV);
@@ -265,15 +238,15 @@ static bool answer_late(struct rogue *r, const struct request *req)
 
 static void late_answer(enum style style)
 {
-	struct rogue r = start(style, answer_late);
+	struct rogue r = rogue_start(style, answer_late);
 	int i;
 
 	for (i = 0; i < 3; i++) {
 		pid_t pid = rogue_client(op_stat_file);
 
-		usleep(200000);
+		rogue_await(&r, 2 * i + 1);
 		rogue_dies(pid, 2);
-		usleep(700000);
+		rogue_await(&r, 2 * i + 2);
 		CHECK_EQ(rogue_try(op_readlink, 5), 0);
 	}
 	rogue_end(&r);
@@ -289,7 +262,6 @@ static bool hoard(struct rogue *r, const struct request *req)
 	if (req->head.opcode == FUSE_LOOKUP && !strncmp(req->arg, "hoard-", 6)) {
 		CHECK(nr_kept < COUNT(kept));
 		kept[nr_kept++] = *req;
-		(*ignored)++;
 		return true;
 	}
 	if (req->head.opcode == FUSE_READLINK) {
@@ -319,11 +291,11 @@ static int op_stat_hoarded(void)
 
 static void others_are_served(enum style style)
 {
-	struct rogue r = start(style, hoard);
+	struct rogue r = rogue_start(style, hoard);
 	pid_t pid = rogue_client(op_stat_hoarded);
 	int status;
 
-	await_ignored(1, "stat");
+	rogue_await(&r, 1);
 	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
 	CHECK_EQ(rogue_try(op_statfs, 5), 0);
 	CHECK_EQ(rogue_try(op_readlink, 5), 0);
@@ -335,7 +307,7 @@ IN_BOTH_STYLES(others_are_served)
 
 static void slots_come_back(enum style style)
 {
-	struct rogue r = start(style, hoard);
+	struct rogue r = rogue_start(style, hoard);
 	pid_t pids[6];
 	unsigned int round, i;
 
@@ -343,7 +315,7 @@ static void slots_come_back(enum style style)
 	for (round = 0; round < 3; round++) {
 		for (i = 0; i < COUNT(pids); i++, hoarded++)
 			pids[i] = rogue_client(op_stat_hoarded);
-		await_ignored((round + 1) * COUNT(pids), "stat");
+		rogue_await(&r, (round + 1) * COUNT(pids));
 		for (i = 0; i < COUNT(pids); i++)
 			rogue_dies(pids[i], 2);
 		CHECK_EQ(rogue_try(op_readlink, 5), 0);
@@ -359,10 +331,11 @@ static void more_clients_than_slots(enum style style)
 	unsigned int i;
 
 	silent_about = FUSE_STATFS;
-	r = start(style, keep_silent);
+	r = rogue_start(style, keep_silent);
 	for (i = 0; i < COUNT(pids); i++)
 		pids[i] = rogue_client(op_statfs);
-	usleep(500000);
+	rogue_await(&r, 8);
+	usleep(300000);
 	/* Those that wait for a slot first */
 	for (i = COUNT(pids); i-- > 0;)
 		rogue_dies(pids[i], 2);
@@ -378,9 +351,9 @@ static void forced_umount(enum style style)
 	pid_t pid;
 
 	silent_about = FUSE_STATFS;
-	r = start(style, keep_silent);
+	r = rogue_start(style, keep_silent);
 	pid = rogue_client(op_statfs);
-	await_ignored(1, "statfs");
+	rogue_await(&r, 1);
 	umount2("mnt", MNT_FORCE);
 	status = status_of(pid, 2, "statfs");
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == ENOTCONN);
@@ -393,7 +366,7 @@ IN_BOTH_STYLES(forced_umount)
 
 static void stopped(enum style style)
 {
-	struct rogue r = start(style, NULL);
+	struct rogue r = rogue_start(style, NULL);
 	double began;
 	pid_t pid;
 
@@ -414,7 +387,7 @@ IN_BOTH_STYLES(stopped)
 
 static void resumed(enum style style)
 {
-	struct rogue r = start(style, NULL);
+	struct rogue r = rogue_start(style, NULL);
 	int status;
 	pid_t pid;
 
@@ -432,7 +405,7 @@ IN_BOTH_STYLES(resumed)
 
 static void dirty_pages(enum style style)
 {
-	struct rogue r = start(style, NULL);
+	struct rogue r = rogue_start(style, NULL);
 	char buf[4096] = "dirty";
 	int fd;
 	char *p;
@@ -467,7 +440,7 @@ static bool answer_init(struct rogue *r, const struct request *req)
 
 static void init_is(enum style style, int should)
 {
-	struct rogue r = start(style, answer_init);
+	struct rogue r = rogue_start(style, answer_init);
 	int err = rogue_try(op_stat_file, 10);
 
 	if (should >= 0)
@@ -518,9 +491,10 @@ static void no_init(enum style style)
 	pid_t pid;
 
 	silent_about = FUSE_INIT;
-	r = start(style, keep_silent);
+	r = rogue_start(style, keep_silent);
 	pid = rogue_client(op_stat_file);
-	usleep(200000);
+	rogue_await(&r, 1);
+	usleep(100000);
 	rogue_dies(pid, 2);
 	pid = rogue_client(op_stat_file);
 	usleep(200000);
