@@ -14,8 +14,10 @@ shopt -s nullglob
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 tree=$(realpath "$here/..")
 bin=$tree/build/bin
+# In a kernel's tree the programs are built beside the scripts.
+programs=$here
 # shellcheck disable=SC2034 # for those who source this
-programs=${OUTPUT:-$tree/build/selftests}
+[ -x "$here/fs/names" ] || programs=$tree/build/selftests
 script=$(basename "$0" .sh)
 export PATH=$bin:$PATH:/usr/sbin:/sbin LC_ALL=C
 
