@@ -17,7 +17,7 @@ user: $(B)/lib/libferry.so $(B)/lib/libferry.a $(B)/lib/pkgconfig/ferry.pc
 
 $(B)/lib/libferry.so.$(FERRY_VERSION): $(LIB_OBJECTS) lib/libferry.map
 	$(CC) -shared -pthread $(LDFLAGS) -Wl,-soname,$(FERRY_SO) \
-		-Wl,--version-script=lib/libferry.map -Wl,-z,defs -o $@ $(LIB_OBJECTS) -ldl
+		-Wl,--version-script=lib/libferry.map -Wl,-z,defs,-z,now,-Bsymbolic-functions -o $@ $(LIB_OBJECTS) -ldl
 
 $(B)/lib/$(FERRY_SO): $(B)/lib/libferry.so.$(FERRY_VERSION)
 	ln -sf $(<F) $@

@@ -221,6 +221,8 @@ static int run(struct ferry_worker *worker)
 			ferry_session_answered(session);
 		}
 	}
+	if (kick)
+		ioctl(worker->fd, FERRY_IOC_SYNC, kick);
 	drop_license(&p);
 	return err;
 }

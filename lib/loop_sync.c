@@ -68,6 +68,9 @@ static int run(struct ferry_worker *worker)
 			arg = tag | FERRY_SYNC_REPLY |
 			      (likely(ferry_session_is_up(session)) ? FERRY_SYNC_WAIT : 0);
 	}
+	/* What was answered before we were told to stop is not to be lost. */
+	if (arg & FERRY_SYNC_REPLY)
+		ioctl(worker->fd, FERRY_IOC_SYNC, arg & ~FERRY_SYNC_WAIT);
 	return 0;
 }
 

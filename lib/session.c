@@ -5,6 +5,8 @@
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -123,6 +125,19 @@ static void thread_ended(struct ferry_session *session, int err)
 	pthread_mutex_unlock(&session->lock);
 }
 
+/*
+ * The kernel writes each thread's CPU into its rseq area whenever it has been off the
+ * processor, which for us is at each request. Nobody here reads it; sched_getcpu()
+ * has another way. Where this fails all is as before.
+ */
+static void drop_rseq(void)
+{
+	struct rseq *rseq = (void *)((char *)__builtin_thread_pointer() + __rseq_offset);
+
+	if (__rseq_size)
+		syscall(SYS_rseq, rseq, max(__rseq_size, 32U), RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+}
+
 static void *worker_main(void *arg)
 {
 	struct ferry_worker *worker = arg;
@@ -132,6 +147,7 @@ static void *worker_main(void *arg)
 	/* Reclaim that waits for this server must not be what the server waits for. */
 	if (session->server.fs.writeback)
 		prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	drop_rseq();
 	err = session->loop->run(worker);
 	if (err)
 		ferry_log(FERRY_LOG_ERR, "%s: thread %u ends: %s", session->server.backend->name,

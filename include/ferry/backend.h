@@ -124,7 +124,7 @@ ssize_t ferry_req_push(struct ferry_req *req, const struct ferry_iov *iov,
 
 /**
  * ferry_reply_err() - answer with an error, or with success and nothing else
- * @err: 0 or -errno, -4095 at the least; anything else becomes -EIO
+ * @err: 0 or -errno, -511 at the least; anything else becomes -EIO
  */
 void ferry_reply_err(struct ferry_req *req, int err);
 

@@ -33,6 +33,7 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 	chan->ops = ops;
 	strscpy(chan->name, name, sizeof(chan->name));
 	init_waitqueue_head(&chan->gate_wait);
+	init_waitqueue_head(&chan->slot_wait);
 	spin_lock_init(&chan->early_lock);
 	INIT_LIST_HEAD(&chan->early);
 	mutex_init(&chan->client_lock);

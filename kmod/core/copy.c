@@ -162,7 +162,7 @@ static ssize_t copy_data(struct ferry_slot *slot, u64 offset, struct iov_iter *u
 		}
 		cond_resched();
 	}
-	return done ?: err;
+	return err == -ENOENT ? err : done ?: err;
 }
 
 ssize_t ferry_copy_pull(struct ferry_slot *slot, u64 offset, struct iov_iter *to)

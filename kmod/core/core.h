@@ -57,6 +57,7 @@ struct ferry_stats {
  * @user_ns: of the client, from bind on
  * @pid_ns: of whoever made the channel: pids in messages are of this one
  * @endpoints: open files that serve it (user placement), under ferry_chans_lock
+ * @slot_wait: callers that wait for a slot of any queue
  * @queues: @geo.nr_queues of them (user placement), from creation to the last put
  * @server: what stands behind local delivery, local.c's own
  */
@@ -78,6 +79,7 @@ struct ferry_chan {
 	struct pid			*creator;
 
 	wait_queue_head_t		gate_wait;
+	wait_queue_head_t		slot_wait;
 	spinlock_t			early_lock;
 	struct list_head		early;
 

@@ -1,22 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Delivery to a daemon: a request rides in a slot of a queue (queue.h). */
-#include <linux/sched.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include "compat/core.h"
 #include "core/queue.h"
 
 #define DEFAULT_DEPTH	16
 #define DEFAULT_DATA	(64 << 10)
 
+/*
+ * A filled slot, the caller's. User memory is faulted in and pinned while no slot is
+ * held: the fault may be for a file of this very mount and want a slot itself.
+ */
+static struct ferry_slot *fill_slot(struct ferry_chan *chan, struct ferry_args *args)
+{
+	struct ferry_pin pin = { .bvec = NULL };
+	bool in = args->flags & FERRY_ARGS_DATA_IN;
+	struct ferry_slot *slot;
+	int err;
+
+	if (args->data && user_backed_iter(args->data) && !ferry_slot_takes(chan, args)) {
+		args->core.iter = *args->data;
+		err = ferry_pin_user(&pin, &args->core.iter, args->data_len, !in);
+		if (err)
+			return ERR_PTR(err);
+	}
+	for (;;) {
+		slot = ferry_slot_get(chan, ferry_queue_pick(chan));
+		if (IS_ERR(slot))
+			break;
+		err = ferry_slot_fill(slot, args, current, &pin);
+		if (likely(!err))
+			return slot;
+		ferry_slot_put(slot);
+		slot = ERR_PTR(err);
+		if (err != -EFAULT || fatal_signal_pending(current) ||
+		    fault_in_iov_iter_readable(args->data, args->data_len))
+			break;
+	}
+	if (pin.bvec)
+		ferry_unpin(&pin);
+	return slot;
+}
+
 static int daemon_call(struct ferry_chan *chan, struct ferry_args *args)
 {
-	struct ferry_slot *slot = ferry_slot_get(chan, ferry_queue_pick(chan));
+	struct ferry_slot *slot = fill_slot(chan, args);
+	struct ferry_rest rest = { .buf = NULL };
 	int err;
 
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
-	err = ferry_slot_fill(slot, args, current);
-	if (unlikely(err))
-		goto put;
 	err = ferry_queue_push(slot);
 	if (unlikely(err))
 		goto unpin;
@@ -26,12 +61,17 @@ static int daemon_call(struct ferry_chan *chan, struct ferry_args *args)
 		err = -ENOTCONN;
 		goto unpin;
 	}
-	err = ferry_slot_finish(slot);
-	goto put;
+	err = ferry_slot_finish(slot, &rest);
+	ferry_slot_put(slot);
+	if (unlikely(rest.buf)) {
+		if (copy_to_iter(rest.buf, rest.len, &args->core.iter) != rest.len)
+			err = -EFAULT;
+		kvfree(rest.buf);
+	}
+	return err;
 unpin:
 	if (slot->pin.bvec)
 		ferry_unpin(&slot->pin);
-put:
 	ferry_slot_put(slot);
 	return err;
 }
@@ -50,7 +90,7 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 			args->end(args, err);
 		return;
 	}
-	err = ferry_slot_fill(slot, args, NULL);
+	err = ferry_slot_fill(slot, args, NULL, NULL);
 	if (!err)
 		err = ferry_queue_push(slot);
 	if (err) {

@@ -338,9 +338,9 @@ static ssize_t dev_read(struct kiocb *iocb, struct iov_iter *to)
 	if (data) {
 		iov_iter_truncate(to, data);
 		ret = ferry_copy_pull(slot, 0, to);
-		/* -ENOENT: its caller has gone away; whoever reads it will see that too. */
-		if (ret != data && ret != -ENOENT)
-			return refuse(slot, -EFAULT);
+		/* -ENOENT: its caller has gone away, as /dev/fuse says it: read again. */
+		if (ret != data)
+			return refuse(slot, ret == -ENOENT ? -ENOENT : -EFAULT);
 	}
 	ret = slot->req_len + data;
 	if (slot->no_reply) {
@@ -385,9 +385,11 @@ static ssize_t dev_write(struct kiocb *iocb, struct iov_iter *from)
 		return -EFAULT;
 	if (data) {
 		ret = ferry_copy_push(slot, 0, from);
-		if (ret == -EFAULT || ret == -ENOENT)
+		if (ret == -EFAULT)
 			return ret;
-		if (ret != data)
+		if (ret == -ENOENT)	/* ABANDONED: the slot must come back all the same */
+			reply.error = -EIO;
+		else if (ret != data)
 			reply.rep_len = U32_MAX;
 	}
 	ret = ferry_slot_answer(slot, &reply);

@@ -6,7 +6,6 @@
  * The caller waits, uninterruptibly, if the backend answers later: a backend in
  * the kernel is as trusted as the rest of it.
  */
-#include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/fuse.h>
 #include <linux/kmod.h>
@@ -31,12 +30,18 @@ struct local_server {
 	struct module		*owner;
 };
 
+/**
+ * struct local_req - a request under way; on its caller's stack
+ * @req: what the dispatcher sees
+ * @task: the caller
+ * @done: answered; from then on the struct may be gone, unless it is @task who looks
+ * @iter: what is left of its data, in kernel pages
+ */
 struct local_req {
 	struct ferry_req	req;
 	struct task_struct	*task;
 	bool			done;
 	struct iov_iter		iter;
-	struct completion	completion;
 };
 
 static DEFINE_MUTEX(backends_lock);
@@ -143,11 +148,29 @@ static ssize_t local_push(struct ferry_req *req, const struct ferry_iov *iov,
 static void local_done(struct ferry_req *req)
 {
 	struct local_req *lr = container_of(req, struct local_req, req);
+	struct task_struct *task = lr->task;
 
-	if (lr->task == current)
+	if (likely(task == current)) {
 		lr->done = true;
-	else
-		complete(&lr->completion);
+		return;
+	}
+	/* Once it sees the flag the caller may go, and its task end: hence rcu. */
+	rcu_read_lock();
+	smp_store_release(&lr->done, true);
+	wake_up_process(task);
+	rcu_read_unlock();
+}
+
+static void wait_done(struct local_req *lr)
+{
+	for (;;) {
+		set_current_state(TASK_UNINTERRUPTIBLE);
+		/* Pairs with the release in local_done(): the reply is complete. */
+		if (smp_load_acquire(&lr->done))
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
 }
 
 static const struct ferry_req_host local_host = {
@@ -189,7 +212,6 @@ static int local_call(struct ferry_chan *chan, struct ferry_args *args)
 
 	lr.task = current;
 	lr.done = false;
-	init_completion(&lr.completion);
 
 	req->host = &local_host;
 	req->server = &ls->server;
@@ -232,8 +254,8 @@ static int local_call(struct ferry_chan *chan, struct ferry_args *args)
 	}
 
 	ferry_dispatch(req);
-	if (!lr.done)
-		wait_for_completion(&lr.completion);
+	if (unlikely(!smp_load_acquire(&lr.done)))
+		wait_done(&lr);
 	if (pin.bvec)
 		ferry_unpin(&pin);
 	return check_reply(req, args);

@@ -34,8 +34,7 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 	q->chan = chan;
 	q->index = index;
 	q->depth = depth;
-	q->async_limit = max(depth - depth / 4, 1U);
-	init_waitqueue_head(&q->slot_wait);
+	q->async_limit = depth > 1 ? depth - max(depth / 4, 1U) : 1;
 	init_waitqueue_head(&q->poll_wait);
 	spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->pending);
@@ -95,7 +94,9 @@ static bool post(struct ferry_queue *q, struct ferry_slot *slot)
 	atomic_set(&slot->state, FERRY_FETCHED);
 	if (ferry_ring_post(q, slot->tag))
 		return true;
-	atomic_set(&slot->state, FERRY_IDLE);
+	/* FETCHED was to be seen: a server that has answered meanwhile has the slot. */
+	if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_IDLE) != FERRY_FETCHED)
+		return true;
 	ferry_ring_set_wait(slot, true);
 	slot->spin = false;
 	return false;
@@ -126,7 +127,9 @@ static bool repost(struct ferry_queue *q, struct ferry_slot *slot)
 	bool posted = false;
 
 	spin_lock(&q->lock);
-	if (atomic_read(&slot->state) == FERRY_QUEUED) {
+	/* A submitted request may be over and the slot another caller's, who sleeps. */
+	if (atomic_read(&slot->state) == FERRY_QUEUED &&
+	    (!slot->waiter || slot->waiter == current)) {
 		ferry_queue_unlink(slot);
 		posted = post(q, slot);
 		if (!posted) {
@@ -193,8 +196,11 @@ int ferry_queue_push(struct ferry_slot *slot)
 		rcu_read_lock();
 		spin_lock(&other->lock);
 		idle = list_first_entry_or_null(&other->idle, struct ferry_idle, node);
-		if (idle)
+		if (idle) {
+			/* The next one that looks for a sleeper must find another. */
+			list_del_init(&idle->node);
 			ferry_wake(idle->task);
+		}
 		spin_unlock(&other->lock);
 		rcu_read_unlock();
 		if (idle)
@@ -325,13 +331,13 @@ void ferry_queue_run_backlog(struct ferry_queue *q)
 			/* Not ferry_slot_put(): that would come back here. */
 			clear_bit_unlock(slot - q->slots, q->used);
 			smp_mb__after_atomic();
-			if (waitqueue_active(&q->slot_wait))
-				wake_up(&q->slot_wait);
+			if (waitqueue_active(&q->chan->slot_wait))
+				wake_up(&q->chan->slot_wait);
 			if (list_empty_careful(&q->backlog))
 				return;
 			continue;
 		}
-		err = ferry_slot_fill(slot, args, NULL);
+		err = ferry_slot_fill(slot, args, NULL, NULL);
 		if (!err)
 			err = ferry_queue_push(slot);
 		if (err) {
@@ -373,7 +379,7 @@ void ferry_queue_abort(struct ferry_queue *q)
 		ferry_slot_fail(&q->slots[i]);
 	list_for_each_entry_safe(args, next_args, &backlog, core.node)
 		args->end(args, -ENOTCONN);
-	wake_up_all(&q->slot_wait);
+	wake_up_all(&q->chan->slot_wait);
 	wake_up_all(&q->poll_wait);
 }
 

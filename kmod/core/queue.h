@@ -17,10 +17,11 @@
  *	IDLE -> QUEUED -> FETCHED -> ANSWERING -> ANSWERED -> IDLE
  *	IDLE -> FETCHED		handed to a server that was waiting or spinning
  *	QUEUED -> IDLE		caller killed			under queue->lock
- *	QUEUED -> FAILED	channel aborted			under queue->lock
+ *	QUEUED -> FETCHED	channel aborted, as if to fail it	under queue->lock
+ *	FETCHED -> IDLE		the server that spun has gone	compare-and-swap
  *	FETCHED -> ABANDONED	caller killed			compare-and-swap
- *	FETCHED -> FAILED	channel aborted			compare-and-swap
- *	ABANDONED -> IDLE	the late answer came		compare-and-swap
+ *	FETCHED -> ANSWERING -> FAILED	channel aborted		compare-and-swap
+ *	ABANDONED -> ANSWERING -> IDLE	the late answer came	compare-and-swap
  *
  * All of them happen in slot.c and queue.c.
  */
@@ -75,6 +76,16 @@ struct ferry_reply {
 };
 
 /**
+ * struct ferry_rest - reply data that the caller's memory did not take without a fault
+ * @buf: kvmalloc()ed, or NULL
+ * @len: bytes
+ */
+struct ferry_rest {
+	void	*buf;
+	u32	len;
+};
+
+/**
  * struct ferry_slot - the trusted half of a slot
  * @state: see above
  * @tag: its number in the channel
@@ -82,6 +93,7 @@ struct ferry_reply {
  * @args: the request; valid from QUEUED on while somebody waits for it
  * @waiter: the task in ferry_call(), NULL for a submitted request. Read it before
  *	the state becomes ANSWERED: afterwards the slot is the caller's.
+ * @shared, @desc: its half in ferry_queue.mem, for ring.c
  * @opcode, @node, @no_reply: of @args, for when it is gone
  * @req_len: bytes of the message
  * @data_in: bytes of data that go with it
@@ -98,6 +110,8 @@ struct ferry_slot {
 	atomic_t		state;
 	u32			tag;
 	u64			unique;
+	void			*shared;
+	struct ferry_desc	*desc;
 	struct ferry_queue	*queue;
 	struct ferry_args	*args;
 	struct task_struct	*waiter;
@@ -135,13 +149,12 @@ struct ferry_idle {
  * @mem: what servers map: descriptors and slots, vmalloc_user()
  * @used: one bit a slot
  * @async_limit: submitted requests use slots below it only, so that calls never
- *	wait behind read-ahead and write-back alone
+ *	wait behind read-ahead and write-back alone (but where there is one slot)
  * @lock: guards what follows
  * @pending: QUEUED slots, first come first served
  * @idle: struct ferry_idle
  * @backlog: submitted requests that found no slot
  * @dead: the channel was aborted
- * @slot_wait: callers that wait for a slot
  * @poll_wait: poll() on an endpoint
  * @nr_pending: length of @pending, told to servers in the box; under @lock
  * @spin_worth: how much the last spins for an answer paid off, see spin_for_answer();
@@ -154,7 +167,6 @@ struct ferry_queue {
 	u32			depth;
 	u32			async_limit;
 	unsigned long		*used ____cacheline_aligned_in_smp;
-	wait_queue_head_t	slot_wait;
 	wait_queue_head_t	poll_wait;
 
 	spinlock_t		lock ____cacheline_aligned_in_smp;
@@ -185,13 +197,14 @@ void ferry_queue_run_backlog(struct ferry_queue *q);
 struct ferry_slot *ferry_slot_try_get(struct ferry_queue *q, bool async);
 struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q);
 void ferry_slot_put(struct ferry_slot *slot);
+bool ferry_slot_takes(const struct ferry_chan *chan, const struct ferry_args *args);
 struct ferry_slot *ferry_slot_by_tag(struct ferry_chan *chan, u32 tag);
 struct ferry_slot *ferry_slot_by_unique(struct ferry_chan *chan, u64 unique);
 int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
-		    struct task_struct *waiter);
+		    struct task_struct *waiter, const struct ferry_pin *pin);
 int ferry_slot_wait(struct ferry_slot *slot);
 int ferry_slot_kick(struct ferry_slot *slot);
-int ferry_slot_finish(struct ferry_slot *slot);
+int ferry_slot_finish(struct ferry_slot *slot, struct ferry_rest *rest);
 int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply);
 void ferry_slot_fail(struct ferry_slot *slot);
 void ferry_wake(struct task_struct *task);
@@ -201,6 +214,7 @@ u32 ferry_ring_message_size(const struct ferry_args *args);
 void ferry_ring_write(struct ferry_slot *slot, const struct ferry_args *args, u32 len);
 void ferry_ring_read_reply(struct ferry_slot *slot, struct ferry_reply *reply);
 bool ferry_ring_is_done(const struct ferry_slot *slot);
+void ferry_ring_clear_done(struct ferry_slot *slot);
 void ferry_ring_set_wait(struct ferry_slot *slot, bool wait);
 bool ferry_ring_spinning(const struct ferry_queue *q);
 bool ferry_ring_post(struct ferry_queue *q, u32 tag);

@@ -8,6 +8,7 @@
 #include <linux/fuse.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/sizes.h>
 #include "core/queue.h"
 
 /*
@@ -15,6 +16,9 @@
  * answer; what is left takes a page of data's worth of growth.
  */
 #define MSG_AREA	(2 * PAGE_SIZE)
+
+/* Memory that the queues of one channel may take. */
+#define QUEUES_MAX_BYTES	SZ_1G
 
 /* Fill in the layout that @geo's nr_queues, depth and data_size lead to. */
 int ferry_ring_geometry(struct ferry_geometry *geo)
@@ -37,38 +41,43 @@ int ferry_ring_geometry(struct ferry_geometry *geo)
 	desc = PAGE_ALIGN(geo->desc_off + size_mul(geo->depth, sizeof(struct ferry_desc)));
 	geo->slot_off = desc;
 	size = size_add(desc, size_mul(geo->depth, geo->slot_size));
-	if (size > INT_MAX)
+	if (size > INT_MAX || size_mul(size, geo->nr_queues) > QUEUES_MAX_BYTES)
 		return -EINVAL;
 	geo->queue_size = size;
 	return 0;
 }
 
-static u32 slot_index(const struct ferry_slot *slot)
+static struct ferry_box *queue_box(const struct ferry_queue *q)
 {
-	return slot - slot->queue->slots;
+	return q->mem + q->chan->geo.box_off;
 }
 
-static struct ferry_desc *slot_desc(const struct ferry_slot *slot)
+/* Where the queue's and the slots' shared halves are. */
+void ferry_ring_init(struct ferry_queue *q)
 {
-	return slot->queue->mem + slot->queue->chan->geo.desc_off +
-	       slot_index(slot) * sizeof(struct ferry_desc);
+	const struct ferry_geometry *geo = &q->chan->geo;
+	u32 i;
+
+	WRITE_ONCE(queue_box(q)->box, FERRY_BOX_NONE);
+	for (i = 0; i < q->depth; i++) {
+		q->slots[i].desc = q->mem + geo->desc_off + i * sizeof(struct ferry_desc);
+		q->slots[i].shared = q->mem + geo->slot_off + (size_t)i * geo->slot_size;
+	}
 }
 
 void *ferry_ring_request(struct ferry_slot *slot)
 {
-	const struct ferry_geometry *geo = &slot->queue->chan->geo;
-
-	return slot->queue->mem + geo->slot_off + (size_t)slot_index(slot) * geo->slot_size;
+	return slot->shared;
 }
 
 void *ferry_ring_reply(struct ferry_slot *slot)
 {
-	return ferry_ring_request(slot) + slot->queue->chan->geo.rep_off;
+	return slot->shared + slot->queue->chan->geo.rep_off;
 }
 
 void *ferry_ring_data(struct ferry_slot *slot)
 {
-	return ferry_ring_request(slot) + slot->queue->chan->geo.data_off;
+	return slot->shared + slot->queue->chan->geo.data_off;
 }
 
 u32 ferry_ring_message_size(const struct ferry_args *args)
@@ -81,13 +90,36 @@ u32 ferry_ring_message_size(const struct ferry_args *args)
 	return min_t(size_t, len, U32_MAX);
 }
 
+/*
+ * Most of what crosses here is a struct of some ten words, for which a string
+ * instruction takes longer to begin than a loop to end.
+ */
+static void copy_struct(void *to, const void *from, size_t len)
+{
+	const u64 *src = from;
+	u64 *dst = to;
+
+	if (len % sizeof(u64) || len > 16 * sizeof(u64)) {
+		memcpy(to, from, len);
+		return;
+	}
+	for (; len >= 2 * sizeof(u64); len -= 2 * sizeof(u64)) {
+		dst[0] = READ_ONCE(src[0]);
+		dst[1] = READ_ONCE(src[1]);
+		src += 2;
+		dst += 2;
+	}
+	if (len)
+		*dst = READ_ONCE(*src);
+}
+
 /* Message and descriptor of @args, @len bytes; before the slot is handed over. */
 void ferry_ring_write(struct ferry_slot *slot, const struct ferry_args *args, u32 len)
 {
 	const struct ferry_chan *chan = slot->queue->chan;
 	struct fuse_in_header *h = ferry_ring_request(slot);
 	const struct ferry_ids ids = ferry_ids_of(chan, args);
-	struct ferry_desc *desc = slot_desc(slot);
+	struct ferry_desc *desc = slot->desc;
 	void *p = h + 1;
 	u32 flags = 0;
 	unsigned int i;
@@ -102,7 +134,7 @@ void ferry_ring_write(struct ferry_slot *slot, const struct ferry_args *args, u3
 	h->gid = ids.gid;
 	h->pid = ids.pid;
 	for (i = 0; i < args->nr_in; i++) {
-		memcpy(p, args->in[i].p, args->in[i].len);
+		copy_struct(p, args->in[i].p, args->in[i].len);
 		p += args->in[i].len;
 	}
 
@@ -122,21 +154,11 @@ void ferry_ring_write(struct ferry_slot *slot, const struct ferry_args *args, u3
 
 void ferry_ring_read_reply(struct ferry_slot *slot, struct ferry_reply *reply)
 {
-	struct ferry_desc *desc = slot_desc(slot);
+	struct ferry_desc *desc = slot->desc;
 
 	reply->error = READ_ONCE(desc->error);
 	reply->rep_len = READ_ONCE(desc->rep_len);
 	reply->data = READ_ONCE(desc->rep_data);
-}
-
-static struct ferry_box *queue_box(const struct ferry_queue *q)
-{
-	return q->mem + q->chan->geo.box_off;
-}
-
-void ferry_ring_init(struct ferry_queue *q)
-{
-	WRITE_ONCE(queue_box(q)->box, FERRY_BOX_NONE);
 }
 
 /* Does somebody claim to spin at @q, on another CPU than this? */
@@ -162,12 +184,17 @@ void ferry_ring_tell_pending(struct ferry_queue *q, u32 nr)
 /* Pairs with the release by which the server sets it: the reply is complete. */
 bool ferry_ring_is_done(const struct ferry_slot *slot)
 {
-	return smp_load_acquire(&slot_desc(slot)->done) == 1;
+	return smp_load_acquire(&slot->desc->done) == 1;
+}
+
+void ferry_ring_clear_done(struct ferry_slot *slot)
+{
+	WRITE_ONCE(slot->desc->done, 0);
 }
 
 void ferry_ring_set_wait(struct ferry_slot *slot, bool wait)
 {
-	WRITE_ONCE(slot_desc(slot)->wait, wait);
+	WRITE_ONCE(slot->desc->wait, wait);
 }
 
 /* Copy @len bytes of reply structs, checked against the sum of args->out. */
@@ -180,7 +207,7 @@ void ferry_ring_read_out(struct ferry_slot *slot, struct ferry_args *args, u32 l
 	for (i = 0; i < args->nr_out && len; i++) {
 		u32 n = min(len, args->out[i].len);
 
-		memcpy(args->out[i].p, p, n);
+		copy_struct(args->out[i].p, p, n);
 		p += n;
 		len -= n;
 	}

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Slots: getting one, what becomes of the request in it, and who is told. */
 #include <linux/bitops.h>
+#include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
+#include <linux/uaccess.h>
 #include <linux/wait.h>
 #include "compat/core.h"
 #include "core/queue.h"
@@ -57,7 +59,7 @@ struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q
 
 	if (likely(slot))
 		return slot;
-	if (wait_event_killable_exclusive(q->slot_wait,
+	if (wait_event_killable_exclusive(chan->slot_wait,
 					  (slot = try_all(chan, q)) || READ_ONCE(q->dead)))
 		return ERR_PTR(-EINTR);
 	return slot ?: ERR_PTR(-ENOTCONN);
@@ -77,8 +79,8 @@ void ferry_slot_put(struct ferry_slot *slot)
 	smp_mb__after_atomic();
 	if (unlikely(!list_empty_careful(&q->backlog)))
 		ferry_queue_run_backlog(q);
-	if (unlikely(waitqueue_active(&q->slot_wait)))
-		wake_up(&q->slot_wait);
+	if (unlikely(waitqueue_active(&q->chan->slot_wait)))
+		wake_up(&q->chan->slot_wait);
 }
 
 struct ferry_slot *ferry_slot_by_tag(struct ferry_chan *chan, u32 tag)
@@ -106,18 +108,36 @@ struct ferry_slot *ferry_slot_by_unique(struct ferry_chan *chan, u64 unique)
 	return state == FERRY_FETCHED || state == FERRY_ABANDONED ? slot : NULL;
 }
 
+/* Does the data of @args travel in a slot of @chan? */
+bool ferry_slot_takes(const struct ferry_chan *chan, const struct ferry_args *args)
+{
+	return args->data_len <= chan->geo.data_size && !(chan->flags & FERRY_CREATE_RW);
+}
+
+/* Between a slot's memory and a caller's, without page faults. Return: bytes. */
+static size_t copy_nofault(void *p, size_t len, struct iov_iter *iter, bool in)
+{
+	size_t n;
+
+	pagefault_disable();
+	n = in ? copy_from_iter(p, len, iter) : copy_to_iter(p, len, iter);
+	pagefault_enable();
+	return n;
+}
+
 /*
  * Put @args into a slot that is ours: message, descriptor, data that goes along.
  * Data the slot has no room for, or that a server takes by read(), stays where it
- * is; a caller's pages are then pinned, for a server's thread will copy.
+ * is; a caller's pages are pinned then (@pin, taken over on success), for a server's
+ * thread will copy. No page fault is taken: it might want a slot. -EFAULT: user
+ * memory is not there right now.
  */
 int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
-		    struct task_struct *waiter)
+		    struct task_struct *waiter, const struct ferry_pin *pin)
 {
 	const struct ferry_chan *chan = slot->queue->chan;
 	const struct ferry_geometry *geo = &chan->geo;
 	u32 len = ferry_ring_message_size(args);
-	int err;
 
 	if (unlikely(len > geo->req_size))
 		return -ENAMETOOLONG;
@@ -139,24 +159,24 @@ int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 		bool in = args->flags & FERRY_ARGS_DATA_IN;
 
 		args->core.iter = *args->data;
-		slot->in_slot = args->data_len <= geo->data_size &&
-				!(chan->flags & FERRY_CREATE_RW);
-		if (slot->in_slot) {
-			if (in && copy_from_iter(ferry_ring_data(slot), args->data_len,
-						 &args->core.iter) != args->data_len)
-				return -EFAULT;
-		} else if (user_backed_iter(args->data)) {
-			err = ferry_pin_user(&slot->pin, &args->core.iter, args->data_len, !in);
-			if (err)
-				return err;
+		slot->in_slot = ferry_slot_takes(chan, args);
+		if (pin && pin->bvec) {
+			slot->pin = *pin;
+			if (pin->bvec == pin->inline_bvec)
+				slot->pin.bvec = slot->pin.inline_bvec;
 			iov_iter_bvec(&slot->iter, in ? ITER_SOURCE : ITER_DEST, slot->pin.bvec,
 				      slot->pin.nr, args->data_len);
-		}
-		/* XFER may be used for what is in the slot too, if the kernel can reach it. */
-		if (!slot->pin.bvec && !user_backed_iter(args->data))
+		} else if (!user_backed_iter(args->data)) {
+			/* XFER may be used for what is in the slot too. */
 			slot->iter = *args->data;
-		else if (!slot->pin.bvec)
+			iov_iter_truncate(&slot->iter, args->data_len);
+		} else {
 			iov_iter_kvec(&slot->iter, in ? ITER_SOURCE : ITER_DEST, NULL, 0, 0);
+		}
+		if (in && slot->in_slot &&
+		    copy_nofault(ferry_ring_data(slot), args->data_len, &args->core.iter, true) !=
+		    args->data_len)
+			return -EFAULT;
 	}
 	ferry_ring_write(slot, args, len);
 	return 0;
@@ -183,23 +203,37 @@ static bool reply_fits(const struct ferry_slot *slot, const struct ferry_reply *
 	return !r->data;
 }
 
-/* Take the reply out of an ANSWERED slot into its args; 0 or -errno. */
-int ferry_slot_finish(struct ferry_slot *slot)
+/*
+ * Take the reply out of an ANSWERED slot into its args; 0 or -errno. Data that would
+ * fault goes to @rest, to be copied when the slot has been given back: the fault may
+ * want one. NULL: the data goes to kernel memory.
+ */
+int ferry_slot_finish(struct ferry_slot *slot, struct ferry_rest *rest)
 {
 	struct ferry_args *args = slot->args;
 	u32 data = slot->reply.data;
 	int err = slot->reply.error;
+	size_t done;
 
 	if (!err) {
 		if (args->nr_out)
 			ferry_ring_read_out(slot, args, slot->reply.rep_len);
 		if (args->flags & FERRY_ARGS_DATA_OUT) {
+			args->data_done = slot->pushed + data;
 			if (slot->pushed)
 				iov_iter_advance(&args->core.iter, slot->pushed);
-			if (data && copy_to_iter(ferry_ring_data(slot), data,
-						 &args->core.iter) != data)
+			done = data ? copy_nofault(ferry_ring_data(slot), data,
+						   &args->core.iter, false) : 0;
+			if (unlikely(done < data)) {
 				err = -EFAULT;
-			args->data_done = slot->pushed + data;
+				if (rest)
+					rest->buf = kvmalloc(data - done, GFP_KERNEL);
+				if (rest && rest->buf) {
+					rest->len = data - done;
+					memcpy(rest->buf, ferry_ring_data(slot) + done, rest->len);
+					err = 0;
+				}
+			}
 		}
 	}
 	if (slot->pin.bvec)
@@ -238,27 +272,42 @@ static void answer_late(struct ferry_slot *slot, const struct ferry_reply *reply
 	struct ferry_chan *chan = slot->queue->chan;
 	u32 opcode = slot->opcode;
 	u64 node = slot->node;
+	/* Taken while ANSWERING, which settle() waits for: the put may end others. */
+	int idx = srcu_read_lock(&chan->srcu);
 
 	if (!reply->error)
 		memcpy(out, ferry_ring_reply(slot), len);
 	ferry_slot_put(slot);
 	if (!reply->error)
 		ferry_chan_late(chan, opcode, node, out, len);
+	srcu_read_unlock(&chan->srcu, idx);
 }
 
-/* Win the slot for its answer, and read that. False: nothing waits for one. */
+/* Win a FETCHED slot for its answer. False: nothing there waits for one. */
 static bool claim(struct ferry_slot *slot)
 {
 	return atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ANSWERING) == FERRY_FETCHED;
 }
 
-/* Take @reply into a claimed slot; -EINVAL: it does not fit, and became -EIO. */
+/* The same for one whose caller may be gone: the state that it had, or IDLE for none. */
+static int claim_any(struct ferry_slot *slot)
+{
+	if (claim(slot))
+		return FERRY_FETCHED;
+	return atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ANSWERING) == FERRY_ABANDONED ?
+	       FERRY_ABANDONED : FERRY_IDLE;
+}
+
+/*
+ * Take @reply into a claimed slot; -EINVAL: it does not fit, and became -EIO. Waits for
+ * copies whatever the request is: who copies looks at ->args to find out.
+ */
 static int take_reply(struct ferry_slot *slot, const struct ferry_reply *reply)
 {
 	int err = 0;
 
-	if (slot->args->data)
-		wait_for_copies(slot);
+	ferry_ring_clear_done(slot);	/* before the lock: see ferry_slot_kick() */
+	wait_for_copies(slot);
 	slot->reply = *reply;
 	if (unlikely(!reply_fits(slot, reply))) {
 		slot->reply.error = -EIO;
@@ -268,20 +317,12 @@ static int take_reply(struct ferry_slot *slot, const struct ferry_reply *reply)
 	return err;
 }
 
-/*
- * A server answers a slot. The state's way from FETCHED to ANSWERING is what makes
- * an answer the only one. Return: 0; -ENOENT: nothing there waits for an answer;
- * -EINVAL: the answer does not fit, the request was failed with -EIO.
- */
-int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply)
+static int answer_claimed(struct ferry_slot *slot, int from, const struct ferry_reply *reply)
 {
 	struct task_struct *waiter;
 	int err;
 
-	if (!claim(slot)) {
-		if (atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ANSWERING) !=
-		    FERRY_ABANDONED)
-			return -ENOENT;
+	if (unlikely(from == FERRY_ABANDONED)) {
 		answer_late(slot, reply);
 		return 0;
 	}
@@ -294,23 +335,40 @@ int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply)
 		ferry_wake(waiter);
 		rcu_read_unlock();
 	} else {
-		end_async(slot, ferry_slot_finish(slot));
+		end_async(slot, ferry_slot_finish(slot, NULL));
 	}
 	return err;
 }
 
-/* A server says that the slot may be `done`; as ferry_slot_answer(). */
+/*
+ * A server answers a slot. The state's way from FETCHED to ANSWERING is what makes
+ * an answer the only one. Return: 0; -ENOENT: nothing there waits for an answer;
+ * -EINVAL: the answer does not fit, the request was failed with -EIO.
+ */
+int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply)
+{
+	int from = claim_any(slot);
+
+	return from == FERRY_IDLE ? -ENOENT : answer_claimed(slot, from, reply);
+}
+
+/*
+ * A server says that the slot may be `done`; as ferry_slot_answer(). The client may have
+ * seen that for itself, and the slot carry another request: then `done` was cleared
+ * before that one's caller could pass the lock, and what we see of it is not stale.
+ */
 int ferry_slot_kick(struct ferry_slot *slot)
 {
 	struct ferry_reply reply;
-	int err;
+	int from;
 
-	/* Another request may be in the slot by now: then it is not done. */
-	if (!ferry_ring_is_done(slot))
+	spin_lock(&slot->lock);
+	from = ferry_ring_is_done(slot) ? claim_any(slot) : FERRY_IDLE;
+	spin_unlock(&slot->lock);
+	if (from == FERRY_IDLE)
 		return 0;
 	ferry_ring_read_reply(slot, &reply);
-	err = ferry_slot_answer(slot, &reply);
-	return err == -ENOENT ? 0 : err;
+	return answer_claimed(slot, from, &reply);
 }
 
 /* The channel is dead, and this slot was FETCHED or QUEUED until now. */

@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 #include "fs/fs.h"
 
-#define DIR_BUF_SIZE		(65536 - 64)	/* with its head an even allocation */
+#define DIR_BUF_SIZE		(65536 - 512)	/* with its head an even allocation */
 #define DIR_PROBE_SIZE		4096	/* of a READDIRPLUS that is but a guess */
 
 /**

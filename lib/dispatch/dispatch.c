@@ -23,16 +23,6 @@ void ferry_dispatch(struct ferry_req *req)
 }
 FERRY_EXPORT(ferry_dispatch);
 
-/*
- * From done() on the request is the host's, which may have given it a new message
- * already: a second answer is noticed only as long as it has not.
- */
-void ferry_req_end(struct ferry_req *req)
-{
-	req->answered = true;
-	req->host->done(req);
-}
-
 static bool is_answered(const struct ferry_req *req)
 {
 	if (likely(!req->answered))
@@ -48,7 +38,7 @@ void ferry_reply_err(struct ferry_req *req, int err)
 		return;
 	if (!err)
 		err = req->error;	/* what went wrong on the way here */
-	if (unlikely(err > 0 || err < -4095))
+	if (unlikely(err > 0 || err <= -512))
 		err = -EIO;
 	if (err) {
 		req->error = err;
@@ -59,16 +49,10 @@ void ferry_reply_err(struct ferry_req *req, int err)
 }
 FERRY_EXPORT(ferry_reply_err);
 
-void *ferry_req_out(struct ferry_req *req, size_t size)
+void *ferry_req_refuse(struct ferry_req *req)
 {
-	if (is_answered(req))
-		return NULL;
-	if (unlikely(req->error || !req->nr_out || req->out[0].len < size)) {
-		ferry_reply_err(req, -EIO);
-		return NULL;
-	}
-	req->out_len = size;
-	return req->out[0].p;
+	ferry_reply_err(req, -EIO);	/* keeps quiet but for a line if it was answered */
+	return NULL;
 }
 
 struct ferry_server *ferry_req_server(const struct ferry_req *req)

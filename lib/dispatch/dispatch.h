@@ -13,11 +13,28 @@ struct ferry_fs_arg {
 	struct ferry_setattr set;
 };
 
-/* The request is answered: "reply" is filled in. */
-void ferry_req_end(struct ferry_req *req);
+/*
+ * The request is answered: "reply" is filled in. From done() on it is the host's, which
+ * may have given it a new message already: a second answer is noticed only as long
+ * as it has not.
+ */
+static inline void ferry_req_end(struct ferry_req *req)
+{
+	req->answered = true;
+	req->host->done(req);
+}
+
+/* There is no room for the reply, or none is wanted any more: say so. Returns NULL. */
+void *ferry_req_refuse(struct ferry_req *req);
 
 /* A reply of one struct, or the begin of one of several: NULL if there is no room. */
-void *ferry_req_out(struct ferry_req *req, size_t size);
+static inline void *ferry_req_out(struct ferry_req *req, size_t size)
+{
+	if (unlikely(req->answered || req->error || !req->nr_out || req->out[0].len < size))
+		return ferry_req_refuse(req);
+	req->out_len = size;
+	return req->out[0].p;
+}
 
 void ferry_fs_dispatch(struct ferry_req *req);
 void ferry_fs_negotiate(struct ferry_req *req);	/* answers FUSE_INIT */

@@ -46,7 +46,8 @@
  *   read() takes one request, message and data in one piece; write() gives one
  *   reply. Byte for byte what /dev/fuse does, with its errors: read() returns
  *   -EINVAL when the buffer is below 8 KiB, -ENODEV when the client is gone, and
- *   fails a request that is larger than the buffer with -EIO; write() returns
+ *   fails a request that is larger than the buffer with -EIO, -ENOENT when the one
+ *   that was being read has been taken back (read again); write() returns
  *   -ENOENT for an unknown `unique`, -EINVAL for a reply whose length does not
  *   fit. There is nothing to map. An opcode without reply (FORGET) is done with
  *   when it has been read.
