@@ -14,8 +14,10 @@ shopt -s nullglob
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 tree=$(realpath "$here/..")
 bin=$tree/build/bin
+# In a kernel's tree the programs are built beside the scripts.
+programs=$here
 # shellcheck disable=SC2034 # for those who source this
-programs=${OUTPUT:-$tree/build/selftests}
+[ -x "$here/fs/names" ] || programs=$tree/build/selftests
 script=$(basename "$0" .sh)
 export PATH=$bin:$PATH:/usr/sbin:/sbin LC_ALL=C
 
@@ -49,12 +51,15 @@ claim() {
 	esac
 }
 
-# points_of NAME COMMAND...: takes over the points of a program that writes TAP
+# points_of NAME COMMAND...: takes over the points of a program that writes TAP. What it
+# says beside them belongs to the next one, and is shown if that fails.
 points_of() {
-	local name=$1 line status plan='' points=$point bad=$failed began=$SECONDS
+	local name=$1 line status plan='' points=$point bad=$failed began=$SECONDS said=''
 	shift
 	while IFS= read -r line; do
 		case $line in
+		"ok "* | "TAP version"*) [ -n "${FERRY_TEST_TIMES:-}" ] || said= ;;&
+		"ok "* | "not ok "* | "Bail out!"*) printf '%s' "$said"; said= ;;&
 		"not ok "*) not_ok "$name: ${line#not ok * - }" ;;
 		"ok "*" # SKIP"*) line=${line#ok * - }; skip "$name: ${line%% # SKIP*}" "${line##*# SKIP }" ;;
 		"ok "*) ok "$name: ${line#ok * - }" ;;
@@ -62,13 +67,14 @@ points_of() {
 		"Bail out!"*) not_ok "$name: $line" ;;
 		"status "*) status=${line#status } ;;
 		"TAP version"*) ;;
-		"#"*) echo "$line" ;;
-		*) echo "# $line" ;;
+		"#"*) said+=$line$'\n' ;;
+		*) said+="# $line"$'\n' ;;
 		esac
 	done < <("$@" 2>&1; echo "status $?")
 	[ -z "${FERRY_TEST_TIMES:-}" ] || say "$name: $((SECONDS - began)) s"
 	points=$((point - points))
 	bad=$((failed - bad))
+	if [ "$status" != 0 ] || [ -n "${FERRY_TEST_TIMES:-}" ]; then printf '%s' "$said"; fi
 	if [ "$status" = 4 ] && [ $points = 0 ]; then
 		skip "$name" "it says so"
 	elif [ "$status" != 0 ] && [ $bad = 0 ]; then
@@ -126,6 +132,7 @@ work_dir() {
 clean_up() {
 	if [ -n "$work" ]; then
 		while umount -l "$work/mnt" 2>/dev/null; do :; done
+		while umount -l "$work/host" 2>/dev/null; do :; done
 		rm -rf "$work"
 	fi
 }

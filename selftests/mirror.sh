@@ -15,7 +15,6 @@ else
 	say "on tmpfs, which forgets its place in a listing when names go"
 	mount -t tmpfs tmpfs "$work/host"
 fi
-trap 'clean_up; umount "$work/host"; rm -rf "$work"' EXIT
 run_fs_tests user-sync "mirror:$work/host" \
 	names link rename attr special xattr rw sparse direct mmap cache readdir fsx stress tree
 unload_claim

@@ -10,18 +10,12 @@
 
 #include "rogue.h"
 
-/* The opcode that is never answered; the requests, for a later answer. */
+/* The opcode that is never answered. */
 static uint32_t silent_about;
-static struct request kept[64];
-static unsigned int nr_kept;
 
 static bool keep_silent(struct rogue *r, const struct request *req)
 {
-	if (req->head.opcode != silent_about)
-		return false;
-	if (nr_kept < COUNT(kept))
-		kept[nr_kept++] = *req;
-	return true;
+	return req->head.opcode == silent_about;
 }
 
 static int op_write_file(void)
@@ -79,12 +73,13 @@ static const struct wait {
 };
 
 /* A client that waits for the answer that does not come. */
-static pid_t waiting_client(const struct wait *w)
+static pid_t waiting_client(const struct rogue *r, const struct wait *w)
 {
 	pid_t pid = rogue_client(w->op);
 	int status;
 
-	usleep(200000);
+	rogue_await(r, 1);
+	usleep(50000);
 	if (waitpid(pid, &status, WNOHANG) == pid)
 		claim_fail(__FILE__, __LINE__, "%s did not wait: status %#x", w->what, status);
 	return pid;
@@ -115,7 +110,7 @@ static void killable(enum style style)
 
 		silent_about = waits[i].opcode;
 		r = rogue_start(style, keep_silent);
-		pid = waiting_client(&waits[i]);
+		pid = waiting_client(&r, &waits[i]);
 		DO(kill(pid, SIGKILL));
 		status_of(pid, 2, waits[i].what);
 		rogue_kill(&r);
@@ -135,7 +130,7 @@ static void server_dies(enum style style)
 
 		silent_about = waits[i].opcode;
 		r = rogue_start(style, keep_silent);
-		pid = waiting_client(&waits[i]);
+		pid = waiting_client(&r, &waits[i]);
 		rogue_kill(&r);
 		status = status_of(pid, 2, waits[i].what);
 		if (waits[i].op == op_map_file) {
@@ -232,8 +227,9 @@ static bool answer_late(struct rogue *r, const struct request *req)
 
 	if (req->head.opcode != FUSE_LOOKUP || strcmp(req->arg, "file"))
 		return false;
-	/* Until the client was killed, and a moment. */
-	usleep(700000);
+	/* Here the client is killed; see late_answer(). */
+	(*r->told)++;
+	usleep(500000);
 	rogue_be_honest(r, req);
 	err = rogue_answer(r, req, &(struct answer){ .error = -EIO });
 	CHECK(err == ENOENT || err == ENODEV);
@@ -248,9 +244,9 @@ static void late_answer(enum style style)
 	for (i = 0; i < 3; i++) {
 		pid_t pid = rogue_client(op_stat_file);
 
-		usleep(200000);
+		rogue_await(&r, 2 * i + 1);
 		rogue_dies(pid, 2);
-		usleep(700000);
+		rogue_await(&r, 2 * i + 2);
 		CHECK_EQ(rogue_try(op_readlink, 5), 0);
 	}
 	rogue_end(&r);
@@ -260,6 +256,9 @@ IN_BOTH_STYLES(late_answer)
 /* Silent about lookups of "hoard-…" until a READLINK comes: then answers all of them. */
 static bool hoard(struct rogue *r, const struct request *req)
 {
+	static struct request kept[64];
+	static unsigned int nr_kept;
+
 	if (req->head.opcode == FUSE_LOOKUP && !strncmp(req->arg, "hoard-", 6)) {
 		CHECK(nr_kept < COUNT(kept));
 		kept[nr_kept++] = *req;
@@ -296,7 +295,7 @@ static void others_are_served(enum style style)
 	pid_t pid = rogue_client(op_stat_hoarded);
 	int status;
 
-	usleep(200000);
+	rogue_await(&r, 1);
 	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
 	CHECK_EQ(rogue_try(op_statfs, 5), 0);
 	CHECK_EQ(rogue_try(op_readlink, 5), 0);
@@ -316,7 +315,7 @@ static void slots_come_back(enum style style)
 	for (round = 0; round < 3; round++) {
 		for (i = 0; i < COUNT(pids); i++, hoarded++)
 			pids[i] = rogue_client(op_stat_hoarded);
-		usleep(300000);
+		rogue_await(&r, (round + 1) * COUNT(pids));
 		for (i = 0; i < COUNT(pids); i++)
 			rogue_dies(pids[i], 2);
 		CHECK_EQ(rogue_try(op_readlink, 5), 0);
@@ -335,7 +334,8 @@ static void more_clients_than_slots(enum style style)
 	r = rogue_start(style, keep_silent);
 	for (i = 0; i < COUNT(pids); i++)
 		pids[i] = rogue_client(op_statfs);
-	usleep(500000);
+	rogue_await(&r, 8);
+	usleep(300000);
 	/* Those that wait for a slot first */
 	for (i = COUNT(pids); i-- > 0;)
 		rogue_dies(pids[i], 2);
@@ -353,7 +353,7 @@ static void forced_umount(enum style style)
 	silent_about = FUSE_STATFS;
 	r = rogue_start(style, keep_silent);
 	pid = rogue_client(op_statfs);
-	usleep(200000);
+	rogue_await(&r, 1);
 	umount2("mnt", MNT_FORCE);
 	status = status_of(pid, 2, "statfs");
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == ENOTCONN);
@@ -493,7 +493,8 @@ static void no_init(enum style style)
 	silent_about = FUSE_INIT;
 	r = rogue_start(style, keep_silent);
 	pid = rogue_client(op_stat_file);
-	usleep(200000);
+	rogue_await(&r, 1);
+	usleep(100000);
 	rogue_dies(pid, 2);
 	pid = rogue_client(op_stat_file);
 	usleep(200000);

@@ -57,6 +57,7 @@ static void lie_to(enum style style, int (*op)(void), int should, uint32_t opcod
 			   "should be %s", opcode, answer.error, answer.structs_len,
 			   answer.data_len, is ? strerror(is) : "success",
 			   should ? strerror(should) : "success");
+	CHECK(*r.told > 0);
 	/* The mount is alive: a request that nobody lies about. */
 	CHECK_EQ(rogue_try(opcode == FUSE_STATFS ? op_stat_file : op_statfs, 10), 0);
 	rogue_end(&r);
@@ -113,7 +114,8 @@ static bool lie_about_length(struct rogue *r, const struct request *req)
 	CHECK_EQ(rogue_answer(r, req, &a), EINVAL);
 	a.claim_len = -1;
 	CHECK_EQ(rogue_answer(r, req, &a), EINVAL);
-	return false;
+	rogue_be_honest(r, req);
+	return true;
 }
 
 static void header_length(void)
@@ -121,6 +123,7 @@ static void header_length(void)
 	struct rogue r = rogue_start(RW, lie_about_length);
 
 	CHECK_EQ(rogue_try(op_stat_file, 10), 0);
+	CHECK(*r.told > 0);
 	rogue_end(&r);
 }
 
@@ -146,7 +149,8 @@ static bool answer_others(struct rogue *r, const struct request *req)
 		CHECK_ERR(ioctl(r->fd, FERRY_IOC_SYNC, FERRY_SYNC_REPLY | r->geo.depth), EINVAL);
 		CHECK_ERR(ioctl(r->fd, FERRY_IOC_SYNC, FERRY_SYNC_REPLY | 0xffffff), EINVAL);
 	}
-	return false;
+	rogue_be_honest(r, req);
+	return true;
 }
 
 static void unknown_request(enum style style)
@@ -154,6 +158,7 @@ static void unknown_request(enum style style)
 	struct rogue r = rogue_start(style, answer_others);
 
 	CHECK_EQ(rogue_try(op_stat_file, 10), 0);
+	CHECK(*r.told > 0);
 	rogue_end(&r);
 }
 IN_BOTH_STYLES(unknown_request)
@@ -181,6 +186,7 @@ static void twice(enum style style)
 	CHECK_EQ(rogue_try(op_stat_file, 10), 0);
 	CHECK_EQ(rogue_try(op_read_file, 10), 0);
 	CHECK_EQ(rogue_try(op_list, 10), 0);
+	CHECK(*r.told > 0);
 	rogue_end(&r);
 }
 IN_BOTH_STYLES(twice)
@@ -370,7 +376,8 @@ struct entry {
 	char name[400];
 };
 
-static void lie_about_name(enum style style, const char *name, uint32_t namelen, size_t cut, int should)
+static void lie_about_name(enum style style, const char *name, uint32_t namelen, size_t cut,
+			   int should)
 {
 	struct entry e = { .d = { .ino = 9, .off = 1, .namelen = namelen, .type = DT_REG } };
 	size_t len = FUSE_DIRENT_SIZE(&e.d);
@@ -529,6 +536,7 @@ static void only_noise(enum style style)
 		noise_state = 0x9e3779b97f4a7c15ull * (test_seed() + i + 1);
 		r = rogue_start(style, noise);
 		rogue_try(op_anything, 30);
+		CHECK(*r.told > 0);
 		rogue_end(&r);
 	}
 }

@@ -337,9 +337,12 @@ static void serve(struct rogue *r)
 		r->map = mmap(NULL, r->geo.queue_size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
 		CHECK(r->map != MAP_FAILED);
 	}
-	while (rogue_fetch(r, &req))
-		if (!r->lie || !r->lie(r, &req))
+	while (rogue_fetch(r, &req)) {
+		if (r->lie && r->lie(r, &req))
+			(*r->told)++;
+		else
 			rogue_be_honest(r, &req);
+	}
 }
 
 struct rogue rogue_start(enum style style, lie_fn lie)
@@ -351,6 +354,8 @@ struct rogue rogue_start(enum style style, lie_fn lie)
 
 	DO(ioctl(r.fd, FERRY_IOC_CREATE, &setup));
 	r.geo = setup.geo;
+	r.told = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(r.told != MAP_FAILED);
 	DO(mkdir("mnt", 0755));
 	/* Only a mount binds the channel; before, there is nothing to fetch. */
 	DO(pipe(go));
@@ -401,6 +406,17 @@ void rogue_end(struct rogue *r)
 		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	}
 	DO(rmdir("mnt"));
+}
+
+void rogue_await(const struct rogue *r, int nr)
+{
+	double end = now() + 20;
+
+	while (*r->told < nr) {
+		if (now() > end)
+			claim_fail(__FILE__, __LINE__, "%d requests to lie about, not %d", *r->told, nr);
+		usleep(10000);
+	}
 }
 
 void rogue_kill(struct rogue *r)

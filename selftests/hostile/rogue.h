@@ -64,6 +64,7 @@ typedef bool (*lie_fn)(struct rogue *r, const struct request *req);
  * @pid: the server; 0 in its own process
  * @lie: see above
  * @geo, @map: sync: the one queue's memory, in the server's process
+ * @told: how many lies were told; seen on both sides
  */
 struct rogue {
 	enum style style;
@@ -73,6 +74,7 @@ struct rogue {
 	struct ferry_geometry geo;
 	char *map;
 	char *buf;
+	volatile int *told;
 };
 
 /** rogue_open() - /dev/ferry, or the claim is skipped */
@@ -86,6 +88,8 @@ int rogue_mount_fd(int fd, const char *dir);
 struct rogue rogue_start(enum style style, lie_fn lie);
 /** rogue_end() - umount; the server sees -ENODEV, ends, and had nothing to complain of */
 void rogue_end(struct rogue *r);
+/** rogue_await() - until the server has told @nr lies */
+void rogue_await(const struct rogue *r, int nr);
 /** rogue_kill() - the server dies of SIGKILL and is gone when this returns */
 void rogue_kill(struct rogue *r);
 
