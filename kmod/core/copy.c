@@ -134,8 +134,7 @@ static ssize_t copy_data(struct ferry_slot *slot, u64 offset, struct iov_iter *u
 
 		spin_lock(&slot->lock);
 		smp_mb__after_spinlock();	/* pairs with wait_for_copies(), slot.c */
-		if (atomic_read(&slot->state) != FERRY_FETCHED || !slot->args ||
-		    !slot->args->data) {
+		if (atomic_read(&slot->state) != FERRY_FETCHED || !slot->args->data) {
 			err = -ENOENT;
 		} else if (!(slot->args->flags &
 			     (pull ? FERRY_ARGS_DATA_IN : FERRY_ARGS_DATA_OUT)) ||

@@ -262,7 +262,8 @@ struct ferry_slot *ferry_queue_fetch(struct ferry_queue *q, bool wait)
 	struct ferry_idle idle = { .task = current };
 	struct ferry_slot *slot;
 
-	slot = pop_any(q);
+	/* The loop below looks at all of them; this spares a busy server the list. */
+	slot = list_empty(&q->pending) && wait ? NULL : pop_any(q);
 	if (slot)
 		goto got;
 	if (!wait)

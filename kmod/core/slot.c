@@ -34,6 +34,9 @@ struct ferry_slot *ferry_slot_try_get(struct ferry_queue *q, bool async)
 	unsigned int limit = async ? q->async_limit : q->depth;
 	unsigned int n;
 
+	/* The first one is free, and warm, as long as one request is out at a time. */
+	if (!test_bit(0, q->used) && !test_and_set_bit_lock(0, q->used))
+		return &q->slots[0];
 	do {
 		n = find_first_zero_bit(q->used, limit);
 		if (n >= limit)
@@ -73,11 +76,10 @@ void ferry_slot_put(struct ferry_slot *slot)
 {
 	struct ferry_queue *q = slot->queue;
 
-	slot->args = NULL;
 	atomic_set(&slot->state, FERRY_IDLE);
 	clear_bit_unlock(slot - q->slots, q->used);
 	smp_mb__after_atomic();
-	if (unlikely(!list_empty_careful(&q->backlog)))
+	if (unlikely(!list_empty(&q->backlog)))
 		ferry_queue_run_backlog(q);
 	if (unlikely(waitqueue_active(&q->chan->slot_wait)))
 		wake_up(&q->chan->slot_wait);
