@@ -275,6 +275,22 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
 	return err;
 }
 
+int ferry_session_resume(struct ferry_session *session, const char *dir)
+{
+	if (dir) {
+		session->dir = strdup(dir);
+		if (!session->dir)
+			return -ENOMEM;
+	}
+	session->up = true;
+	return start_workers(session);
+}
+
+u32 ferry_session_channel(const struct ferry_session *session)
+{
+	return session->channel;
+}
+
 int ferry_session_unmount(struct ferry_session *session, bool lazy)
 {
 	int err;

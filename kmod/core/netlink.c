@@ -12,6 +12,8 @@ static u32 state_of(const struct ferry_chan *chan)
 {
 	if (ferry_chan_is_dead(chan))
 		return FERRY_STATE_DEAD;
+	if (READ_ONCE(chan->detached))
+		return FERRY_STATE_DETACHED;
 	return READ_ONCE(chan->bound) ? FERRY_STATE_LIVE : FERRY_STATE_WAITING;
 }
 
