@@ -32,14 +32,15 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 		  int fd)
 {
 	const char *name = session->server.backend->name;
+	u32 grace = ferry_session_reissues(session->server.backend, want);
 	struct ferry_setup setup = {
 		.size = sizeof(setup),
 		.abi = FERRY_ABI,
 		.class = FERRY_CLASS_FS,
 		.flags = session->loop->create_flags,
 		.state_fd = -1,
-		.on_death = want->grace ? FERRY_DEATH_REISSUE : FERRY_DEATH_FAIL,
-		.grace = want->grace,
+		.on_death = grace ? FERRY_DEATH_REISSUE : FERRY_DEATH_FAIL,
+		.grace = grace,
 		.timeout = want->timeout,
 		.geo.nr_queues = want->queues ? want->queues : sysconf(_SC_NPROCESSORS_ONLN),
 		.geo.depth = want->depth,
@@ -63,12 +64,12 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 		ferry_log(FERRY_LOG_ERR,
 			  "the ferry module speaks ABI %u, libferry ABI %u: use those of one build",
 			  setup.abi, FERRY_ABI);
-	else if (err == -EINVAL && want->grace && session->loop->create_flags & FERRY_CREATE_RW)
-		ferry_log(FERRY_LOG_ERR, "%s: grace= needs another wait style than rw", name);
-	else if (err == -EINVAL && (want->grace > FERRY_GRACE_MAX ||
+	else if (err == -EINVAL && grace && session->loop->create_flags & FERRY_CREATE_RW)
+		ferry_log(FERRY_LOG_ERR, "%s: on_death=reissue needs another wait style than rw", name);
+	else if (err == -EINVAL && (grace > FERRY_GRACE_MAX ||
 				    want->timeout > FERRY_TIMEOUT_MAX))
 		ferry_log(FERRY_LOG_ERR, "%s: grace=%u, timeout=%u: at most %u and %u seconds",
-			  name, want->grace, want->timeout, FERRY_GRACE_MAX,
+			  name, grace, want->timeout, FERRY_GRACE_MAX,
 			  FERRY_TIMEOUT_MAX);
 	else if (err == -EINVAL)
 		ferry_log(FERRY_LOG_ERR,

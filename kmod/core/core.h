@@ -57,6 +57,7 @@ struct ferry_stats {
  * @client: the class's instance; NULL before bind and after unbind. Read under
  *	@srcu where @client_lock is not held.
  * @user_ns: of the client, from bind on
+ * @creator: the process that made the channel, or attached to it last; under @client_lock
  * @pid_ns: of whoever made the channel: pids in messages are of this one
  * @owner: who made it: may attach to it again
  * @attach_lock: guards @endpoints, @detached

@@ -391,6 +391,7 @@ void ferry_queue_abort(struct ferry_queue *q)
  */
 void ferry_queue_reissue(struct ferry_queue *q)
 {
+	const struct ferry_reply deadly = { .error = -EIO };
 	LIST_HEAD(again);
 	u32 i;
 
@@ -410,8 +411,10 @@ void ferry_queue_reissue(struct ferry_queue *q)
 	spin_unlock(&q->lock);
 
 	for (i = 0; i < q->depth; i++) {
-		if (test_bit(i, q->used))
-			ferry_slot_kick(&q->slots[i]);
+		if (!test_bit(i, q->used))
+			continue;
+		ferry_slot_kick(&q->slots[i]);
+		ferry_slot_answer(&q->slots[i], &deadly);
 	}
 }
 

@@ -41,6 +41,9 @@
 #include <linux/wait.h>
 #include "core/core.h"
 
+/* A request that so many servers died of is not given to another one. */
+#define FERRY_AGAIN_MAX		16
+
 /* ferry_queue.spin_worth is between 0 and this. */
 #define FERRY_SPIN_WORTH_MAX	8
 
@@ -110,7 +113,7 @@ struct ferry_rest {
  * @pin: backs @iter where the data is in user memory
  * @reply: owned as the slot
  * @spin: a server that spins on another CPU has it: the answer may come soon
- * @again: a server that died had this request already
+ * @again: how many servers had this request and died
  * @born: when it was put in, in jiffies
  * @node_pending: in ferry_queue.pending
  */
@@ -131,7 +134,7 @@ struct ferry_slot {
 	bool			wants_data;
 	bool			in_slot;
 	bool			spin;
-	bool			again;
+	u8			again;
 	unsigned long		born;
 	struct list_head	node_pending;
 	struct ferry_reply	reply;

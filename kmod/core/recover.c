@@ -9,6 +9,7 @@
  */
 #include <linux/file.h>
 #include <linux/magic.h>
+#include <linux/pid.h>
 #include <linux/workqueue.h>
 #include "core/core.h"
 #include "core/queue.h"
@@ -123,6 +124,12 @@ bool ferry_recover_detach(struct ferry_chan *chan)
 /* A new server; under attach_lock. */
 void ferry_recover_attach(struct ferry_chan *chan)
 {
+	struct pid *creator = get_pid(task_tgid(current));
+
+	mutex_lock(&chan->client_lock);
+	swap(chan->creator, creator);
+	mutex_unlock(&chan->client_lock);
+	put_pid(creator);
 	WRITE_ONCE(chan->detached, false);
 	/* If it runs already it waits for attach_lock, and finds nothing to do. */
 	if (cancel_delayed_work(&chan->grace_work))

@@ -152,7 +152,7 @@ int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 	slot->data_in = args->flags & FERRY_ARGS_DATA_IN ? args->data_len : 0;
 	slot->wants_data = args->flags & FERRY_ARGS_DATA_OUT;
 	slot->spin = false;
-	slot->again = false;
+	slot->again = 0;
 	slot->born = jiffies;
 	slot->pushed = 0;
 	slot->pin.bvec = NULL;
@@ -497,14 +497,16 @@ void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
 
 /*
  * The slot's server is dead: make it one to be fetched again; under queue->lock.
- * False: there is nothing in it that waits for a server.
+ * False: nothing in it waits for a server, or should not be given to another.
  */
 bool ferry_slot_take_back(struct ferry_slot *slot)
 {
+	if (slot->again == FERRY_AGAIN_MAX)
+		return false;
 	if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_QUEUED) != FERRY_FETCHED &&
 	    atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ORPHANED) != FERRY_ABANDONED)
 		return false;
-	slot->again = true;
+	slot->again++;
 	slot->pushed = 0;
 	ferry_ring_write_again(slot);
 	return true;
