@@ -67,6 +67,7 @@ static void chan_free(struct kref *ref)
 	idr_remove(&ferry_chans, chan->id);
 	mutex_unlock(&ferry_chans_lock);
 
+	ferry_event(chan, FERRY_EVENT_GONE);
 	chan->ops->release(chan);
 	if (chan->user_ns)
 		put_user_ns(chan->user_ns);
@@ -122,6 +123,8 @@ int ferry_chan_bind(struct ferry_chan *chan, const struct ferry_client_ops *ops,
 		chan->client = client;
 	}
 	mutex_unlock(&chan->client_lock);
+	if (!err)
+		ferry_event(chan, FERRY_EVENT_BOUND);
 	return err;
 }
 EXPORT_SYMBOL_GPL(ferry_chan_bind);
@@ -141,12 +144,15 @@ static void fail_early(struct ferry_chan *chan)
 /*
  * The gate falls before anything is failed: who passed it before is found in the
  * queues, who comes later sees it (daemon.c looks again under the queue's lock).
+ * True: it was alive until now.
  */
-static void chan_kill(struct ferry_chan *chan)
+static bool chan_kill(struct ferry_chan *chan)
 {
+	bool alive;
 	int idx;
 
 	mutex_lock(&chan->client_lock);
+	alive = chan->gate != FERRY_GATE_DEAD;
 	smp_store_release(&chan->gate, FERRY_GATE_DEAD);
 	mutex_unlock(&chan->client_lock);
 	wake_up_all(&chan->gate_wait);
@@ -154,18 +160,20 @@ static void chan_kill(struct ferry_chan *chan)
 	chan->ops->abort(chan);
 	fail_early(chan);
 	srcu_read_unlock(&chan->srcu, idx);
+	return alive;
 }
 
 void ferry_chan_abort(struct ferry_chan *chan)
 {
-	chan_kill(chan);
-	trace_ferry_dead(chan);
+	if (chan_kill(chan))
+		ferry_event(chan, FERRY_EVENT_ABORTED);
 }
 EXPORT_SYMBOL_GPL(ferry_chan_abort);
 
 void ferry_chan_server_gone(struct ferry_chan *chan)
 {
-	ferry_chan_abort(chan);
+	if (chan_kill(chan))
+		ferry_event(chan, FERRY_EVENT_DIED);
 	mutex_lock(&chan->client_lock);
 	if (chan->client && !chan->dead_told) {
 		chan->dead_told = true;

@@ -145,6 +145,12 @@ int ferry_dev_init(void);
 void ferry_dev_exit(void);
 
 /* netlink.c */
+
+/**
+ * ferry_event() - tell who watches that something happened to a channel
+ * Context: any; a message that finds no memory is lost
+ */
+void ferry_event(const struct ferry_chan *chan, enum ferry_event event);
 int ferry_netlink_init(void);
 void ferry_netlink_exit(void);
 

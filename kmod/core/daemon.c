@@ -170,6 +170,7 @@ struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
 		if (!chan->queues[i])
 			goto put;
 	}
+	ferry_event(chan, FERRY_EVENT_CREATED);
 	return chan;
 put:
 	ferry_chan_put(chan);

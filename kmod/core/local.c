@@ -341,6 +341,7 @@ struct ferry_chan *ferry_chan_local(u32 class, const char *name, const char *arg
 		goto destroy;
 	}
 	chan->server = ls;
+	ferry_event(chan, FERRY_EVENT_CREATED);
 	return chan;
 destroy:
 	ferry_server_destroy(&ls->server, class);

@@ -5,6 +5,7 @@
 #include <linux/pid_namespace.h>
 #include <net/genetlink.h>
 #include "core/core.h"
+#include "core/trace.h"
 
 static struct genl_family family;
 
@@ -28,6 +29,17 @@ static void sum_stats(const struct ferry_chan *chan, struct ferry_stats *sum)
 		sum->bytes_in += READ_ONCE(s->bytes_in);
 		sum->bytes_out += READ_ONCE(s->bytes_out);
 	}
+}
+
+static int put_head(struct sk_buff *skb, const struct ferry_chan *chan)
+{
+	if (nla_put_u32(skb, FERRY_A_ID, chan->id) ||
+	    nla_put_u32(skb, FERRY_A_CLASS, chan->class) ||
+	    nla_put_string(skb, FERRY_A_NAME, chan->name) ||
+	    nla_put_u32(skb, FERRY_A_PLACEMENT, chan->ops->placement) ||
+	    nla_put_u32(skb, FERRY_A_STATE, state_of(chan)))
+		return -EMSGSIZE;
+	return 0;
 }
 
 static int put_client(struct sk_buff *skb, struct ferry_chan *chan)
@@ -54,11 +66,7 @@ static int put_chan(struct sk_buff *skb, struct netlink_callback *cb, struct fer
 	if (!msg)
 		return -EMSGSIZE;
 	sum_stats(chan, &sum);
-	if (nla_put_u32(skb, FERRY_A_ID, chan->id) ||
-	    nla_put_u32(skb, FERRY_A_CLASS, chan->class) ||
-	    nla_put_string(skb, FERRY_A_NAME, chan->name) ||
-	    nla_put_u32(skb, FERRY_A_PLACEMENT, chan->ops->placement) ||
-	    nla_put_u32(skb, FERRY_A_STATE, state_of(chan)) ||
+	if (put_head(skb, chan) ||
 	    put_client(skb, chan) ||
 	    nla_put_u32(skb, FERRY_A_QUEUES, chan->geo.nr_queues) ||
 	    nla_put_u32(skb, FERRY_A_DEPTH, chan->geo.depth) ||
@@ -102,6 +110,10 @@ static const struct genl_small_ops small_ops[] = {
 	},
 };
 
+static const struct genl_multicast_group groups[] = {
+	{ .name = FERRY_GENL_EVENTS, .flags = GENL_UNS_ADMIN_PERM },
+};
+
 static struct genl_family family __ro_after_init = {
 	.name		= FERRY_GENL_NAME,
 	.version	= FERRY_GENL_VERSION,
@@ -110,8 +122,36 @@ static struct genl_family family __ro_after_init = {
 	.module		= THIS_MODULE,
 	.small_ops	= small_ops,
 	.n_small_ops	= ARRAY_SIZE(small_ops),
+	.mcgrps		= groups,
+	.n_mcgrps	= ARRAY_SIZE(groups),
 	.resv_start_op	= __FERRY_CMD_END,
 };
+
+/*
+ * Only to the initial network namespace: there alone the group's right to listen
+ * (CAP_NET_ADMIN over the namespace) is one over the machine.
+ */
+void ferry_event(const struct ferry_chan *chan, enum ferry_event event)
+{
+	struct sk_buff *skb;
+	void *msg;
+
+	trace_ferry_event(chan, event);
+	if (!genl_has_listeners(&family, &init_net, 0))
+		return;
+	skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_ATOMIC);
+	if (!skb)
+		return;
+	msg = genlmsg_put(skb, 0, 0, &family, 0, FERRY_CMD_EVENT);
+	if (!msg || put_head(skb, chan) ||
+	    nla_put_u32(skb, FERRY_A_EVENT, event) ||
+	    nla_put_u64_64bit(skb, FERRY_A_TIME, ktime_get_real_ns(), FERRY_A_PAD)) {
+		nlmsg_free(skb);
+		return;
+	}
+	genlmsg_end(skb, msg);
+	genlmsg_multicast(&family, skb, 0, 0, GFP_ATOMIC);
+}
 
 int ferry_netlink_init(void)
 {

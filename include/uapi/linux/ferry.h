@@ -301,7 +301,37 @@ struct ferry_xfer {
 enum ferry_cmd {
 	FERRY_CMD_UNSPEC,
 	FERRY_CMD_CHAN_GET,
+	FERRY_CMD_EVENT,
 	__FERRY_CMD_END,
+};
+
+/* The multicast group of events, in the initial network namespace alone. */
+#define FERRY_GENL_EVENTS	"events"
+
+/**
+ * enum ferry_event - what happened to a channel; FERRY_CMD_EVENT tells the group
+ * @FERRY_EVENT_CREATED: it is there, with its first server
+ * @FERRY_EVENT_BOUND: a client instance (a mount, a disk) uses it
+ * @FERRY_EVENT_ATTACHED: a server came to a channel that had none
+ * @FERRY_EVENT_DETACHED: its server is gone; requests wait for the next one
+ * @FERRY_EVENT_RECOVERED: a new server has taken over what the last one left
+ * @FERRY_EVENT_DIED: its server is gone and will not come back
+ * @FERRY_EVENT_TIMEOUT: a request was failed by its deadline
+ * @FERRY_EVENT_ABORTED: somebody ended it: umount -f, FERRY_CMD_ABORT
+ * @FERRY_EVENT_MOVED: its server changed sides
+ * @FERRY_EVENT_GONE: it is no more
+ */
+enum ferry_event {
+	FERRY_EVENT_CREATED	= 1,
+	FERRY_EVENT_BOUND	= 2,
+	FERRY_EVENT_ATTACHED	= 3,
+	FERRY_EVENT_DETACHED	= 4,
+	FERRY_EVENT_RECOVERED	= 5,
+	FERRY_EVENT_DIED	= 6,
+	FERRY_EVENT_TIMEOUT	= 7,
+	FERRY_EVENT_ABORTED	= 8,
+	FERRY_EVENT_MOVED	= 9,
+	FERRY_EVENT_GONE	= 10,
 };
 
 /**
@@ -323,6 +353,8 @@ enum ferry_cmd {
  * @FERRY_A_BYTES_IN: u64, data moved to the server
  * @FERRY_A_BYTES_OUT: u64, data moved from the server
  * @FERRY_A_PAD: padding
+ * @FERRY_A_EVENT: u32, enum ferry_event
+ * @FERRY_A_TIME: u64, nanoseconds since 1970, of an event
  */
 enum ferry_attr_id {
 	FERRY_A_UNSPEC,
@@ -341,6 +373,8 @@ enum ferry_attr_id {
 	FERRY_A_BYTES_IN,
 	FERRY_A_BYTES_OUT,
 	FERRY_A_PAD,
+	FERRY_A_EVENT,
+	FERRY_A_TIME,
 	__FERRY_A_END,
 };
 
