@@ -25,22 +25,19 @@
 #include <linux/wait.h>
 #include "core/chan.h"
 #include "core/deliver.h"
+#include "core/stats.h"
 
 struct ferry_queue;
 struct pid;
+
+/* ferry_chan.spin_us, unless it is set: beyond that a sleep costs less. */
+#define FERRY_SPIN_US	60
 
 /* ferry_chan.gate: may requests go? */
 enum {
 	FERRY_GATE_INIT,	/* only FERRY_ARGS_INIT */
 	FERRY_GATE_OPEN,
 	FERRY_GATE_DEAD,
-};
-
-struct ferry_stats {
-	u64	requests;
-	u64	errors;
-	u64	bytes_in;
-	u64	bytes_out;
 };
 
 /**
@@ -50,7 +47,12 @@ struct ferry_stats {
  * @gate_wait: callers that wait for the gate to open
  * @early: requests submitted before it did; under @early_lock
  * @ops: how requests get to the server
- * @stats: per CPU, so that no request writes a shared cache line
+ * @stats: what it counts, see stats.h
+ * @times: latencies; NULL until they are asked for first
+ * @timed: setting: they are taken; read without lock
+ * @spin_us: setting: how long a client may spin for its answer
+ * @owner: who made it, and may look at it
+ * @owner_ns: a user namespace; the capabilities there are over this channel too
  * @client_lock: guards @client, @client_ops and the way of @gate to DEAD
  * @client: the class's instance; NULL before bind and after unbind. Read under
  *	@srcu where @client_lock is not held.
@@ -67,6 +69,9 @@ struct ferry_chan {
 	struct user_namespace		*user_ns;
 	struct pid_namespace		*pid_ns;
 	struct ferry_stats __percpu	*stats;
+	struct ferry_times __percpu	*times;
+	u32				timed;
+	u32				spin_us;
 	struct ferry_queue		**queues;
 	struct ferry_geometry		geo;
 	void				*server;
@@ -77,6 +82,8 @@ struct ferry_chan {
 	u32				flags;
 	char				name[FERRY_NAME_MAX];
 	struct pid			*creator;
+	kuid_t				owner;
+	struct user_namespace		*owner_ns;
 
 	wait_queue_head_t		gate_wait;
 	wait_queue_head_t		slot_wait;
@@ -127,7 +134,8 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 				    const struct ferry_deliver_ops *ops);
 struct ferry_chan *ferry_chan_next(u32 *id);	/* under ferry_chans_lock; for dumps */
 void ferry_chan_server_gone(struct ferry_chan *chan);
-void ferry_chan_account(struct ferry_chan *chan, const struct ferry_args *args, int err);
+struct ferry_chan *ferry_chan_find(u32 id);	/* under ferry_chans_lock; no reference */
+void ferry_chan_end(struct ferry_chan *chan, struct ferry_args *args, int err);
 void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
 		     const void *out, size_t out_len);
 void ferry_chan_exit(void);

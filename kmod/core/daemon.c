@@ -15,7 +15,7 @@
  */
 static struct ferry_slot *fill_slot(struct ferry_chan *chan, struct ferry_args *args)
 {
-	struct ferry_pin pin;
+	struct ferry_pin pin FERRY_UNINIT;
 	bool in = args->flags & FERRY_ARGS_DATA_IN;
 	struct ferry_slot *slot;
 	int err;
@@ -88,7 +88,7 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 	if (!slot) {
 		err = ferry_queue_put_aside(q, args);
 		if (err)
-			args->end(args, err);
+			ferry_chan_end(chan, args, err);
 		return;
 	}
 	err = ferry_slot_fill(slot, args, NULL, NULL);
@@ -96,7 +96,7 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 		err = ferry_queue_push(slot);
 	if (err) {
 		ferry_slot_put(slot);
-		args->end(args, err);
+		ferry_chan_end(chan, args, err);
 	}
 }
 

@@ -265,9 +265,7 @@ static void end_async(struct ferry_slot *slot, int err)
 	int idx = srcu_read_lock(&chan->srcu);
 
 	ferry_slot_put(slot);
-	ferry_chan_account(chan, args, err);
-	trace_ferry_end(chan, args, err);
-	args->end(args, err);
+	ferry_chan_end(chan, args, err);
 	srcu_read_unlock(&chan->srcu, idx);
 }
 
@@ -454,7 +452,6 @@ static bool look(struct ferry_slot *slot)
  * ended in an answer doubles it, one that did not halves it, and at zero only each
  * 64th request tries again.
  */
-#define SPIN_MAX_NS	60000
 #define SPIN_RETRY	64
 
 static bool spin_for_answer(struct ferry_slot *slot)
@@ -465,7 +462,8 @@ static bool spin_for_answer(struct ferry_slot *slot)
 
 	if (!worth && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
 		return false;
-	end = local_clock() + (u64)SPIN_MAX_NS * (worth ?: 1) / FERRY_SPIN_WORTH_MAX;
+	end = local_clock() +
+	      (u64)READ_ONCE(q->chan->spin_us) * NSEC_PER_USEC * (worth ?: 1) / FERRY_SPIN_WORTH_MAX;
 	do {
 		unsigned int i;
 
@@ -473,6 +471,7 @@ static bool spin_for_answer(struct ferry_slot *slot)
 			if (look(slot)) {
 				if (worth < FERRY_SPIN_WORTH_MAX)
 					WRITE_ONCE(q->spin_worth, max(2 * worth, 1U));
+				ferry_stat_way(q->chan, FERRY_WAY_SPUN);
 				return true;
 			}
 			cpu_relax();
@@ -480,6 +479,7 @@ static bool spin_for_answer(struct ferry_slot *slot)
 	} while (!need_resched() && atomic_read(&slot->state) == FERRY_FETCHED &&
 		 local_clock() < end);
 	WRITE_ONCE(q->spin_worth, worth / 2);
+	ferry_stat_way(q->chan, FERRY_WAY_SPUN_OUT);
 	return false;
 }
 
@@ -524,6 +524,7 @@ int ferry_slot_wait(struct ferry_slot *slot)
 			cpu_relax();
 			continue;
 		}
+		ferry_stat_way(slot->queue->chan, FERRY_WAY_SLEPT);
 		left = schedule_timeout(left);
 	}
 	__set_current_state(TASK_RUNNING);
