@@ -64,22 +64,17 @@ static struct ferry_chan *chan_of(const struct sk_buff *skb, const struct genl_i
 {
 	const struct nlattr *id = info->attrs[FERRY_A_ID];
 	struct ferry_chan *chan;
-	bool may = false;
 
 	if (!id) {
 		NL_SET_ERR_MSG(info->extack, "the number of a channel is missing");
 		return ERR_PTR(-EINVAL);
 	}
-	mutex_lock(&ferry_chans_lock);
-	chan = ferry_chan_find(nla_get_u32(id));
+	chan = ferry_chan_by_id(nla_get_u32(id));
 	if (chan) {
-		may = change ? may_change(skb, chan) : may_see(skb, chan);
-		if (may)
-			ferry_chan_get(chan);
+		if (change ? may_change(skb, chan) : may_see(skb, chan))
+			return chan;
+		ferry_chan_put(chan);
 	}
-	mutex_unlock(&ferry_chans_lock);
-	if (may)
-		return chan;
 	if (change && !netlink_capable(skb, CAP_SYS_ADMIN) && !netlink_capable(skb, CAP_NET_ADMIN)) {
 		NL_SET_ERR_MSG(info->extack, "changes need CAP_SYS_ADMIN or CAP_NET_ADMIN");
 		return ERR_PTR(-EPERM);
@@ -94,6 +89,8 @@ static u32 state_of(const struct ferry_chan *chan)
 {
 	if (ferry_chan_is_dead(chan))
 		return FERRY_STATE_DEAD;
+	if (READ_ONCE(chan->detached))
+		return FERRY_STATE_DETACHED;
 	return READ_ONCE(chan->bound) ? FERRY_STATE_LIVE : FERRY_STATE_WAITING;
 }
 
@@ -174,17 +171,20 @@ static int put_chan(struct sk_buff *skb, u32 portid, u32 seq, int flags, struct 
 	bool local = ferry_chan_is_local(chan);
 	struct ferry_op_stats sum;
 	void *msg;
+	u32 pid;
 
 	msg = genlmsg_put(skb, portid, seq, &family, flags, FERRY_CMD_CHAN_GET);
 	if (!msg)
 		return -EMSGSIZE;
 	ferry_stats_sum(chan, &sum);
+	mutex_lock(&chan->client_lock);
+	pid = local ? 0 : pid_nr_ns(chan->creator, task_active_pid_ns(current));
+	mutex_unlock(&chan->client_lock);
 	if (put_head(skb, chan) || put_client(skb, chan) ||
 	    nla_put_u32(skb, FERRY_A_QUEUES, chan->geo.nr_queues) ||
 	    nla_put_u32(skb, FERRY_A_DEPTH, chan->geo.depth) ||
 	    nla_put_u32(skb, FERRY_A_FLAGS, chan->flags) ||
-	    nla_put_u32(skb, FERRY_A_PID, local ? 0 :
-			pid_nr_ns(chan->creator, task_active_pid_ns(current))) ||
+	    nla_put_u32(skb, FERRY_A_PID, pid) ||
 	    nla_put_u32(skb, FERRY_A_UID, from_kuid_munged(current_user_ns(), chan->owner)) ||
 	    put_counts(skb, &sum) || put_ways(skb, chan) || put_settings(skb, chan)) {
 		genlmsg_cancel(skb, msg);
