@@ -77,6 +77,7 @@ struct ferry_args {
 	struct {
 		struct list_head	node;	/* ferry_queue.backlog */
 		struct iov_iter		iter;	/* what is left of ->data */
+		u64			began;	/* 0: its time is not taken */
 	} core;
 };
 

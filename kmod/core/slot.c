@@ -267,9 +267,7 @@ static void end_async(struct ferry_slot *slot, int err)
 	int idx = srcu_read_lock(&chan->srcu);
 
 	ferry_slot_put(slot);
-	ferry_chan_account(chan, args, err);
-	trace_ferry_end(chan, args, err);
-	args->end(args, err);
+	ferry_chan_end(chan, args, err);
 	srcu_read_unlock(&chan->srcu, idx);
 }
 
@@ -488,9 +486,8 @@ void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
 	if (is_free)
 		ferry_slot_put(slot);
 	if (args) {
-		ferry_chan_account(chan, args, -ETIMEDOUT);
-		trace_ferry_end(chan, args, -ETIMEDOUT);
-		args->end(args, -ETIMEDOUT);
+		ferry_event(chan, FERRY_EVENT_TIMEOUT);
+		ferry_chan_end(chan, args, -ETIMEDOUT);
 	}
 	srcu_read_unlock(&chan->srcu, idx);
 }
@@ -530,7 +527,6 @@ static bool look(struct ferry_slot *slot)
  * ended in an answer doubles it, one that did not halves it, and at zero only each
  * 64th request tries again.
  */
-#define SPIN_MAX_NS	60000
 #define SPIN_RETRY	64
 
 static bool spin_for_answer(struct ferry_slot *slot)
@@ -541,7 +537,8 @@ static bool spin_for_answer(struct ferry_slot *slot)
 
 	if (!worth && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
 		return false;
-	end = local_clock() + (u64)SPIN_MAX_NS * (worth ?: 1) / FERRY_SPIN_WORTH_MAX;
+	end = local_clock() +
+	      (u64)READ_ONCE(q->chan->spin_us) * NSEC_PER_USEC * (worth ?: 1) / FERRY_SPIN_WORTH_MAX;
 	do {
 		unsigned int i;
 
@@ -549,6 +546,7 @@ static bool spin_for_answer(struct ferry_slot *slot)
 			if (look(slot)) {
 				if (worth < FERRY_SPIN_WORTH_MAX)
 					WRITE_ONCE(q->spin_worth, max(2 * worth, 1U));
+				ferry_stat_way(q->chan, FERRY_WAY_SPUN);
 				return true;
 			}
 			cpu_relax();
@@ -556,6 +554,7 @@ static bool spin_for_answer(struct ferry_slot *slot)
 	} while (!need_resched() && atomic_read(&slot->state) == FERRY_FETCHED &&
 		 local_clock() < end);
 	WRITE_ONCE(q->spin_worth, worth / 2);
+	ferry_stat_way(q->chan, FERRY_WAY_SPUN_OUT);
 	return false;
 }
 
@@ -575,7 +574,8 @@ static long longest_wait(const struct ferry_chan *chan)
  */
 int ferry_slot_wait(struct ferry_slot *slot)
 {
-	long left = longest_wait(slot->queue->chan);
+	struct ferry_chan *chan = slot->queue->chan;
+	long left = longest_wait(chan);
 
 	if (slot->spin) {
 		if (spin_for_answer(slot))
@@ -602,13 +602,18 @@ int ferry_slot_wait(struct ferry_slot *slot)
 			break;
 		if (fatal_signal_pending(current) || !left) {
 			__set_current_state(TASK_RUNNING);
-			if (leave(slot))
-				return left ? -EINTR : -ETIMEDOUT;
+			if (leave(slot)) {
+				if (left)
+					return -EINTR;
+				ferry_event(chan, FERRY_EVENT_TIMEOUT);
+				return -ETIMEDOUT;
+			}
 			/* ANSWERING: bounded, it copies nothing that could fault. */
 			cond_resched();
 			cpu_relax();
 			continue;
 		}
+		ferry_stat_way(chan, FERRY_WAY_SLEPT);
 		left = schedule_timeout(left);
 	}
 	__set_current_state(TASK_RUNNING);
