@@ -110,4 +110,23 @@ int ferry_server_init(struct ferry_server *server, const struct ferry_backend *b
 		      u32 class, const char *args);
 void ferry_server_destroy(struct ferry_server *server, u32 class);
 
+/**
+ * ferry_server_save() - write all that another server of the backend needs to go on
+ *
+ * No request is under way. Return: 0, -EOPNOTSUPP: the backend cannot, or -errno
+ */
+int ferry_server_save(struct ferry_server *server, u32 class, struct ferry_stream *stream);
+
+/** ferry_stream_is_saved() - reads the begin of @stream: is it of ferry_server_save()? */
+bool ferry_stream_is_saved(struct ferry_stream *stream);
+
+/**
+ * ferry_server_load() - make a server that goes on where the saved one stopped
+ * @server: zeroed memory
+ * Return: as ferry_server_init(); -EPROTO: @stream was not written by the same backend,
+ *	class and version; -EIO: it ends early
+ */
+int ferry_server_load(struct ferry_server *server, const struct ferry_backend *backend,
+		      u32 class, struct ferry_stream *stream);
+
 #endif

@@ -162,6 +162,7 @@ static long dev_create(struct file *file, void __user *arg)
 static long attach_next(struct file *file, struct ferry_setup *setup, void __user *arg)
 {
 	struct ferry_chan *chan = ferry_chan_by_id(setup->id);
+	struct file *state;
 	int err;
 
 	/* Who may not have it is not told that it is there. */
@@ -172,23 +173,26 @@ static long attach_next(struct file *file, struct ferry_setup *setup, void __use
 	err = ferry_chan_is_local(chan) || setup->queue >= chan->geo.nr_queues ? -EINVAL : 0;
 	if (err)
 		goto put_chan;
-	setup->state_fd = -1;
-	if (chan->state) {
-		setup->state_fd = get_unused_fd_flags(O_CLOEXEC);
-		err = setup->state_fd < 0 ? setup->state_fd : 0;
+	state = ferry_recover_state(chan);
+	setup->state_fd = state ? get_unused_fd_flags(O_CLOEXEC) : -1;
+	if (state && setup->state_fd < 0) {
+		err = setup->state_fd;
+		goto put_state;
 	}
-	if (!err)
-		err = return_setup(setup, arg, chan);
+	err = return_setup(setup, arg, chan);
 	if (!err)
 		err = endpoint_set(file->private_data, chan, setup->queue, true);
 	if (err)
 		goto put_fd;
-	if (chan->state)
-		fd_install(setup->state_fd, get_file(chan->state));
+	if (state)
+		fd_install(setup->state_fd, state);
 	return 0;
 put_fd:
-	if (setup->state_fd >= 0)
+	if (state)
 		put_unused_fd(setup->state_fd);
+put_state:
+	if (state)
+		fput(state);
 put_chan:
 	if (chan)
 		ferry_chan_put(chan);
@@ -226,6 +230,51 @@ static long dev_attach(struct file *file, void __user *arg)
 		ferry_chan_put(chan);
 put_file:
 	fput(other);
+	return err;
+}
+
+/* A server gives its channel another file to keep. */
+static long keep(struct file *file, const struct ferry_move *move)
+{
+	struct ferry_chan *chan = endpoint_chan(file);
+	struct file *state;
+
+	if (!chan)
+		return -ENOTCONN;
+	if (move->id)
+		return -EINVAL;
+	state = ferry_recover_file(move->fd);
+	if (IS_ERR(state))
+		return PTR_ERR(state);
+	ferry_recover_keep(chan, state);
+	return 0;
+}
+
+static long dev_move(struct file *file, const void __user *arg)
+{
+	struct ferry_move move;
+	struct ferry_chan *chan;
+	struct file *stream;
+	int err;
+
+	if (copy_from_user(&move, arg, sizeof(move)))
+		return -EFAULT;
+	if (move.size != sizeof(move) || move.to > FERRY_MOVE_KEEP)
+		return -EINVAL;
+	if (move.to == FERRY_MOVE_KEEP)
+		return keep(file, &move);
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	chan = ferry_chan_by_id(move.id);
+	if (!chan)
+		return -ENOENT;
+	stream = ferry_recover_file(move.fd);
+	err = PTR_ERR_OR_ZERO(stream);
+	if (!err) {
+		err = ferry_chan_move(chan, move.to, stream);
+		fput(stream);
+	}
+	ferry_chan_put(chan);
 	return err;
 }
 
@@ -309,6 +358,8 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return dev_create(file, argp);
 	case FERRY_IOC_ATTACH:
 		return dev_attach(file, argp);
+	case FERRY_IOC_MOVE:
+		return dev_move(file, argp);
 	default:
 		return -ENOTTY;
 	}

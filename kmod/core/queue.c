@@ -352,21 +352,41 @@ void ferry_queue_run_backlog(struct ferry_queue *q)
 	}
 }
 
+/* Wake all servers that wait, which look at ->dead then; under q->lock. */
+static void wake_servers(struct ferry_queue *q)
+{
+	struct ferry_idle *idle;
+
+	while ((idle = list_first_entry_or_null(&q->idle, struct ferry_idle, node))) {
+		list_del_init(&idle->node);
+		ferry_wake(idle->task);
+	}
+}
+
+/* No slot is in use: send the servers home; or be there for others. */
+void ferry_queue_dismiss(struct ferry_queue *q, bool dismissed)
+{
+	spin_lock(&q->lock);
+	q->dead = dismissed;
+	if (dismissed)
+		wake_servers(q);
+	else
+		ferry_ring_forget_spinner(q);
+	spin_unlock(&q->lock);
+	wake_up_all(&q->poll_wait);
+}
+
 void ferry_queue_abort(struct ferry_queue *q)
 {
 	struct ferry_slot *slot, *next;
 	struct ferry_args *args, *next_args;
-	struct ferry_idle *idle;
 	LIST_HEAD(failed);
 	LIST_HEAD(backlog);
 	u32 i;
 
 	spin_lock(&q->lock);
 	q->dead = true;
-	while ((idle = list_first_entry_or_null(&q->idle, struct ferry_idle, node))) {
-		list_del_init(&idle->node);
-		ferry_wake(idle->task);
-	}
+	wake_servers(q);
 	list_splice_init(&q->backlog, &backlog);
 	list_splice_init(&q->pending, &failed);
 	q->nr_pending = 0;

@@ -205,6 +205,7 @@ struct ferry_slot *ferry_queue_fetch(struct ferry_queue *q, bool wait);
 bool ferry_queue_has_work(struct ferry_queue *q);
 void ferry_queue_abort(struct ferry_queue *q);
 void ferry_queue_reissue(struct ferry_queue *q);
+void ferry_queue_dismiss(struct ferry_queue *q, bool dismissed);
 void ferry_queue_expire(struct ferry_queue *q);
 void ferry_queue_run_backlog(struct ferry_queue *q);
 

@@ -64,17 +64,36 @@ static void expire(struct work_struct *work)
 void ferry_recover_init(struct ferry_chan *chan)
 {
 	mutex_init(&chan->attach_lock);
+	mutex_init(&chan->move_lock);
 	INIT_DELAYED_WORK(&chan->grace_work, grace_over);
 	INIT_DELAYED_WORK(&chan->expire_work, expire);
 }
 
 /*
- * Take over @setup's policy and memory file; before anybody else knows @chan. Return: 0, -EINVAL: out of range,
- * -EBADF, -EMEDIUMTYPE: @setup->state_fd is no file, or none in memory. A file of
- * another kind could hold a reference to what holds the channel.
+ * A file in memory, with a reference; one of another kind could hold what holds the
+ * channel. ERR_PTR: -EBADF, -EMEDIUMTYPE.
+ */
+struct file *ferry_recover_file(int fd)
+{
+	struct file *file = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (S_ISREG(file_inode(file)->i_mode) &&
+	    file_inode(file)->i_sb->s_magic == TMPFS_MAGIC)
+		return file;
+	fput(file);
+	return ERR_PTR(-EMEDIUMTYPE);
+}
+
+/*
+ * Take over @setup's policy and memory file; before anybody else knows @chan. Return: 0;
+ * -EINVAL: out of range; or as ferry_recover_file().
  */
 int ferry_recover_setup(struct ferry_chan *chan, const struct ferry_setup *setup)
 {
+	struct file *file;
+
 	if (setup->on_death > FERRY_DEATH_REISSUE || setup->timeout > FERRY_TIMEOUT_MAX ||
 	    setup->grace > FERRY_GRACE_MAX ||
 	    !setup->grace != (setup->on_death == FERRY_DEATH_FAIL) ||
@@ -85,12 +104,10 @@ int ferry_recover_setup(struct ferry_chan *chan, const struct ferry_setup *setup
 	chan->timeout = setup->timeout;
 	if (setup->state_fd < 0)
 		return 0;
-	chan->state = fget(setup->state_fd);
-	if (!chan->state)
-		return -EBADF;
-	if (!S_ISREG(file_inode(chan->state)->i_mode) ||
-	    file_inode(chan->state)->i_sb->s_magic != TMPFS_MAGIC)
-		return -EMEDIUMTYPE;	/* and the last put drops it */
+	file = ferry_recover_file(setup->state_fd);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	chan->state = file;
 	return 0;
 }
 
@@ -109,17 +126,49 @@ void ferry_recover_start(struct ferry_chan *chan)
  */
 bool ferry_recover_detach(struct ferry_chan *chan)
 {
+	int gate = smp_load_acquire(&chan->gate);
 	u32 i;
 
+	if (chan->dismissed) {
+		wake_up_all(&chan->gate_wait);
+		return true;
+	}
 	if (chan->on_death != FERRY_DEATH_REISSUE || !READ_ONCE(chan->client) ||
-	    smp_load_acquire(&chan->gate) != FERRY_GATE_OPEN)
+	    (gate != FERRY_GATE_OPEN && gate != FERRY_GATE_HOLD))
 		return false;
-	WRITE_ONCE(chan->detached, true);
-	ferry_event(chan, FERRY_EVENT_DETACHED);
 	for (i = 0; i < chan->geo.nr_queues; i++)
 		ferry_queue_reissue(chan->queues[i]);
-	arm(chan, &chan->grace_work, chan->grace * HZ);
+	ferry_recover_await(chan);
 	return true;
+}
+
+/* Wait for a server, but not for ever; under attach_lock. */
+void ferry_recover_await(struct ferry_chan *chan)
+{
+	WRITE_ONCE(chan->detached, true);
+	arm(chan, &chan->grace_work, chan->grace * HZ);
+	ferry_event(chan, FERRY_EVENT_DETACHED);
+}
+
+/* What the channel keeps, with a reference; or NULL. */
+struct file *ferry_recover_state(struct ferry_chan *chan)
+{
+	struct file *file;
+
+	mutex_lock(&chan->attach_lock);
+	file = chan->state ? get_file(chan->state) : NULL;
+	mutex_unlock(&chan->attach_lock);
+	return file;
+}
+
+/* @file, whose reference is taken over, is what the next server is given. */
+void ferry_recover_keep(struct ferry_chan *chan, struct file *file)
+{
+	mutex_lock(&chan->attach_lock);
+	swap(chan->state, file);
+	mutex_unlock(&chan->attach_lock);
+	if (file)
+		fput(file);
 }
 
 /* A new server; under attach_lock. */

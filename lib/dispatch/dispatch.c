@@ -103,12 +103,24 @@ FERRY_EXPORT(ferry_req_push);
 int ferry_server_init(struct ferry_server *server, const struct ferry_backend *backend,
 		      u32 class, const char *args)
 {
+	int err;
+
 	if (backend->abi != FERRY_BACKEND_ABI)
 		return -EPROTO;
 	if (class != FERRY_CLASS_FS || !backend->fs)
 		return -EOPNOTSUPP;
 	server->backend = backend;
-	return ferry_fs_server_init(server, args && *args ? args : NULL);
+	server->args = NULL;
+	if (args && *args) {
+		server->args = ferry_alloc(strlen(args) + 1);
+		if (!server->args)
+			return -ENOMEM;
+		memcpy(server->args, args, strlen(args) + 1);
+	}
+	err = ferry_fs_server_init(server, server->args);
+	if (err)
+		ferry_free(server->args);
+	return err;
 }
 FERRY_EXPORT(ferry_server_init);
 
@@ -116,5 +128,6 @@ void ferry_server_destroy(struct ferry_server *server, u32 class)
 {
 	if (class == FERRY_CLASS_FS)
 		ferry_fs_server_destroy(server);
+	ferry_free(server->args);
 }
 FERRY_EXPORT(ferry_server_destroy);

@@ -350,6 +350,62 @@ struct ferry_xfer {
 #define FERRY_IOC_SYNC		_IO(FERRY_IOC_MAGIC, 0x03)
 #define FERRY_IOC_XFER		_IOW(FERRY_IOC_MAGIC, 0x04, struct ferry_xfer)
 
+/**
+ * enum ferry_move_to - what FERRY_IOC_MOVE does
+ * @FERRY_MOVE_KERNEL: the backend of the channel's name inside the kernel goes on
+ * @FERRY_MOVE_USER: a server goes on that attaches by the channel's number within the
+ *	grace time (30 s, where the channel has none)
+ * @FERRY_MOVE_KEEP: nobody moves: @ferry_move.fd takes the place of the file that the
+ *	calling server gave its channel to keep
+ */
+enum ferry_move_to {
+	FERRY_MOVE_KERNEL	= 0,
+	FERRY_MOVE_USER		= 1,
+	FERRY_MOVE_KEEP		= 2,
+};
+
+/**
+ * struct ferry_move - argument of FERRY_IOC_MOVE
+ * @size: sizeof(struct ferry_move)
+ * @to: enum ferry_move_to
+ * @id: the channel's number; 0 with FERRY_MOVE_KEEP, which is for an endpoint
+ * @fd: a file in memory (memfd); not with FERRY_MOVE_KEEP: empty, the state travels in it
+ *
+ * New requests wait, those under way end, the server saves its state (FERRY_OP_SAVE)
+ * and is sent home with -ENODEV; one that does not go within 2 s is killed. Clients see
+ * a delay. CAP_SYS_ADMIN is needed but for FERRY_MOVE_KEEP.
+ *
+ * Errors: -ENOENT: no such channel; -ENOTCONN: it has no server; -EALREADY: it is in the
+ * kernel; -EOPNOTSUPP: a backend that cannot save or load, or style rw; -ETIMEDOUT:
+ * requests under way did not end within 10 s; -EAGAIN: it begins only just; -EINTR;
+ * -EBADF, -EMEDIUMTYPE: of @fd; or what saving failed with: nothing has changed then.
+ * When the backend in the kernel did not load the state the channel is detached, and
+ * a server may attach.
+ */
+struct ferry_move {
+	__u32	size;
+	__u32	to;
+	__u32	id;
+	__s32	fd;
+};
+
+#define FERRY_IOC_MOVE		_IOW(FERRY_IOC_MAGIC, 0x06, struct ferry_move)
+
+/*
+ * Opcodes from here on are the core's own, in every class.
+ *
+ * FERRY_OP_SAVE: the message has a struct ferry_save_in; the reply's data is the
+ * server's state from that offset on, less than there is room for where it ends. It is
+ * sent when no other request is under way, with offset 0 first. Its form is libferry's
+ * affair, but both placements of a backend must agree on it.
+ */
+#define FERRY_OP_CORE		0x01000000U
+#define FERRY_OP_SAVE		0x01000000U
+
+struct ferry_save_in {
+	__u64	offset;
+};
+
 /*
  * Generic netlink family; Documentation/netlink/ferry.yaml tells it to programs.
  *
