@@ -48,6 +48,7 @@ struct ferry_worker {
  * struct ferry_session
  * @loop_data: the wait style's own
  * @channel: its number
+ * @state_fd: the state, to be kept by the channel or found there; -1: there is none
  * @geo: what the channel really has
  * @nr_workers: how many of @workers have an endpoint; one per queue
  * @spin_us: how long style poll looks before it sleeps; 0: its own choice
@@ -66,6 +67,7 @@ struct ferry_session {
 	const struct ferry_loop_ops *loop;
 	void *loop_data;
 	u32 channel;
+	int state_fd;
 	struct ferry_geometry geo;
 	struct ferry_worker *workers;
 	u32 nr_workers;

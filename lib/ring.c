@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #include "ring.h"
+#include "state.h"
 
 #define XFER_IOV_MAX	1024
 
@@ -176,6 +177,82 @@ void ferry_ring_put(struct ferry_slot *slot)
 	slot->desc->rep_data = err ? 0 : slot->held;
 }
 
+/* What the client and the servers of a channel have settled, in its notes. */
+struct notes {
+	u32 minor;
+	u32 max_write;
+	u32 max_readahead;
+	u32 time_gran;
+	u32 writeback;
+};
+
+static struct notes *notes_of(const struct ferry_ring *ring)
+{
+	return (void *)((char *)ring->queues[0] + ring->session->geo.note_off);
+}
+
+/* FUSE_INIT is going to be answered; who comes after us is not asked it again. */
+static void write_notes(const struct ferry_ring *ring)
+{
+	const struct ferry_server *server = &ring->session->server;
+	struct notes *notes = notes_of(ring);
+
+	notes->max_write = server->fs.max_write;
+	notes->max_readahead = server->fs.max_readahead;
+	notes->time_gran = server->fs.time_gran;
+	notes->writeback = server->fs.writeback;
+	__atomic_store_n(&notes->minor, server->fs.minor, __ATOMIC_RELEASE);
+}
+
+void ferry_ring_read_notes(const struct ferry_ring *ring)
+{
+	struct ferry_server *server = &ring->session->server;
+	const struct notes *notes = notes_of(ring);
+
+	if (!notes->minor)
+		return;
+	server->fs.max_write = notes->max_write;
+	server->fs.max_readahead = notes->max_readahead;
+	server->fs.time_gran = notes->time_gran;
+	server->fs.writeback = notes->writeback;
+	server->fs.minor = notes->minor;
+}
+
+u64 ferry_ring_mark(void *arg, u32 tag)
+{
+	const struct ferry_ring *ring = arg;
+
+	return tag < ring->nr_slots ? ring->slots[tag].desc->mark : 0;
+}
+
+/* As one whose answer, and what it changed, outlive this process. */
+static void serve_once(struct ferry_slot *slot)
+{
+	struct ferry_desc *desc = slot->desc;
+	struct ferry_req *req = &slot->req;
+	bool there;
+
+	if (desc->flags & FERRY_DESC_AGAIN && desc->mark == req->unique) {
+		__atomic_store_n(&slot->answer, FERRY_ANSWER_THERE, __ATOMIC_RELEASE);
+		return;
+	}
+	ferry_tx_enter(ferry_req_change(req), slot->tag, req->unique);
+	ferry_dispatch(req);
+	there = __atomic_load_n(&slot->answer, __ATOMIC_ACQUIRE) == FERRY_ANSWER_THERE;
+	ferry_tx_leave(there ? (u64 *)&desc->mark : NULL);
+}
+
+bool ferry_ring_serve(struct ferry_slot *slot)
+{
+	if (unlikely(ferry_state_is_kept()))
+		serve_once(slot);
+	else
+		ferry_dispatch(&slot->req);
+	if (unlikely(slot->req.opcode == FUSE_INIT))
+		write_notes(container_of(slot->req.host, struct ferry_ring, host));
+	return ferry_answer_is_there(&slot->answer);
+}
+
 unsigned int ferry_ring_pending(struct ferry_session *session)
 {
 	const struct ferry_ring *ring = session->loop_data;
@@ -230,6 +307,8 @@ int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req
 	ring->host.pull = pull;
 	ring->host.push = push;
 	ring->host.done = done;
+	/* What outlives us of the answer to a change is in its slot. */
+	ring->host.data_max = geo->data_size;
 	ring->slots = aligned_alloc(64, bytes);
 	ring->queues = calloc(geo->nr_queues, sizeof(*ring->queues));
 	if (!ring->slots || !ring->queues)

@@ -10,7 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "ring.h"
+#include "state.h"
 
 #define INIT_TIMEOUT_S	30
 #define GRACE_DEFAULT_S	30
@@ -48,8 +49,7 @@ u32 ferry_session_reissues(const struct ferry_backend *backend,
 	return reissue ? options->grace ? options->grace : GRACE_DEFAULT_S : 0;
 }
 
-static int start_server(struct ferry_session *session, const struct ferry_backend *backend,
-			const char *args)
+static int check_backend(const struct ferry_backend *backend)
 {
 	if (backend->abi != FERRY_BACKEND_ABI) {
 		ferry_log(FERRY_LOG_ERR, "%s: built for backend ABI %u, not %u: build it anew",
@@ -60,7 +60,78 @@ static int start_server(struct ferry_session *session, const struct ferry_backen
 		ferry_log(FERRY_LOG_ERR, "%s: is no filesystem", backend->name);
 		return -EOPNOTSUPP;
 	}
-	return ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
+	return 0;
+}
+
+/* A server, and a channel for it. */
+static int found(struct ferry_session *session, const struct ferry_backend *backend,
+		 const char *args, const struct ferry_session_options *want)
+{
+	int err;
+
+	if (ferry_session_reissues(backend, want)) {
+		err = ferry_state_create(backend, &session->state_fd);
+		if (err)
+			return err;
+	}
+	err = ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
+	if (err)
+		return err;
+	if (session->state_fd >= 0 && !ferry_state_ready()) {
+		close(session->state_fd);
+		session->state_fd = -1;
+	}
+	err = ferry_channel_open(session, want);
+	if (err)
+		goto stop_server;
+	err = session->loop->open(session);
+	if (err)
+		goto close_channel;
+	return 0;
+
+close_channel:
+	ferry_channel_close(session);
+stop_server:
+	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
+	return err;
+}
+
+/* A channel whose server died, and a server that goes on with what that one left. */
+static int succeed(struct ferry_session *session, const struct ferry_backend *backend,
+		   const char *args, const struct ferry_session_options *want)
+{
+	int err;
+
+	if (session->loop == &ferry_loop_rw) {
+		ferry_log(FERRY_LOG_ERR, "channel %u: wait=rw cannot take the place of a server",
+			  want->attach);
+		return -EINVAL;
+	}
+	err = ferry_channel_open(session, want);
+	if (err)
+		return err;
+	err = session->loop->open(session);
+	if (err)
+		goto close_channel;
+	if (session->state_fd >= 0) {
+		err = ferry_state_attach(backend, session->state_fd, ferry_ring_mark,
+					 session->loop_data);
+		if (err)
+			goto close_loop;
+	}
+	err = ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
+	if (err)
+		goto close_loop;
+	if (session->state_fd >= 0)
+		ferry_state_ready();
+	ferry_ring_read_notes(session->loop_data);
+	return 0;
+
+close_loop:
+	session->loop->close(session);
+close_channel:
+	ferry_channel_close(session);
+	return err;
 }
 
 int ferry_session_new(const struct ferry_backend *backend, const char *args,
@@ -80,6 +151,10 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 	}
 	pthread_mutex_init(&session->lock, NULL);
 	pthread_cond_init(&session->changed, NULL);
+	session->state_fd = -1;
+	err = check_backend(backend);
+	if (err)
+		goto free_session;
 	err = -EINVAL;
 	session->loop = find_loop(want.wait);
 	if (!session->loop)
@@ -95,23 +170,18 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 		goto free_session;
 	}
 	session->spin_us = want.spin_us;
-	err = start_server(session, backend, args);
+	session->server.backend = backend;
+	err = want.attach ? succeed(session, backend, args, &want) :
+			    found(session, backend, args, &want);
 	if (err)
-		goto close_ended;
-	err = ferry_channel_open(session, &want);
-	if (err)
-		goto stop_server;
-	err = session->loop->open(session);
-	if (err)
-		goto close_channel;
+		goto close_state;
 	*result = session;
 	return 0;
 
-close_channel:
-	ferry_channel_close(session);
-stop_server:
-	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
-close_ended:
+close_state:
+	ferry_state_close();
+	if (session->state_fd >= 0)
+		close(session->state_fd);
 	close(session->ended_fd);
 free_session:
 	pthread_cond_destroy(&session->changed);
@@ -366,6 +436,9 @@ void ferry_session_free(struct ferry_session *session)
 	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
 	session->loop->close(session);
 	ferry_channel_close(session);
+	ferry_state_close();
+	if (session->state_fd >= 0)
+		close(session->state_fd);
 	close(session->ended_fd);
 	pthread_cond_destroy(&session->changed);
 	pthread_mutex_destroy(&session->lock);

@@ -19,6 +19,8 @@
  * @pull: as ferry_req_pull()
  * @push: as ferry_req_push(); called in order of the bytes
  * @done: the request is answered, see struct ferry_req "reply"
+ * @data_max: most bytes of data in the reply to a request that changes something, where
+ *	the reply must outlive the server; 0: as many as there is room for
  */
 struct ferry_req_host {
 	ssize_t (*pull)(struct ferry_req *req, u64 offset,
@@ -26,6 +28,7 @@ struct ferry_req_host {
 	ssize_t (*push)(struct ferry_req *req, const struct ferry_iov *iov,
 			unsigned int nr_iov);
 	void (*done)(struct ferry_req *req);
+	u32 data_max;
 };
 
 #define FERRY_REQ_IN		3
@@ -97,6 +100,21 @@ struct ferry_req {
  * opcode is answered with -EINVAL or -ENOSYS; the backend never sees it.
  */
 void ferry_dispatch(struct ferry_req *req);
+
+/**
+ * enum ferry_change - what a request does to its server
+ * @FERRY_CHANGE_NONE: nothing that is seen but by its own answer
+ * @FERRY_CHANGE_BYTES: it changes bytes in place, perhaps more
+ * @FERRY_CHANGE_ALL: anything
+ */
+enum ferry_change {
+	FERRY_CHANGE_NONE,
+	FERRY_CHANGE_BYTES,
+	FERRY_CHANGE_ALL,
+};
+
+/** ferry_req_change() - what the request, not dispatched yet, does to its server */
+enum ferry_change ferry_req_change(const struct ferry_req *req);
 
 /**
  * ferry_server_init() - make a server of @backend

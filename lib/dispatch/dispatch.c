@@ -23,6 +23,11 @@ void ferry_dispatch(struct ferry_req *req)
 }
 FERRY_EXPORT(ferry_dispatch);
 
+enum ferry_change ferry_req_change(const struct ferry_req *req)
+{
+	return req->class == FERRY_CLASS_FS ? ferry_fs_change(req) : FERRY_CHANGE_ALL;
+}
+
 static bool is_answered(const struct ferry_req *req)
 {
 	if (likely(!req->answered))

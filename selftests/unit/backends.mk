@@ -6,7 +6,7 @@ UFLAGS_selftests += -Wno-missing-field-initializers
 
 backend_sources = $(or $(FERRY_SOURCES_$(1):%=backends/%.c),$(MIRROR_SOURCES))
 backend_test_sources = selftests/unit/$(2).c selftests/unit/fsclient.c selftests/claim.c \
-	$(LIB_DISPATCH:%=lib/dispatch/%.c) $(call backend_sources,$(1))
+	$(LIB_DISPATCH:%=lib/dispatch/%.c) $(LIB_STATE:%=lib/%.c) $(call backend_sources,$(1))
 
 # $(call backend_test,BACKEND,SOURCE,NAME,SANITIZER)
 define backend_test
@@ -30,3 +30,20 @@ $(eval $(call backend_test,mirror,fs_model,mirror_model,asan))
 $(eval $(call backend_test,mirror,mirror,mirror,asan))
 $(eval $(call backend_test,null,null,null,asan))
 $(eval $(call backend_test,template,template,template,asan))
+
+# Servers that die before any of their stores: compiled for a sanitizer, linked with
+# kill_points.c in place of one.
+KILL_FLAGS := -fsanitize=thread -O1 -g
+
+$(B)/kill/lib/%.o $(B)/kill/backends/%.o: KILLED := $(KILL_FLAGS)
+$(B)/kill/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS) $(KILLED) -c -o $@ $<
+
+kill_sources = $(call backend_test_sources,$(1),$(2)) lib/ring.c lib/loop_sync.c \
+	selftests/unit/mortal.c selftests/unit/kill_points.c
+
+UNIT_TESTS += $(B)/test/memfs_kill
+$(B)/test/memfs_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,memfs,memfs_kill))
+	@mkdir -p $(@D)
+	$(CC) -pthread -Wl,--wrap=ioctl -o $@ $^
