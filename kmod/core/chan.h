@@ -78,6 +78,7 @@ struct ferry_args {
 		struct list_head	node;	/* ferry_queue.backlog */
 		unsigned long		born;	/* when it was given to the delivery, in jiffies */
 		struct iov_iter		iter;	/* what is left of ->data */
+		u64			began;	/* 0: its time is not taken */
 	} core;
 };
 

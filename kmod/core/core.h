@@ -27,22 +27,19 @@
 #include <linux/workqueue.h>
 #include "core/chan.h"
 #include "core/deliver.h"
+#include "core/stats.h"
 
 struct ferry_queue;
 struct pid;
+
+/* ferry_chan.spin_us, unless it is set: beyond that a sleep costs less. */
+#define FERRY_SPIN_US	60
 
 /* ferry_chan.gate: may requests go? */
 enum {
 	FERRY_GATE_INIT,	/* only FERRY_ARGS_INIT */
 	FERRY_GATE_OPEN,
 	FERRY_GATE_DEAD,
-};
-
-struct ferry_stats {
-	u64	requests;
-	u64	errors;
-	u64	bytes_in;
-	u64	bytes_out;
 };
 
 /**
@@ -52,14 +49,18 @@ struct ferry_stats {
  * @gate_wait: callers that wait for the gate to open
  * @early: requests submitted before it did; under @early_lock
  * @ops: how requests get to the server
- * @stats: per CPU, so that no request writes a shared cache line
+ * @stats: what it counts, see stats.h
+ * @times: latencies; NULL until they are asked for first
+ * @timed: setting: they are taken; read without lock
+ * @spin_us: setting: how long a client may spin for its answer
+ * @owner_ns: a user namespace; the capabilities there are over this channel too
  * @client_lock: guards @client, @client_ops and the way of @gate to DEAD
  * @client: the class's instance; NULL before bind and after unbind. Read under
  *	@srcu where @client_lock is not held.
  * @user_ns: of the client, from bind on
  * @creator: the process that made the channel, or attached to it last; under @client_lock
  * @pid_ns: of whoever made the channel: pids in messages are of this one
- * @owner: who made it: may attach to it again
+ * @owner: who made it: may look at it, and attach to it again
  * @attach_lock: guards @endpoints, @detached
  * @endpoints: open files that serve it (user placement)
  * @detached: the last one was closed, the next is waited for; read without the lock
@@ -77,6 +78,9 @@ struct ferry_chan {
 	struct user_namespace		*user_ns;
 	struct pid_namespace		*pid_ns;
 	struct ferry_stats __percpu	*stats;
+	struct ferry_times __percpu	*times;
+	u32				timed;
+	u32				spin_us;
 	struct ferry_queue		**queues;
 	struct ferry_geometry		geo;
 	void				*server;
@@ -87,6 +91,7 @@ struct ferry_chan {
 	u32				flags;
 	char				name[FERRY_NAME_MAX];
 	struct pid			*creator;
+	struct user_namespace		*owner_ns;
 
 	wait_queue_head_t		gate_wait;
 	wait_queue_head_t		slot_wait;
@@ -148,7 +153,7 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 struct ferry_chan *ferry_chan_by_id(u32 id);
 struct ferry_chan *ferry_chan_next(u32 *id);	/* under ferry_chans_lock; for dumps */
 void ferry_chan_server_gone(struct ferry_chan *chan);
-void ferry_chan_account(struct ferry_chan *chan, const struct ferry_args *args, int err);
+void ferry_chan_end(struct ferry_chan *chan, struct ferry_args *args, int err);
 void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
 		     const void *out, size_t out_len);
 void ferry_chan_exit(void);
@@ -177,6 +182,12 @@ int ferry_dev_init(void);
 void ferry_dev_exit(void);
 
 /* netlink.c */
+
+/**
+ * ferry_event() - tell who watches that something happened to a channel
+ * Context: any; a message that finds no memory is lost
+ */
+void ferry_event(const struct ferry_chan *chan, enum ferry_event event);
 int ferry_netlink_init(void);
 void ferry_netlink_exit(void);
 

@@ -15,7 +15,7 @@
  */
 static struct ferry_slot *fill_slot(struct ferry_chan *chan, struct ferry_args *args)
 {
-	struct ferry_pin pin;
+	struct ferry_pin pin FERRY_UNINIT;
 	bool in = args->flags & FERRY_ARGS_DATA_IN;
 	struct ferry_slot *slot;
 	int err;
@@ -92,7 +92,7 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 	if (!slot) {
 		err = ferry_queue_put_aside(q, args);
 		if (err)
-			args->end(args, err);
+			ferry_chan_end(chan, args, err);
 		return;
 	}
 	err = ferry_slot_fill(slot, args, NULL, NULL);
@@ -100,7 +100,7 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 		err = ferry_queue_push(slot);
 	if (err) {
 		ferry_slot_put(slot);
-		args->end(args, err);
+		ferry_chan_end(chan, args, err);
 	}
 }
 
@@ -174,6 +174,7 @@ struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
 		if (!chan->queues[i])
 			goto put;
 	}
+	ferry_event(chan, FERRY_EVENT_CREATED);
 	return chan;
 put:
 	ferry_chan_put(chan);

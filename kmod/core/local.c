@@ -201,15 +201,16 @@ static int local_call(struct ferry_chan *chan, struct ferry_args *args)
 {
 	const struct ferry_ids ids = ferry_ids_of(chan, args);
 	struct local_server *ls = chan->server;
-	struct local_req lr;
+	struct local_req lr FERRY_UNINIT;	/* what is not set here, ferry_dispatch() sets */
 	struct ferry_req *req = &lr.req;
-	struct ferry_pin pin = {};
+	struct ferry_pin pin FERRY_UNINIT;
 	unsigned int i;
 	int err;
 
-	if (unlikely(ferry_chan_is_dead(chan)))
+	if (unlikely(READ_ONCE(chan->gate) == FERRY_GATE_DEAD))
 		return -ENOTCONN;
 
+	pin.bvec = NULL;
 	lr.task = current;
 	lr.done = false;
 
@@ -265,8 +266,7 @@ static void local_submit(struct ferry_chan *chan, struct ferry_args *args)
 {
 	int err = local_call(chan, args);
 
-	ferry_chan_account(chan, args, err);
-	args->end(args, err);
+	ferry_chan_end(chan, args, err);
 }
 
 static void local_abort(struct ferry_chan *chan)
@@ -341,6 +341,7 @@ struct ferry_chan *ferry_chan_local(u32 class, const char *name, const char *arg
 		goto destroy;
 	}
 	chan->server = ls;
+	ferry_event(chan, FERRY_EVENT_CREATED);
 	return chan;
 destroy:
 	ferry_server_destroy(&ls->server, class);

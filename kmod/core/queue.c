@@ -160,12 +160,14 @@ int ferry_queue_push(struct ferry_slot *slot)
 	}
 	if (post(q, slot)) {
 		spin_unlock(&q->lock);
+		ferry_stat_way(chan, FERRY_WAY_POSTED);
 		return 0;
 	}
 	preempt_disable();	/* see ferry_wake() */
 	task = hand_over(q, slot);
 	if (task) {
 		spin_unlock(&q->lock);
+		ferry_stat_way(chan, FERRY_WAY_HANDED);
 		ferry_wake(task);
 		preempt_enable();
 		return 0;
@@ -175,6 +177,7 @@ int ferry_queue_push(struct ferry_slot *slot)
 	list_add_tail(&slot->node_pending, &q->pending);
 	ferry_ring_tell_pending(q, ++q->nr_pending);
 	spin_unlock(&q->lock);
+	ferry_stat_way(chan, FERRY_WAY_QUEUED);
 
 	/*
 	 * Pairs with smp_mb() in ferry_queue_fetch(): pending first, then idle; with
@@ -344,7 +347,7 @@ void ferry_queue_run_backlog(struct ferry_queue *q)
 			err = ferry_queue_push(slot);
 		if (err) {
 			ferry_slot_put(slot);
-			args->end(args, err);
+			ferry_chan_end(q->chan, args, err);
 		}
 	}
 }
@@ -379,7 +382,7 @@ void ferry_queue_abort(struct ferry_queue *q)
 	for (i = 0; i < q->depth; i++)
 		ferry_slot_fail(&q->slots[i]);
 	list_for_each_entry_safe(args, next_args, &backlog, core.node)
-		args->end(args, -ENOTCONN);
+		ferry_chan_end(q->chan, args, -ENOTCONN);
 	wake_up_all(&q->chan->slot_wait);
 	wake_up_all(&q->poll_wait);
 }
@@ -424,9 +427,8 @@ void ferry_queue_reissue(struct ferry_queue *q)
 
 static void end_late(struct ferry_chan *chan, struct ferry_args *args)
 {
-	ferry_chan_account(chan, args, -ETIMEDOUT);
-	trace_ferry_end(chan, args, -ETIMEDOUT);
-	args->end(args, -ETIMEDOUT);
+	ferry_event(chan, FERRY_EVENT_TIMEOUT);
+	ferry_chan_end(chan, args, -ETIMEDOUT);
 }
 
 /* Let submitted requests that are older than the channel's deadline end. */

@@ -131,6 +131,7 @@ bool ferry_recover_detach(struct ferry_chan *chan)
 	    smp_load_acquire(&chan->gate) != FERRY_GATE_OPEN)
 		return false;
 	WRITE_ONCE(chan->detached, true);
+	ferry_event(chan, FERRY_EVENT_DETACHED);
 	for (i = 0; i < chan->geo.nr_queues; i++)
 		ferry_queue_reissue(chan->queues[i]);
 	arm(chan, &chan->grace_work, chan->grace * HZ);
@@ -147,6 +148,7 @@ void ferry_recover_attach(struct ferry_chan *chan)
 	mutex_unlock(&chan->client_lock);
 	put_pid(creator);
 	WRITE_ONCE(chan->detached, false);
+	ferry_event(chan, FERRY_EVENT_ATTACHED);
 	/* If it runs already it waits for attach_lock, and finds nothing to do. */
 	if (cancel_delayed_work(&chan->grace_work))
 		ferry_chan_put(chan);

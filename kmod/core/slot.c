@@ -58,11 +58,14 @@ static struct ferry_slot *try_all(struct ferry_chan *chan, struct ferry_queue *q
 /* In jiffies; a task that is exiting cannot be killed any more. */
 static long longest_wait(const struct ferry_chan *chan, const struct ferry_args *args)
 {
+	unsigned long timeout;
+
 	if (unlikely(current->flags & PF_EXITING))
 		return EXIT_WAIT;
-	if (likely(!chan->timeout))
+	timeout = READ_ONCE(chan->timeout);
+	if (likely(!timeout))
 		return MAX_SCHEDULE_TIMEOUT;
-	return max_t(long, args->core.born + chan->timeout * HZ - jiffies, 0);
+	return max_t(long, args->core.born + timeout * HZ - jiffies, 0);
 }
 
 /*
@@ -84,6 +87,8 @@ struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q
 			     __ret = schedule_timeout(__ret));
 	if (left < 0)
 		return ERR_PTR(-EINTR);
+	if (!left)
+		ferry_event(chan, FERRY_EVENT_TIMEOUT);
 	return slot ?: ERR_PTR(left ? -ENOTCONN : -ETIMEDOUT);
 }
 
@@ -285,9 +290,7 @@ static void end_async(struct ferry_slot *slot, int err)
 	int idx = srcu_read_lock(&chan->srcu);
 
 	ferry_slot_put(slot);
-	ferry_chan_account(chan, args, err);
-	trace_ferry_end(chan, args, err);
-	args->end(args, err);
+	ferry_chan_end(chan, args, err);
 	srcu_read_unlock(&chan->srcu, idx);
 }
 
@@ -544,7 +547,6 @@ static bool look(struct ferry_slot *slot)
  * ended in an answer doubles it, one that did not halves it, and at zero only each
  * 64th request tries again.
  */
-#define SPIN_MAX_NS	60000
 #define SPIN_RETRY	64
 
 static bool spin_for_answer(struct ferry_slot *slot)
@@ -555,7 +557,8 @@ static bool spin_for_answer(struct ferry_slot *slot)
 
 	if (!worth && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
 		return false;
-	end = local_clock() + (u64)SPIN_MAX_NS * (worth ?: 1) / FERRY_SPIN_WORTH_MAX;
+	end = local_clock() +
+	      (u64)READ_ONCE(q->chan->spin_us) * NSEC_PER_USEC * (worth ?: 1) / FERRY_SPIN_WORTH_MAX;
 	do {
 		unsigned int i;
 
@@ -563,6 +566,7 @@ static bool spin_for_answer(struct ferry_slot *slot)
 			if (look(slot)) {
 				if (worth < FERRY_SPIN_WORTH_MAX)
 					WRITE_ONCE(q->spin_worth, max(2 * worth, 1U));
+				ferry_stat_way(q->chan, FERRY_WAY_SPUN);
 				return true;
 			}
 			cpu_relax();
@@ -570,6 +574,7 @@ static bool spin_for_answer(struct ferry_slot *slot)
 	} while (!need_resched() && atomic_read(&slot->state) == FERRY_FETCHED &&
 		 local_clock() < end);
 	WRITE_ONCE(q->spin_worth, worth / 2);
+	ferry_stat_way(q->chan, FERRY_WAY_SPUN_OUT);
 	return false;
 }
 
@@ -579,7 +584,8 @@ static bool spin_for_answer(struct ferry_slot *slot)
  */
 int ferry_slot_wait(struct ferry_slot *slot)
 {
-	long left = longest_wait(slot->queue->chan, slot->args);
+	struct ferry_chan *chan = slot->queue->chan;
+	long left = longest_wait(chan, slot->args);
 
 	if (slot->spin) {
 		if (spin_for_answer(slot))
@@ -606,13 +612,18 @@ int ferry_slot_wait(struct ferry_slot *slot)
 			break;
 		if (fatal_signal_pending(current) || !left) {
 			__set_current_state(TASK_RUNNING);
-			if (leave(slot))
-				return left ? -EINTR : -ETIMEDOUT;
+			if (leave(slot)) {
+				if (left)
+					return -EINTR;
+				ferry_event(chan, FERRY_EVENT_TIMEOUT);
+				return -ETIMEDOUT;
+			}
 			/* ANSWERING: bounded, it copies nothing that could fault. */
 			cond_resched();
 			cpu_relax();
 			continue;
 		}
+		ferry_stat_way(chan, FERRY_WAY_SLEPT);
 		left = schedule_timeout(left);
 	}
 	__set_current_state(TASK_RUNNING);

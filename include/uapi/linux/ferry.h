@@ -351,16 +351,69 @@ struct ferry_xfer {
 #define FERRY_IOC_XFER		_IOW(FERRY_IOC_MAGIC, 0x04, struct ferry_xfer)
 
 /*
- * Generic netlink family. FERRY_CMD_CHAN_GET with NLM_F_DUMP lists channels, one
- * message each; anyone may ask.
+ * Generic netlink family; Documentation/netlink/ferry.yaml tells it to programs.
+ *
+ * Who may look: a channel is shown to the user who made it, and to whoever has
+ * CAP_SYS_ADMIN or CAP_NET_ADMIN over its maker's user namespace; for others it is
+ * not there (-ENOENT). Who may change: the latter alone. To who may not, a channel that
+ * is not there is -EPERM too.
  */
 #define FERRY_GENL_NAME		"ferry"
 #define FERRY_GENL_VERSION	1
 
+/* Events are told to this group, in the initial network namespace; CAP_NET_ADMIN joins. */
+#define FERRY_GENL_EVENTS	"events"
+
+/* Length of FERRY_A_LATENCIES: bucket n counts times from 2^n ns on. */
+#define FERRY_LATENCY_BUCKETS	32
+
+/**
+ * enum ferry_cmd - what can be asked
+ * @FERRY_CMD_UNSPEC: none
+ * @FERRY_CMD_CHAN_GET: one channel (FERRY_A_ID), or all with NLM_F_DUMP, one message
+ *	each
+ * @FERRY_CMD_EVENT: told to the group: FERRY_A_EVENT, FERRY_A_TIME, and of the channel
+ *	what names it
+ * @FERRY_CMD_STAT_GET: NLM_F_DUMP: counts of each opcode that came, of all channels or
+ *	that of FERRY_A_ID; a message each, from FERRY_A_ID to FERRY_A_LATENCIES
+ * @FERRY_CMD_SET: change settings (FERRY_A_SPIN_US ...) of a channel (FERRY_A_ID)
+ * @FERRY_CMD_ABORT: end a channel (FERRY_A_ID): its requests fail with -ENOTCONN and
+ *	its servers are sent home
+ */
 enum ferry_cmd {
 	FERRY_CMD_UNSPEC,
 	FERRY_CMD_CHAN_GET,
+	FERRY_CMD_EVENT,
+	FERRY_CMD_STAT_GET,
+	FERRY_CMD_SET,
+	FERRY_CMD_ABORT,
 	__FERRY_CMD_END,
+};
+
+/**
+ * enum ferry_event - what happened to a channel
+ * @FERRY_EVENT_CREATED: it is there, with its first server
+ * @FERRY_EVENT_BOUND: a client instance (a mount, a disk) uses it
+ * @FERRY_EVENT_ATTACHED: a server came to a channel that had none
+ * @FERRY_EVENT_DETACHED: its server is gone; requests wait for the next one
+ * @FERRY_EVENT_RECOVERED: a new server has taken over what the last one left
+ * @FERRY_EVENT_DIED: its server is gone and will not come back
+ * @FERRY_EVENT_TIMEOUT: a request was failed by its deadline
+ * @FERRY_EVENT_ABORTED: somebody ended it: umount -f, FERRY_CMD_ABORT
+ * @FERRY_EVENT_MOVED: its server changed sides
+ * @FERRY_EVENT_GONE: it is no more
+ */
+enum ferry_event {
+	FERRY_EVENT_CREATED	= 1,
+	FERRY_EVENT_BOUND	= 2,
+	FERRY_EVENT_ATTACHED	= 3,
+	FERRY_EVENT_DETACHED	= 4,
+	FERRY_EVENT_RECOVERED	= 5,
+	FERRY_EVENT_DIED	= 6,
+	FERRY_EVENT_TIMEOUT	= 7,
+	FERRY_EVENT_ABORTED	= 8,
+	FERRY_EVENT_MOVED	= 9,
+	FERRY_EVENT_GONE	= 10,
 };
 
 /**
@@ -382,6 +435,25 @@ enum ferry_cmd {
  * @FERRY_A_BYTES_IN: u64, data moved to the server
  * @FERRY_A_BYTES_OUT: u64, data moved from the server
  * @FERRY_A_PAD: padding
+ * @FERRY_A_EVENT: u32, enum ferry_event
+ * @FERRY_A_TIME: u64, nanoseconds since 1970, of an event
+ * @FERRY_A_UID: u32, the user who made it, as the asker's user namespace sees him
+ * @FERRY_A_IN_FLIGHT: u64, requests that have not ended
+ * @FERRY_A_HANDED: u64, requests given to a server that waited. This and the next
+ *	five are counted in user placement only.
+ * @FERRY_A_POSTED: u64, requests given to a server that spun
+ * @FERRY_A_QUEUED: u64, requests that the next server to come took
+ * @FERRY_A_SPUN: u64, a client spun and saw its answer come
+ * @FERRY_A_SPUN_OUT: u64, a client spun in vain
+ * @FERRY_A_SLEPT: u64, times that a client slept
+ * @FERRY_A_OPCODE: u32, what the counts beside it are of
+ * @FERRY_A_TIMED: u64, requests whose time was taken
+ * @FERRY_A_NSECS: u64, the sum of their times, ns
+ * @FERRY_A_LATENCIES: FERRY_LATENCY_BUCKETS times u64, of @FERRY_A_TIMED as many as
+ *	took so long; the last bucket has all that took longer
+ * @FERRY_A_LATENCY: u32, setting: 1: take the time of each request
+ * @FERRY_A_SPIN_US: u32, setting: the longest that a client spins for an answer,
+ *	microseconds, at most FERRY_SPIN_US_MAX; 0: never
  */
 enum ferry_attr_id {
 	FERRY_A_UNSPEC,
@@ -400,8 +472,26 @@ enum ferry_attr_id {
 	FERRY_A_BYTES_IN,
 	FERRY_A_BYTES_OUT,
 	FERRY_A_PAD,
+	FERRY_A_EVENT,
+	FERRY_A_TIME,
+	FERRY_A_UID,
+	FERRY_A_IN_FLIGHT,
+	FERRY_A_HANDED,
+	FERRY_A_POSTED,
+	FERRY_A_QUEUED,
+	FERRY_A_SPUN,
+	FERRY_A_SPUN_OUT,
+	FERRY_A_SLEPT,
+	FERRY_A_OPCODE,
+	FERRY_A_TIMED,
+	FERRY_A_NSECS,
+	FERRY_A_LATENCIES,
+	FERRY_A_LATENCY,
+	FERRY_A_SPIN_US,
 	__FERRY_A_END,
 };
+
+#define FERRY_SPIN_US_MAX	1000000
 
 enum ferry_placement {
 	FERRY_PLACEMENT_USER	= 0,
