@@ -173,6 +173,8 @@ void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
 void ferry_chan_exit(void);
 
 /* recover.c */
+int ferry_recover_begin(void);
+void ferry_recover_exit(void);
 void ferry_recover_init(struct ferry_chan *chan);
 int ferry_recover_setup(struct ferry_chan *chan, const struct ferry_setup *setup);
 void ferry_recover_start(struct ferry_chan *chan);

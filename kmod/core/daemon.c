@@ -28,7 +28,7 @@ static struct ferry_slot *fill_slot(struct ferry_chan *chan, struct ferry_args *
 			return ERR_PTR(err);
 	}
 	for (;;) {
-		slot = ferry_slot_get(chan, ferry_queue_pick(chan));
+		slot = ferry_slot_get(chan, ferry_queue_pick(chan), args);
 		if (IS_ERR(slot))
 			break;
 		err = ferry_slot_fill(slot, args, current, &pin);
@@ -47,10 +47,12 @@ static struct ferry_slot *fill_slot(struct ferry_chan *chan, struct ferry_args *
 
 static int daemon_call(struct ferry_chan *chan, struct ferry_args *args)
 {
-	struct ferry_slot *slot = fill_slot(chan, args);
 	struct ferry_rest rest = { .buf = NULL };
+	struct ferry_slot *slot;
 	int err;
 
+	args->core.born = jiffies;
+	slot = fill_slot(chan, args);
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
 	err = ferry_queue_push(slot);
@@ -84,6 +86,7 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 	struct ferry_slot *slot = NULL;
 	int err;
 
+	args->core.born = jiffies;
 	if (list_empty_careful(&q->backlog))
 		slot = ferry_slot_try_get(q, true);
 	if (!slot) {

@@ -50,7 +50,7 @@ static int endpoint_set(struct ferry_endpoint *ep, struct ferry_chan *chan, u32 
 	mutex_lock(&chan->attach_lock);
 	if (ep->chan || (next && chan->endpoints)) {
 		err = -EBUSY;
-	} else if (next && !chan->detached) {
+	} else if (next && (!chan->detached || ferry_chan_is_dead(chan))) {
 		err = -ENOTCONN;
 	} else {
 		chan->endpoints++;

@@ -416,11 +416,13 @@ void ferry_queue_reissue(struct ferry_queue *q)
 {
 	const struct ferry_reply deadly = { .error = -EIO };
 	LIST_HEAD(again);
+	bool dead;
 	u32 i;
 
 	spin_lock(&q->lock);
 	ferry_ring_forget_spinner(q);
-	for (i = 0; i < q->depth && !q->dead; i++) {
+	dead = q->dead;
+	for (i = 0; i < q->depth && !dead; i++) {
 		struct ferry_slot *slot = &q->slots[i];
 
 		if (test_bit(i, q->used) && !ferry_ring_is_done(slot) &&
@@ -432,6 +434,8 @@ void ferry_queue_reissue(struct ferry_queue *q)
 	list_splice(&again, &q->pending);
 	ferry_ring_tell_pending(q, q->nr_pending);
 	spin_unlock(&q->lock);
+	if (dead)	/* and whoever aborted it fails them all */
+		return;
 
 	for (i = 0; i < q->depth; i++) {
 		if (!test_bit(i, q->used))
@@ -441,14 +445,38 @@ void ferry_queue_reissue(struct ferry_queue *q)
 	}
 }
 
+static void end_late(struct ferry_chan *chan, struct ferry_args *args)
+{
+	ferry_event(chan, FERRY_EVENT_TIMEOUT);
+	ferry_chan_end(chan, args, -ETIMEDOUT);
+}
+
 /* Let submitted requests that are older than the channel's deadline end. */
 void ferry_queue_expire(struct ferry_queue *q)
 {
-	unsigned long limit = READ_ONCE(q->chan->timeout) * HZ;
+	struct ferry_chan *chan = q->chan;
+	unsigned long limit = READ_ONCE(chan->timeout) * HZ;
+	struct ferry_args *args, *next;
+	LIST_HEAD(late);
 	u32 i;
+	int idx = srcu_read_lock(&chan->srcu);
 
-	for_each_set_bit(i, q->used, q->depth)
-		ferry_slot_expire(&q->slots[i], limit);
+	for_each_set_bit(i, q->used, q->depth) {
+		args = ferry_slot_expire(&q->slots[i], limit);
+		if (args)
+			end_late(chan, args);
+	}
+	/* A server that keeps all the slots lets nobody else out of the backlog. */
+	spin_lock(&q->lock);
+	list_for_each_entry_safe(args, next, &q->backlog, core.node) {
+		if (!time_after(jiffies, args->core.born + limit))
+			break;
+		list_move_tail(&args->core.node, &late);
+	}
+	spin_unlock(&q->lock);
+	list_for_each_entry_safe(args, next, &late, core.node)
+		end_late(chan, args);
+	srcu_read_unlock(&chan->srcu, idx);
 }
 
 /* Let @args wait for a slot; -ENOTCONN: the channel is dead, they are the caller's. */

@@ -44,6 +44,13 @@
 /* A request that so many servers died of is not given to another one. */
 #define FERRY_AGAIN_MAX		16
 
+/*
+ * How callers wait. A server is frozen before its callers when the machine is suspended:
+ * hence FREEZABLE, and UNSAFE because they hold locks, of which nobody takes note until
+ * they are thawed.
+ */
+#define FERRY_WAIT_STATE	(TASK_KILLABLE | TASK_FREEZABLE_UNSAFE)
+
 /* ferry_queue.spin_worth is between 0 and this. */
 #define FERRY_SPIN_WORTH_MAX	8
 
@@ -114,7 +121,6 @@ struct ferry_rest {
  * @reply: owned as the slot
  * @spin: a server that spins on another CPU has it: the answer may come soon
  * @again: how many servers had this request and died
- * @born: when it was put in, in jiffies
  * @node_pending: in ferry_queue.pending
  */
 struct ferry_slot {
@@ -135,7 +141,6 @@ struct ferry_slot {
 	bool			in_slot;
 	bool			spin;
 	u8			again;
-	unsigned long		born;
 	struct list_head	node_pending;
 	struct ferry_reply	reply;
 
@@ -211,7 +216,8 @@ void ferry_queue_run_backlog(struct ferry_queue *q);
 
 /* slot.c */
 struct ferry_slot *ferry_slot_try_get(struct ferry_queue *q, bool async);
-struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q);
+struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q,
+				  const struct ferry_args *args);
 void ferry_slot_put(struct ferry_slot *slot);
 bool ferry_slot_takes(const struct ferry_chan *chan, const struct ferry_args *args);
 struct ferry_slot *ferry_slot_by_tag(struct ferry_chan *chan, u32 tag);
@@ -224,7 +230,7 @@ int ferry_slot_finish(struct ferry_slot *slot, struct ferry_rest *rest);
 int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply);
 void ferry_slot_fail(struct ferry_slot *slot);
 bool ferry_slot_take_back(struct ferry_slot *slot);
-void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
+struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
 void ferry_wake(struct task_struct *task);
 
 /* ring.c */

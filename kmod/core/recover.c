@@ -14,10 +14,24 @@
 #include "core/core.h"
 #include "core/queue.h"
 
+/* Deadlines end write-back that waits for its server: they must not wait for memory. */
+static struct workqueue_struct *recover_wq;
+
+int ferry_recover_begin(void)
+{
+	recover_wq = alloc_workqueue("ferry", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return recover_wq ? 0 : -ENOMEM;
+}
+
+void ferry_recover_exit(void)
+{
+	destroy_workqueue(recover_wq);
+}
+
 static void arm(struct ferry_chan *chan, struct delayed_work *work, unsigned long delay)
 {
 	ferry_chan_get(chan);
-	if (!schedule_delayed_work(work, delay))
+	if (!queue_delayed_work(recover_wq, work, delay))
 		ferry_chan_put(chan);
 }
 
@@ -33,8 +47,10 @@ static void grace_over(struct work_struct *work)
 	bool over;
 
 	mutex_lock(&chan->attach_lock);
-	over = chan->detached;
-	chan->detached = false;
+	/* Pending: another server came and died while we waited; its time has just begun. */
+	over = chan->detached && !delayed_work_pending(&chan->grace_work);
+	if (over)
+		WRITE_ONCE(chan->detached, false);
 	mutex_unlock(&chan->attach_lock);
 	if (over)
 		ferry_chan_server_gone(chan);
@@ -111,11 +127,11 @@ int ferry_recover_setup(struct ferry_chan *chan, const struct ferry_setup *setup
 	return 0;
 }
 
-/* The gate opened: deadlines count from now on. */
+/* The gate opened: deadlines count from now on. It may have fallen again, and the client gone. */
 void ferry_recover_start(struct ferry_chan *chan)
 {
 	mutex_lock(&chan->attach_lock);
-	if (chan->timeout && chan->queues)
+	if (chan->timeout && chan->queues && !ferry_chan_is_dead(chan))
 		arm(chan, &chan->expire_work, expire_period(chan));
 	mutex_unlock(&chan->attach_lock);
 }

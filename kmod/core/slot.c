@@ -55,17 +55,41 @@ static struct ferry_slot *try_all(struct ferry_chan *chan, struct ferry_queue *q
 	return slot;
 }
 
-/* A slot for a call, @q's if there is one; ERR_PTR(-EINTR): killed, -ENOTCONN: dead. */
-struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q)
+/* In jiffies; a task that is exiting cannot be killed any more. */
+static long longest_wait(const struct ferry_chan *chan, const struct ferry_args *args)
+{
+	unsigned long timeout;
+
+	if (unlikely(current->flags & PF_EXITING))
+		return EXIT_WAIT;
+	timeout = READ_ONCE(chan->timeout);
+	if (likely(!timeout))
+		return MAX_SCHEDULE_TIMEOUT;
+	return max_t(long, args->core.born + timeout * HZ - jiffies, 0);
+}
+
+/*
+ * A slot for a call, @q's if there is one; ERR_PTR: -EINTR: killed, -ENOTCONN: dead,
+ * -ETIMEDOUT: none came free, as when a server keeps all of them.
+ */
+struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q,
+				  const struct ferry_args *args)
 {
 	struct ferry_slot *slot = ferry_slot_try_get(q, false);
+	long left;
 
 	if (likely(slot))
 		return slot;
-	if (wait_event_killable_exclusive(chan->slot_wait,
-					  (slot = try_all(chan, q)) || READ_ONCE(q->dead)))
+	left = ___wait_event(chan->slot_wait,
+			     ___wait_cond_timeout((slot = try_all(chan, q)) ||
+						  READ_ONCE(q->dead)),
+			     FERRY_WAIT_STATE, 1, longest_wait(chan, args),
+			     __ret = schedule_timeout(__ret));
+	if (left < 0)
 		return ERR_PTR(-EINTR);
-	return slot ?: ERR_PTR(-ENOTCONN);
+	if (!left)
+		ferry_event(chan, FERRY_EVENT_TIMEOUT);
+	return slot ?: ERR_PTR(left ? -ENOTCONN : -ETIMEDOUT);
 }
 
 /*
@@ -153,7 +177,6 @@ int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 	slot->wants_data = args->flags & FERRY_ARGS_DATA_OUT;
 	slot->spin = false;
 	slot->again = 0;
-	slot->born = jiffies;
 	slot->pushed = 0;
 	slot->pin.bvec = NULL;
 	slot->in_slot = false;
@@ -452,17 +475,18 @@ static bool leave(struct ferry_slot *slot)
 
 static bool is_late(const struct ferry_slot *slot, unsigned long limit)
 {
-	return !slot->waiter && time_after(jiffies, slot->born + limit);
+	return !slot->waiter && time_after(jiffies, slot->args->core.born + limit);
 }
 
-/* A submitted request that is older than @limit jiffies fails with -ETIMEDOUT. */
-void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
+/*
+ * A submitted request that is older than @limit jiffies: it has no slot any more when
+ * this returns it, to be ended. Others: NULL.
+ */
+struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
 {
 	struct ferry_queue *q = slot->queue;
-	struct ferry_chan *chan = q->chan;
 	struct ferry_args *args = NULL;
 	bool is_free = false;
-	int idx = srcu_read_lock(&chan->srcu);
 
 	spin_lock(&q->lock);
 	if (atomic_read(&slot->state) == FERRY_QUEUED && is_late(slot, limit)) {
@@ -485,11 +509,7 @@ void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
 	}
 	if (is_free)
 		ferry_slot_put(slot);
-	if (args) {
-		ferry_event(chan, FERRY_EVENT_TIMEOUT);
-		ferry_chan_end(chan, args, -ETIMEDOUT);
-	}
-	srcu_read_unlock(&chan->srcu, idx);
+	return args;
 }
 
 /*
@@ -498,7 +518,7 @@ void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
  */
 bool ferry_slot_take_back(struct ferry_slot *slot)
 {
-	if (slot->again == FERRY_AGAIN_MAX)
+	if (slot->again == FERRY_AGAIN_MAX - 1)
 		return false;
 	if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_QUEUED) != FERRY_FETCHED &&
 	    atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ORPHANED) != FERRY_ABANDONED)
@@ -558,24 +578,14 @@ static bool spin_for_answer(struct ferry_slot *slot)
 	return false;
 }
 
-/* In jiffies; a task that is exiting cannot be killed any more. */
-static long longest_wait(const struct ferry_chan *chan)
-{
-	if (unlikely(current->flags & PF_EXITING))
-		return EXIT_WAIT;
-	return chan->timeout ? chan->timeout * HZ : MAX_SCHEDULE_TIMEOUT;
-}
-
 /*
  * Wait until the slot comes back. 0: ANSWERED or FAILED, it is ours; -EINTR: we
- * were killed, -ETIMEDOUT: it took too long; and have no slot any more. A server is
- * frozen before its callers when the machine is suspended: hence FREEZABLE, and UNSAFE
- * because they hold locks, of which nobody takes note until they are thawed.
+ * were killed, -ETIMEDOUT: it took too long; and have no slot any more.
  */
 int ferry_slot_wait(struct ferry_slot *slot)
 {
 	struct ferry_chan *chan = slot->queue->chan;
-	long left = longest_wait(chan);
+	long left = longest_wait(chan, slot->args);
 
 	if (slot->spin) {
 		if (spin_for_answer(slot))
@@ -597,7 +607,7 @@ int ferry_slot_wait(struct ferry_slot *slot)
 	for (;;) {
 		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
 			return 0;
-		set_current_state(TASK_KILLABLE | TASK_FREEZABLE_UNSAFE);
+		set_current_state(FERRY_WAIT_STATE);
 		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
 			break;
 		if (fatal_signal_pending(current) || !left) {
