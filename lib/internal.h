@@ -49,6 +49,7 @@ struct ferry_worker {
  * @loop_data: the wait style's own
  * @channel: its number
  * @state_fd: the state, to be kept by the channel or found there; -1: there is none
+ * @saved_fd: the server saved, on its way to another one; -1: it is not
  * @geo: what the channel really has
  * @nr_workers: how many of @workers have an endpoint; one per queue
  * @spin_us: how long style poll looks before it sleeps; 0: its own choice
@@ -68,6 +69,7 @@ struct ferry_session {
 	void *loop_data;
 	u32 channel;
 	int state_fd;
+	int saved_fd;
 	struct ferry_geometry geo;
 	struct ferry_worker *workers;
 	u32 nr_workers;
@@ -100,6 +102,7 @@ static inline bool ferry_session_stops(const struct ferry_session *session)
 /* channel.c: /dev/ferry. 0 or -errno after a line in the log. */
 int ferry_channel_open(struct ferry_session *session, const struct ferry_session_options *want);
 void ferry_channel_close(struct ferry_session *session);
+int ferry_channel_keep(struct ferry_session *session);	/* ->state_fd, or nothing if it is -1 */
 
 /*
  * When a request is answered: in ferry_dispatch(), then the loop sends the answer;

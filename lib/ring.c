@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #include "ring.h"
+#include "saved.h"
 #include "state.h"
 
 #define XFER_IOV_MAX	1024
@@ -192,7 +193,7 @@ static struct notes *notes_of(const struct ferry_ring *ring)
 }
 
 /* FUSE_INIT is going to be answered; who comes after us is not asked it again. */
-static void write_notes(const struct ferry_ring *ring)
+void ferry_ring_write_notes(const struct ferry_ring *ring)
 {
 	const struct ferry_server *server = &ring->session->server;
 	struct notes *notes = notes_of(ring);
@@ -242,6 +243,16 @@ static void serve_once(struct ferry_slot *slot)
 	ferry_tx_leave(there ? (u64 *)&desc->mark : NULL);
 }
 
+static struct ferry_ring *ring_of(const struct ferry_req *req)
+{
+	return container_of(req->host, struct ferry_ring, host);
+}
+
+static void control(struct ferry_req *req)
+{
+	ferry_saved_serve(ring_of(req)->session, req);
+}
+
 bool ferry_ring_serve(struct ferry_slot *slot)
 {
 	if (unlikely(ferry_state_is_kept()))
@@ -249,7 +260,7 @@ bool ferry_ring_serve(struct ferry_slot *slot)
 	else
 		ferry_dispatch(&slot->req);
 	if (unlikely(slot->req.opcode == FUSE_INIT))
-		write_notes(container_of(slot->req.host, struct ferry_ring, host));
+		ferry_ring_write_notes(ring_of(&slot->req));
 	return ferry_answer_is_there(&slot->answer);
 }
 
@@ -307,6 +318,7 @@ int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req
 	ring->host.pull = pull;
 	ring->host.push = push;
 	ring->host.done = done;
+	ring->host.control = control;
 	/* What outlives us of the answer to a change is in its slot. */
 	ring->host.data_max = geo->data_size;
 	ring->slots = aligned_alloc(64, bytes);

@@ -57,6 +57,7 @@ void ferry_ring_close(struct ferry_session *session);
 struct ferry_box *ferry_ring_box(const struct ferry_ring *ring, u32 queue);
 
 /* Another server has settled things with the client: let session->server know. */
+void ferry_ring_write_notes(const struct ferry_ring *ring);
 void ferry_ring_read_notes(const struct ferry_ring *ring);
 
 /* desc.mark of a slot, as ferry_state_attach() wants to know it; @arg is the ring. */

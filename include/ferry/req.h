@@ -19,6 +19,7 @@
  * @pull: as ferry_req_pull()
  * @push: as ferry_req_push(); called in order of the bytes
  * @done: the request is answered, see struct ferry_req "reply"
+ * @control: answer a request of the core's own (FERRY_OP_CORE); may be NULL
  * @data_max: most bytes of data in the reply to a request that changes something, where
  *	the reply must outlive the server; 0: as many as there is room for
  */
@@ -28,6 +29,7 @@ struct ferry_req_host {
 	ssize_t (*push)(struct ferry_req *req, const struct ferry_iov *iov,
 			unsigned int nr_iov);
 	void (*done)(struct ferry_req *req);
+	void (*control)(struct ferry_req *req);
 	u32 data_max;
 };
 

@@ -243,7 +243,7 @@ static long keep(struct file *file, const struct ferry_move *move)
 		return -ENOTCONN;
 	if (move->id)
 		return -EINVAL;
-	state = ferry_recover_file(move->fd);
+	state = move->fd == -1 ? NULL : ferry_recover_file(move->fd);
 	if (IS_ERR(state))
 		return PTR_ERR(state);
 	ferry_recover_keep(chan, state);

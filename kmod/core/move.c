@@ -25,8 +25,11 @@
 
 /**
  * struct state_file - a saved state
+ * @stream: what backends see of it
+ * @file: in memory
  * @pos: where the file goes on behind @buf
- * @len: bytes in @buf
+ * @buf: BUF_SIZE
+ * @len: bytes in it
  * @used: of those, when reading: how many have been
  */
 struct state_file {

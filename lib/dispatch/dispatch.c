@@ -13,6 +13,13 @@ void ferry_dispatch(struct ferry_req *req)
 	req->no_reply = false;
 	req->answered = false;
 
+	if (unlikely(req->opcode >= FERRY_OP_CORE)) {
+		if (req->host->control)
+			req->host->control(req);
+		else
+			ferry_reply_err(req, -ENOSYS);
+		return;
+	}
 	switch (req->class) {
 	case FERRY_CLASS_FS:
 		ferry_fs_dispatch(req);

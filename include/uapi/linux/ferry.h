@@ -355,8 +355,8 @@ struct ferry_xfer {
  * @FERRY_MOVE_KERNEL: the backend of the channel's name inside the kernel goes on
  * @FERRY_MOVE_USER: a server goes on that attaches by the channel's number within the
  *	grace time (30 s, where the channel has none)
- * @FERRY_MOVE_KEEP: nobody moves: @ferry_move.fd takes the place of the file that the
- *	calling server gave its channel to keep
+ * @FERRY_MOVE_KEEP: nobody moves: @ferry_move.fd, or nothing if that is -1, takes the
+ *	place of the file that the channel keeps for the next server
  */
 enum ferry_move_to {
 	FERRY_MOVE_KERNEL	= 0,
