@@ -360,8 +360,7 @@ static bool not_after(const struct ferry_time *a, const struct ferry_time *b)
 /*
  * Unlock a node, locked for reading, whose contents were read. Its atime follows
  * if it is not behind the last change yet, so that it tells whether somebody has
- * read what is there; it does not follow each read, which would be a write. It is
- * not saved: a read is no transaction.
+ * read what is there; it does not follow each read, which would be a write.
  */
 void memfs_node_accessed(struct memfs *fs, struct memfs_node *node)
 {
@@ -374,6 +373,7 @@ void memfs_node_accessed(struct memfs *fs, struct memfs_node *node)
 	node = memfs_node_write(fs, id);
 	if (!node)
 		return;
+	ferry_tx_save(node->atime);
 	ferry_now(&node->atime);
 	ferry_write_unlock(&node->lock);
 }

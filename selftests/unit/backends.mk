@@ -4,7 +4,8 @@
 
 UFLAGS_selftests += -Wno-missing-field-initializers
 
-backend_sources = $(or $(FERRY_SOURCES_$(1):%=backends/%.c),$(MIRROR_SOURCES))
+# "none": the test has one of its own
+backend_sources = $(if $(filter none,$(1)),,$(or $(FERRY_SOURCES_$(1):%=backends/%.c),$(MIRROR_SOURCES)))
 backend_test_sources = selftests/unit/$(2).c selftests/unit/fsclient.c selftests/claim.c \
 	$(LIB_DISPATCH:%=lib/dispatch/%.c) $(LIB_STATE:%=lib/%.c) $(call backend_sources,$(1))
 
@@ -43,7 +44,14 @@ $(B)/kill/%.o: %.c
 kill_sources = $(call backend_test_sources,$(1),$(2)) lib/ring.c lib/loop_sync.c \
 	selftests/unit/mortal.c selftests/unit/kill_points.c
 
-UNIT_TESTS += $(B)/test/memfs_kill
+UNIT_TESTS += $(B)/test/memfs_kill $(B)/test/state_kill $(B)/test/state
 $(B)/test/memfs_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,memfs,memfs_kill))
+$(B)/test/state_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,none,state_kill))
+$(B)/test/memfs_kill $(B)/test/state_kill:
 	@mkdir -p $(@D)
 	$(CC) -pthread -Wl,--wrap=ioctl -o $@ $^
+
+$(B)/test/state: $(B)/asan/selftests/unit/state.o $(UNIT_OBJECTS) \
+		$(patsubst %,$(B)/asan/lib/%.o,env page $(LIB_STATE))
+	@mkdir -p $(@D)
+	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^

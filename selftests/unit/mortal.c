@@ -222,8 +222,8 @@ void mortal_start(const char *args)
 	state_fd = DO(open(path, O_RDWR));
 }
 
-/* The request is in the slot: until it is answered. */
-static void deliver(void)
+/* The request is in the slot: until it is answered, or nobody wants it any more. */
+static bool deliver(bool drop)
 {
 	unsigned long arg;
 
@@ -233,11 +233,13 @@ static void deliver(void)
 		tell(0);
 		if (hear(&arg)) {
 			CHECK_EQ(arg, 0 | FERRY_SYNC_REPLY | FERRY_SYNC_WAIT);
-			return;
+			return true;
 		}
 		reap_server();
 		server_pid = 0;
 		deaths_marked += desc()->mark == unique;
+		if (drop && desc()->mark != unique)
+			return false;
 		desc()->flags |= FERRY_DESC_AGAIN;
 		client->stores /= 2;
 		await_server();
@@ -250,7 +252,7 @@ static u32 put(u32 at, const void *p, u32 len)
 	return at + len;
 }
 
-int mortal_call(uint32_t stores, u32 opcode, u64 node, const void *in, u32 in_len,
+int mortal_call(uint32_t stores, bool drop, u32 opcode, u64 node, const void *in, u32 in_len,
 		const char *name1, const char *name2, void *out, u32 out_len,
 		void *data, u32 data_len, bool data_in)
 {
@@ -282,7 +284,8 @@ int mortal_call(uint32_t stores, u32 opcode, u64 node, const void *in, u32 in_le
 	client->data_in = data_in;
 	client->data_len = data_len;
 	client->stores = stores;
-	deliver();
+	if (!deliver(drop))
+		return MORTAL_DROPPED;
 	client->stores = 0;
 	if (d->error)
 		return d->error;

@@ -11,6 +11,8 @@
 
 #include <ferry/req.h>
 
+#define MORTAL_DROPPED	(-512)
+
 /** mortal_start() - the first process; @args: for the backend's init() */
 void mortal_start(const char *args);
 
@@ -18,8 +20,10 @@ void mortal_start(const char *args);
  * mortal_call() - one request; as fs_call() of fsclient.h
  * @stores: let the process die before its so manieth store after it was given the request,
  *	and the next one as well, each in half of the time; 0: let it live
+ * @drop: if it dies before the request is done nobody wants it any more
+ * Return: as there, or MORTAL_DROPPED
  */
-int mortal_call(uint32_t stores, u32 opcode, u64 node, const void *in, u32 in_len,
+int mortal_call(uint32_t stores, bool drop, u32 opcode, u64 node, const void *in, u32 in_len,
 		const char *name1, const char *name2, void *out, u32 out_len,
 		void *data, u32 data_len, bool data_in);
 
