@@ -18,6 +18,7 @@
  * struct ferry_req_host - what differs between the placements
  * @pull: as ferry_req_pull()
  * @push: as ferry_req_push(); called in order of the bytes
+ * @transfer: as ferry_req_transfer(); NULL in kernel placement
  * @done: the request is answered, see struct ferry_req "reply"
  */
 struct ferry_req_host {
@@ -25,6 +26,7 @@ struct ferry_req_host {
 			const struct ferry_iov *iov, unsigned int nr_iov);
 	ssize_t (*push)(struct ferry_req *req, const struct ferry_iov *iov,
 			unsigned int nr_iov);
+	ssize_t (*transfer)(struct ferry_req *req, int fd, u64 pos, size_t len);
 	void (*done)(struct ferry_req *req);
 };
 
