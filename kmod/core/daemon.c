@@ -109,7 +109,7 @@ static void daemon_abort(struct ferry_chan *chan)
 }
 
 /*
- * ANSWERING lasts as long as its thread needs to check the reply, see slot.c, and MOVING as
+ * ANSWERING lasts as long as its thread needs to check the reply, see slot.c, and TRANSFER as
  * long as the server's file takes.
  */
 static void daemon_settle(struct ferry_chan *chan)

@@ -239,7 +239,7 @@ static ssize_t xfer_file(struct ferry_slot *slot, const struct ferry_xfer *xfer,
 	file = fget(xfer->fd);
 	if (!file)
 		return -EBADF;
-	ret = ferry_move(slot, xfer->offset, file, xfer->pos, xfer->len, pull);
+	ret = ferry_transfer(slot, xfer->offset, file, xfer->pos, xfer->len, pull);
 	fput(file);
 	return ret;
 }

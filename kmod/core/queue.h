@@ -13,7 +13,7 @@
  *	ANSWERED	the caller
  *	FAILED		the caller; the channel died
  *	ABANDONED	the server; the caller was killed, nobody waits
- *	MOVING		the server's thread that reads or writes a file with its data;
+ *	TRANSFER		the server's thread that reads or writes a file with its data;
  *			others leave a note (->left, ->failed), which it obeys at the end
  *
  *	IDLE -> QUEUED -> FETCHED -> ANSWERING -> ANSWERED -> IDLE
@@ -24,7 +24,7 @@
  *	FETCHED -> ABANDONED	caller killed			compare-and-swap
  *	FETCHED -> ANSWERING -> FAILED	channel aborted		compare-and-swap
  *	ABANDONED -> ANSWERING -> IDLE	the late answer came	compare-and-swap
- *	FETCHED -> MOVING -> FETCHED, ABANDONED or ANSWERING -> FAILED	under slot->lock
+ *	FETCHED -> TRANSFER -> FETCHED, ABANDONED or ANSWERING -> FAILED	under slot->lock
  *
  * All of them happen in slot.c and queue.c.
  */
@@ -47,7 +47,7 @@ enum {
 	FERRY_QUEUED,
 	FERRY_FETCHED,
 	FERRY_ABANDONED,
-	FERRY_MOVING,
+	FERRY_TRANSFER,
 	FERRY_ANSWERING,
 	FERRY_ANSWERED,		/* from here on the caller's wait is over */
 	FERRY_FAILED,
@@ -107,8 +107,8 @@ struct ferry_rest {
  * @pushed: bytes of reply data that XFER or write() has put there; under @lock
  * @pin: backs @iter where the data is in user memory
  * @reply: owned as the slot
- * @left: MOVING: the caller was killed and has gone; under @lock
- * @failed: MOVING: the channel died; under @lock
+ * @left: TRANSFER: the caller was killed and has gone; under @lock
+ * @failed: TRANSFER: the channel died; under @lock
  * @spin: a server that spins on another CPU has it: the answer may come soon
  * @node_pending: in ferry_queue.pending
  */
@@ -215,8 +215,8 @@ int ferry_slot_kick(struct ferry_slot *slot);
 int ferry_slot_finish(struct ferry_slot *slot, struct ferry_rest *rest);
 int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply);
 void ferry_slot_fail(struct ferry_slot *slot);
-int ferry_slot_move_begin(struct ferry_slot *slot, u64 offset, bool pull, struct iov_iter *data);
-int ferry_slot_move_end(struct ferry_slot *slot, size_t pushed);
+int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull, struct iov_iter *data);
+int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed);
 bool ferry_slot_is_ending(struct ferry_slot *slot);
 void ferry_wake(struct task_struct *task);
 
@@ -243,8 +243,8 @@ void ferry_unpin(struct ferry_pin *pin);
 ssize_t ferry_copy_pull(struct ferry_slot *slot, u64 offset, struct iov_iter *to);
 ssize_t ferry_copy_push(struct ferry_slot *slot, u64 offset, struct iov_iter *from);
 
-/* move.c */
-ssize_t ferry_move(struct ferry_slot *slot, u64 offset, struct file *file, loff_t pos, u64 len,
+/* transfer.c */
+ssize_t ferry_transfer(struct ferry_slot *slot, u64 offset, struct file *file, loff_t pos, u64 len,
 		   bool pull);
 
 #endif

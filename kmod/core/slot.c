@@ -409,7 +409,7 @@ void ferry_slot_fail(struct ferry_slot *slot)
 	bool won;
 
 	spin_lock(&slot->lock);
-	slot->failed = atomic_read(&slot->state) == FERRY_MOVING;
+	slot->failed = atomic_read(&slot->state) == FERRY_TRANSFER;
 	won = claim(slot);
 	spin_unlock(&slot->lock);
 	if (won)
@@ -418,12 +418,12 @@ void ferry_slot_fail(struct ferry_slot *slot)
 
 /*
  * A server's thread is to read a file into a request's data, or write it to one: the slot
- * is its own until ferry_slot_move_end(). @data: the data from @offset on. That takes as
+ * is its own until ferry_slot_transfer_end(). @data: the data from @offset on. That takes as
  * long as the file wants, so the pages must not be the caller's to take away: those of
  * a pin, or of a submitted request, are not. -ENOENT, -EINVAL as ferry_copy_pull();
  * -EOPNOTSUPP: other pages.
  */
-int ferry_slot_move_begin(struct ferry_slot *slot, u64 offset, bool pull, struct iov_iter *data)
+int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull, struct iov_iter *data)
 {
 	int err = 0;
 
@@ -436,7 +436,7 @@ int ferry_slot_move_begin(struct ferry_slot *slot, u64 offset, bool pull, struct
 		err = -EINVAL;
 	else if (slot->waiter && !slot->pin.bvec)
 		err = -EOPNOTSUPP;
-	else if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_MOVING) != FERRY_FETCHED)
+	else if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_TRANSFER) != FERRY_FETCHED)
 		err = -ENOENT;
 	if (!err) {
 		slot->left = false;
@@ -449,7 +449,7 @@ int ferry_slot_move_begin(struct ferry_slot *slot, u64 offset, bool pull, struct
 }
 
 /* @pushed: bytes of reply data that are there now. -ENOENT: the request is over. */
-int ferry_slot_move_end(struct ferry_slot *slot, size_t pushed)
+int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed)
 {
 	struct ferry_pin pin = { .bvec = NULL };
 	bool left, failed;
@@ -475,7 +475,7 @@ bool ferry_slot_is_ending(struct ferry_slot *slot)
 {
 	int state = atomic_read_acquire(&slot->state);
 
-	return state == FERRY_ANSWERING || (state == FERRY_MOVING && !READ_ONCE(slot->left));
+	return state == FERRY_ANSWERING || (state == FERRY_TRANSFER && !READ_ONCE(slot->left));
 }
 
 /*
@@ -503,7 +503,7 @@ static bool leave(struct ferry_slot *slot)
 	take_pin(slot, &pin);
 	spin_lock(&slot->lock);
 	left = atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) == FERRY_FETCHED;
-	moving = !left && atomic_read(&slot->state) == FERRY_MOVING;
+	moving = !left && atomic_read(&slot->state) == FERRY_TRANSFER;
 	if (moving)
 		slot->left = true;	/* and the pin stays with it */
 	spin_unlock(&slot->lock);

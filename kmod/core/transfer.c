@@ -5,7 +5,7 @@
  *
  * The file may take any time, and it may depend on the very request (it is read through
  * another filesystem that lies on this mount, say). So nothing is held meanwhile but the
- * slot's state MOVING, in which the caller can be killed, and the pages themselves.
+ * slot's state TRANSFER, in which the caller can be killed, and the pages themselves.
  */
 #include <linux/fs.h>
 #include <linux/sched/signal.h>
@@ -36,7 +36,7 @@ static int check_file(struct ferry_chan *chan, const struct file *file, bool pul
 }
 
 /* All of @data, as far as the file goes. */
-static ssize_t move_all(struct file *file, loff_t pos, struct iov_iter *data, bool pull)
+static ssize_t transfer_all(struct file *file, loff_t pos, struct iov_iter *data, bool pull)
 {
 	ssize_t done = 0, n = 0;
 
@@ -53,7 +53,7 @@ static ssize_t move_all(struct file *file, loff_t pos, struct iov_iter *data, bo
 }
 
 /**
- * ferry_move() - move a FETCHED request's data to or from a file
+ * ferry_transfer() - move a FETCHED request's data to or from a file
  * @slot: where it rides
  * @offset: where in the data
  * @file: a regular file or block device, open for that
@@ -62,7 +62,7 @@ static ssize_t move_all(struct file *file, loff_t pos, struct iov_iter *data, bo
  * @pull: to the file, otherwise from it
  * Return: bytes; or what FERRY_IOC_XFER says
  */
-ssize_t ferry_move(struct ferry_slot *slot, u64 offset, struct file *file, loff_t pos, u64 len,
+ssize_t ferry_transfer(struct ferry_slot *slot, u64 offset, struct file *file, loff_t pos, u64 len,
 		   bool pull)
 {
 	struct iov_iter data;
@@ -72,11 +72,11 @@ ssize_t ferry_move(struct ferry_slot *slot, u64 offset, struct file *file, loff_
 	err = check_file(slot->queue->chan, file, pull);
 	if (err)
 		return err;
-	err = ferry_slot_move_begin(slot, offset, pull, &data);
+	err = ferry_slot_transfer_begin(slot, offset, pull, &data);
 	if (err)
 		return err;
 	iov_iter_truncate(&data, min_t(u64, len, MAX_RW_COUNT));
-	ret = move_all(file, pos, &data, pull);
-	err = ferry_slot_move_end(slot, pull ? 0 : max_t(ssize_t, ret, 0));
+	ret = transfer_all(file, pos, &data, pull);
+	err = ferry_slot_transfer_end(slot, pull ? 0 : max_t(ssize_t, ret, 0));
 	return err ?: ret;
 }
