@@ -99,6 +99,10 @@ static inline bool ferry_session_stops(const struct ferry_session *session)
 	return __atomic_load_n(&session->stop, __ATOMIC_RELAXED);
 }
 
+/* file.c: @len bytes of memory from or to a file: how many, or -errno if that is none. */
+ssize_t ferry_file_read(int fd, void *p, size_t len, u64 pos);
+ssize_t ferry_file_write(int fd, const void *p, size_t len, u64 pos);
+
 /* channel.c: /dev/ferry. 0 or -errno after a line in the log. */
 int ferry_channel_open(struct ferry_session *session, const struct ferry_session_options *want);
 void ferry_channel_close(struct ferry_session *session);

@@ -7,6 +7,9 @@
  * is no larger than that area it stays there, and the client copies it. If it is
  * larger all of it has to go by XFER: the area then collects small pieces, so that a
  * listing does not cost a call for each name.
+ *
+ * Data that goes to or comes from a file: what lies in the data area is written and read
+ * there. Other data is moved by the kernel; where it cannot, by way of the data area.
  */
 #include <linux/fuse.h>
 #include <stdlib.h>
@@ -137,6 +140,79 @@ static ssize_t push(struct ferry_req *req, const struct ferry_iov *iov, unsigned
 			return xfer(slot, FERRY_XFER_PUSH, req->pushed, iov, nr_iov);
 	}
 	return hold(slot, room, iov, nr_iov);
+}
+
+/* One XFER between the request and a file. */
+static ssize_t xfer_file(struct ferry_slot *slot, u32 way, u64 offset, int fd, u64 pos, size_t len)
+{
+	struct ferry_xfer arg = {
+		.tag = slot->tag,
+		.flags = way | FERRY_XFER_FD,
+		.offset = offset,
+		.fd = fd,
+		.pos = pos,
+		.len = len,
+	};
+	int n = ioctl(slot->fd, FERRY_IOC_XFER, &arg);
+
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t write_through(struct ferry_slot *slot, u64 offset, int fd, u64 pos, size_t len)
+{
+	const struct ferry_iov iov = { slot->data, min(len, (size_t)slot->size) };
+	ssize_t n = xfer(slot, FERRY_XFER_PULL, offset, &iov, 1);
+
+	return n > 0 ? ferry_file_write(fd, slot->data, n, pos) : n;
+}
+
+static ssize_t read_through(struct ferry_slot *slot, u64 offset, int fd, u64 pos, size_t len)
+{
+	ssize_t n = ferry_file_read(fd, slot->data, min(len, (size_t)slot->size), pos);
+	const struct ferry_iov iov = { slot->data, n };
+
+	return n > 0 ? xfer(slot, FERRY_XFER_PUSH, offset, &iov, 1) : n;
+}
+
+/* A piece of data that is not in the slot. */
+static ssize_t transfer_piece(struct ferry_slot *slot, u64 offset, int fd, u64 pos, size_t len)
+{
+	bool in = slot->req.data_in;
+	ssize_t n = xfer_file(slot, in ? FERRY_XFER_PULL : FERRY_XFER_PUSH, offset, fd, pos, len);
+
+	if (n != -EOPNOTSUPP)
+		return n;
+	return in ? write_through(slot, offset, fd, pos, len) :
+		    read_through(slot, offset, fd, pos, len);
+}
+
+static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
+{
+	struct ferry_slot *slot = slot_of(req);
+	u64 offset = req->data_in ? 0 : req->pushed;
+	size_t done = 0;
+	ssize_t n;
+	int err;
+
+	if (req->data_in && slot->desc->flags & FERRY_DESC_IN_SLOT)
+		return ferry_file_write(fd, slot->data, len, pos);
+	if (!req->data_in && req->data_len <= slot->size) {
+		n = ferry_file_read(fd, slot->data + slot->held, len, pos);
+		slot->held += max(n, (ssize_t)0);
+		return n;
+	}
+	err = flush(slot);
+	if (err)
+		return err;
+	while (done < len) {
+		n = transfer_piece(slot, offset + done, fd, pos + done, len - done);
+		if (n < 0 && !done)
+			return n;
+		if (n <= 0)
+			break;
+		done += n;
+	}
+	return done;
 }
 
 struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd)
@@ -317,6 +393,7 @@ int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req
 	ring->session = session;
 	ring->host.pull = pull;
 	ring->host.push = push;
+	ring->host.transfer = transfer;
 	ring->host.done = done;
 	ring->host.control = control;
 	/* What outlives us of the answer to a change is in its slot. */

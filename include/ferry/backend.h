@@ -152,6 +152,22 @@ ssize_t ferry_req_push(struct ferry_req *req, const struct ferry_iov *iov,
 		       unsigned int nr_iov);
 
 /**
+ * ferry_req_transfer() - move data between the request and a file of this process
+ * @req: a request with data: what came with it is written to the file, or the reply's
+ *	data goes on with what is read from it
+ * @fd: a file descriptor, open for that
+ * @pos: where in the file
+ * @len: how many bytes; of data that came with it, the first
+ *
+ * As pread() or pwrite() and ferry_req_push() or ferry_req_pull() do it, but long data
+ * does not pass through this process at all.
+ * Context: may sleep, for as long as the file takes
+ * Return: bytes moved, less than @len where data, room or file end or the disk is
+ *	full; -EOPNOTSUPP: there are no descriptors here (kernel placement); or -errno
+ */
+ssize_t ferry_req_transfer(struct ferry_req *req, int fd, u64 pos, size_t len);
+
+/**
  * ferry_reply_err() - answer with an error, or with success and nothing else
  * @err: 0 or -errno, -511 at the least; anything else becomes -EIO
  */

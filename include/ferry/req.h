@@ -18,6 +18,7 @@
  * struct ferry_req_host - what differs between the placements
  * @pull: as ferry_req_pull()
  * @push: as ferry_req_push(); called in order of the bytes
+ * @transfer: as ferry_req_transfer(); NULL in kernel placement
  * @done: the request is answered, see struct ferry_req "reply"
  * @control: answer a request of the core's own (FERRY_OP_CORE); may be NULL
  * @data_max: most bytes of data in the reply to a request that changes something, where
@@ -28,6 +29,7 @@ struct ferry_req_host {
 			const struct ferry_iov *iov, unsigned int nr_iov);
 	ssize_t (*push)(struct ferry_req *req, const struct ferry_iov *iov,
 			unsigned int nr_iov);
+	ssize_t (*transfer)(struct ferry_req *req, int fd, u64 pos, size_t len);
 	void (*done)(struct ferry_req *req);
 	void (*control)(struct ferry_req *req);
 	u32 data_max;

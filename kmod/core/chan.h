@@ -91,12 +91,15 @@ struct ferry_args {
  *	Called from a server's thread; may ferry_submit().
  * @dead: the server is gone and will not come back: requests fail from now on.
  *	Called once, may sleep. May be NULL.
+ * @owns: is @file of the client instance itself? A server's thread that does I/O on it
+ *	would wait for its own answer. May be NULL.
  * @describe: name the client instance for lists ("8:1"), into @buf
  */
 struct ferry_client_ops {
 	struct module	*owner;
 	void (*late)(void *client, u32 opcode, u64 node, const void *out, size_t out_len);
 	void (*dead)(void *client);
+	bool (*owns)(void *client, const struct file *file);
 	int (*describe)(void *client, char *buf, size_t size);
 };
 

@@ -112,7 +112,10 @@ static void daemon_abort(struct ferry_chan *chan)
 		ferry_queue_abort(chan->queues[i]);
 }
 
-/* ANSWERING lasts as long as its thread needs to check the reply, see slot.c. */
+/*
+ * ANSWERING lasts as long as its thread needs to check the reply, see slot.c, and TRANSFER as
+ * long as the server's file takes.
+ */
 static void daemon_settle(struct ferry_chan *chan)
 {
 	u32 tag;
@@ -120,7 +123,7 @@ static void daemon_settle(struct ferry_chan *chan)
 	for (tag = 0; tag < chan->geo.nr_queues * chan->geo.depth; tag++) {
 		struct ferry_slot *slot = ferry_slot_by_tag(chan, tag);
 
-		while (atomic_read_acquire(&slot->state) == FERRY_ANSWERING)
+		while (ferry_slot_is_ending(slot))
 			schedule_timeout_uninterruptible(1);
 	}
 }

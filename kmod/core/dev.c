@@ -313,15 +313,45 @@ static long dev_sync(struct file *file, unsigned long arg)
 	return IS_ERR(slot) ? PTR_ERR(slot) : slot->tag;
 }
 
+static ssize_t xfer_memory(struct ferry_slot *slot, const struct ferry_xfer *xfer, bool pull)
+{
+	struct iovec stack[UIO_FASTIOV], *iov = stack;
+	struct iov_iter iter;
+	ssize_t ret;
+
+	if (xfer->fd || xfer->pos || xfer->len)
+		return -EINVAL;
+	ret = import_iovec(pull ? ITER_DEST : ITER_SOURCE, u64_to_user_ptr(xfer->iov),
+			   xfer->nr_iov, ARRAY_SIZE(stack), &iov, &iter);
+	if (ret < 0)
+		return ret;
+	ret = pull ? ferry_copy_pull(slot, xfer->offset, &iter) :
+		     ferry_copy_push(slot, xfer->offset, &iter);
+	kfree(iov);
+	return ret;
+}
+
+static ssize_t xfer_file(struct ferry_slot *slot, const struct ferry_xfer *xfer, bool pull)
+{
+	struct file *file;
+	ssize_t ret;
+
+	if (xfer->iov || xfer->nr_iov || xfer->pos > S64_MAX)
+		return -EINVAL;
+	file = fget(xfer->fd);
+	if (!file)
+		return -EBADF;
+	ret = ferry_transfer(slot, xfer->offset, file, xfer->pos, xfer->len, pull);
+	fput(file);
+	return ret;
+}
+
 static long dev_xfer(struct file *file, const void __user *arg)
 {
 	struct ferry_chan *chan = endpoint_chan(file);
-	struct iovec stack[UIO_FASTIOV], *iov = stack;
 	struct ferry_xfer xfer;
 	struct ferry_slot *slot;
-	struct iov_iter iter;
-	bool pull;
-	ssize_t ret;
+	u32 way;
 
 	if (!chan)
 		return -ENOTCONN;
@@ -329,20 +359,15 @@ static long dev_xfer(struct file *file, const void __user *arg)
 		return -EOPNOTSUPP;
 	if (copy_from_user(&xfer, arg, sizeof(xfer)))
 		return -EFAULT;
-	if (xfer.flags != FERRY_XFER_PULL && xfer.flags != FERRY_XFER_PUSH)
+	way = xfer.flags & ~FERRY_XFER_FD;
+	if (way != FERRY_XFER_PULL && way != FERRY_XFER_PUSH)
 		return -EINVAL;
 	slot = ferry_slot_by_tag(chan, xfer.tag);
-	if (!slot || xfer.reserved || xfer.offset > S64_MAX - MAX_RW_COUNT)
+	if (!slot || xfer.offset > S64_MAX - MAX_RW_COUNT)
 		return -EINVAL;
-	pull = xfer.flags == FERRY_XFER_PULL;
-	ret = import_iovec(pull ? ITER_DEST : ITER_SOURCE, u64_to_user_ptr(xfer.iov),
-			   xfer.nr_iov, ARRAY_SIZE(stack), &iov, &iter);
-	if (ret < 0)
-		return ret;
-	ret = pull ? ferry_copy_pull(slot, xfer.offset, &iter) :
-		     ferry_copy_push(slot, xfer.offset, &iter);
-	kfree(iov);
-	return ret;
+	if (xfer.flags & FERRY_XFER_FD)
+		return xfer_file(slot, &xfer, way == FERRY_XFER_PULL);
+	return xfer_memory(slot, &xfer, way == FERRY_XFER_PULL);
 }
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -14,6 +14,8 @@
  *	FAILED		the caller; the channel died
  *	ABANDONED	the server; the caller was killed, nobody waits
  *	ORPHANED	the queue (on ->pending): the server of an ABANDONED one died
+ *	TRANSFER		the server's thread that reads or writes a file with its data;
+ *			others leave a note (->left, ->failed), which it obeys at the end
  *
  *	IDLE -> QUEUED -> FETCHED -> ANSWERING -> ANSWERED -> IDLE
  *	IDLE -> FETCHED		handed to a server that was waiting or spinning
@@ -27,6 +29,7 @@
  *	ABANDONED -> ORPHANED	server died			the same
  *	QUEUED -> ORPHANED	caller killed, and a server had it already	under queue->lock
  *	ORPHANED -> ABANDONED	the next server has it		under queue->lock
+ *	FETCHED -> TRANSFER -> FETCHED, ABANDONED or ANSWERING -> FAILED	under slot->lock
  *
  * All of them happen in slot.c and queue.c.
  */
@@ -60,6 +63,7 @@ enum {
 	FERRY_FETCHED,
 	FERRY_ABANDONED,
 	FERRY_ORPHANED,
+	FERRY_TRANSFER,
 	FERRY_ANSWERING,
 	FERRY_ANSWERED,		/* from here on the caller's wait is over */
 	FERRY_FAILED,
@@ -119,6 +123,8 @@ struct ferry_rest {
  * @pushed: bytes of reply data that XFER or write() has put there; under @lock
  * @pin: backs @iter where the data is in user memory
  * @reply: owned as the slot
+ * @left: TRANSFER: the caller was killed and has gone; under @lock
+ * @failed: TRANSFER: the channel died; under @lock
  * @spin: a server that spins on another CPU has it: the answer may come soon
  * @again: how many servers had this request and died
  * @node_pending: in ferry_queue.pending
@@ -146,6 +152,8 @@ struct ferry_slot {
 
 	spinlock_t		lock;
 	u32			pushed;
+	bool			left;
+	bool			failed;
 	struct iov_iter		iter;
 	struct ferry_pin	pin;
 } ____cacheline_aligned_in_smp;
@@ -231,6 +239,9 @@ int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply);
 void ferry_slot_fail(struct ferry_slot *slot);
 bool ferry_slot_take_back(struct ferry_slot *slot);
 struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
+int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull, struct iov_iter *data);
+int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed);
+bool ferry_slot_is_ending(struct ferry_slot *slot);
 void ferry_wake(struct task_struct *task);
 
 /* ring.c */
@@ -257,5 +268,9 @@ int ferry_pin_user(struct ferry_pin *pin, struct iov_iter *iter, size_t len, boo
 void ferry_unpin(struct ferry_pin *pin);
 ssize_t ferry_copy_pull(struct ferry_slot *slot, u64 offset, struct iov_iter *to);
 ssize_t ferry_copy_push(struct ferry_slot *slot, u64 offset, struct iov_iter *from);
+
+/* transfer.c */
+ssize_t ferry_transfer(struct ferry_slot *slot, u64 offset, struct file *file, loff_t pos, u64 len,
+		   bool pull);
 
 #endif

@@ -401,6 +401,14 @@ int ferry_slot_kick(struct ferry_slot *slot)
 	return answer_claimed(slot, from, &reply);
 }
 
+/* Once ABANDONED a slot may be used again at any time: who sets that takes the pin first. */
+static void take_pin(struct ferry_slot *slot, struct ferry_pin *pin)
+{
+	*pin = slot->pin;
+	if (pin->bvec == slot->pin.inline_bvec)
+		pin->bvec = pin->inline_bvec;
+}
+
 /* The channel is dead, and this slot was FETCHED or QUEUED until now. */
 static void fail_owned(struct ferry_slot *slot)
 {
@@ -421,7 +429,13 @@ static void fail_owned(struct ferry_slot *slot)
 
 void ferry_slot_fail(struct ferry_slot *slot)
 {
-	if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ANSWERING) == FERRY_FETCHED)
+	bool won;
+
+	spin_lock(&slot->lock);
+	slot->failed = atomic_read(&slot->state) == FERRY_TRANSFER;
+	won = claim(slot);
+	spin_unlock(&slot->lock);
+	if (won)
 		fail_owned(slot);
 }
 
@@ -441,6 +455,68 @@ static bool withdraw(struct ferry_slot *slot)
 }
 
 /*
+ * A server's thread is to read a file into a request's data, or write it to one: the slot
+ * is its own until ferry_slot_transfer_end(). @data: the data from @offset on. That takes as
+ * long as the file wants, so the pages must not be the caller's to take away: those of
+ * a pin, or of a submitted request, are not. -ENOENT, -EINVAL as ferry_copy_pull();
+ * -EOPNOTSUPP: other pages.
+ */
+int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull, struct iov_iter *data)
+{
+	int err = 0;
+
+	spin_lock(&slot->lock);
+	smp_mb__after_spinlock();	/* pairs with wait_for_copies() */
+	if (atomic_read(&slot->state) != FERRY_FETCHED || !slot->args->data)
+		err = -ENOENT;
+	else if (!(slot->args->flags & (pull ? FERRY_ARGS_DATA_IN : FERRY_ARGS_DATA_OUT)) ||
+		 (!pull && offset != slot->pushed))
+		err = -EINVAL;
+	else if (slot->waiter && !slot->pin.bvec)
+		err = -EOPNOTSUPP;
+	else if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_TRANSFER) != FERRY_FETCHED)
+		err = -ENOENT;
+	if (!err) {
+		slot->left = false;
+		slot->failed = false;
+		*data = slot->iter;
+		iov_iter_advance(data, min_t(u64, offset, iov_iter_count(data)));
+	}
+	spin_unlock(&slot->lock);
+	return err;
+}
+
+/* @pushed: bytes of reply data that are there now. -ENOENT: the request is over. */
+int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed)
+{
+	struct ferry_pin pin = { .bvec = NULL };
+	bool left, failed;
+
+	spin_lock(&slot->lock);
+	left = slot->left;
+	failed = !left && slot->failed;
+	slot->pushed += pushed;
+	if (left)
+		take_pin(slot, &pin);
+	atomic_set_release(&slot->state, left ? FERRY_ABANDONED :
+			   failed ? FERRY_ANSWERING : FERRY_FETCHED);
+	spin_unlock(&slot->lock);
+	if (pin.bvec)
+		ferry_unpin(&pin);
+	if (failed)
+		fail_owned(slot);
+	return left || failed ? -ENOENT : 0;
+}
+
+/* Is somebody about to end the request in this slot? For who waits for the last one. */
+bool ferry_slot_is_ending(struct ferry_slot *slot)
+{
+	int state = atomic_read_acquire(&slot->state);
+
+	return state == FERRY_ANSWERING || (state == FERRY_TRANSFER && !READ_ONCE(slot->left));
+}
+
+/*
  * The caller goes: true if the slot is not its own any more. A FETCHED slot stays the
  * server's, who will answer some day.
  */
@@ -449,12 +525,10 @@ static bool leave(struct ferry_slot *slot)
 	struct ferry_queue *q = slot->queue;
 	bool is_free = false;
 	struct ferry_pin pin;
-	bool left;
+	bool left, moving = false;
 
 	/* Once it is not ours the slot may be used again at any time: take the pin first. */
-	pin = slot->pin;
-	if (pin.bvec == slot->pin.inline_bvec)
-		pin.bvec = pin.inline_bvec;
+	take_pin(slot, &pin);
 	spin_lock(&q->lock);
 	left = atomic_read(&slot->state) == FERRY_QUEUED;
 	if (left)
@@ -464,13 +538,16 @@ static bool leave(struct ferry_slot *slot)
 		spin_lock(&slot->lock);
 		left = atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) ==
 		       FERRY_FETCHED;
+		moving = !left && atomic_read(&slot->state) == FERRY_TRANSFER;
+		if (moving)
+			slot->left = true;	/* and the pin stays with it */
 		spin_unlock(&slot->lock);
 	}
 	if (left && pin.bvec)
 		ferry_unpin(&pin);
 	if (is_free)
 		ferry_slot_put(slot);
-	return left;
+	return left || moving;
 }
 
 static bool is_late(const struct ferry_slot *slot, unsigned long limit)

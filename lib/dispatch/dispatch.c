@@ -112,6 +112,22 @@ ssize_t ferry_req_push(struct ferry_req *req, const struct ferry_iov *iov,
 }
 FERRY_EXPORT(ferry_req_push);
 
+ssize_t ferry_req_transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
+{
+	ssize_t n;
+
+	if (unlikely(!req->host->transfer))
+		return -EOPNOTSUPP;
+	if (unlikely(req->answered))
+		return -EINVAL;
+	len = min(len, (size_t)req->data_len - (req->data_in ? 0 : req->pushed));
+	n = len ? req->host->transfer(req, fd, pos, len) : 0;
+	if (n > 0 && !req->data_in)
+		req->pushed += n;
+	return n;
+}
+FERRY_EXPORT(ferry_req_transfer);
+
 int ferry_server_init(struct ferry_server *server, const struct ferry_backend *backend,
 		      u32 class, const char *args)
 {

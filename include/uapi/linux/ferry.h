@@ -77,7 +77,7 @@
  *   ioctl(fd, FERRY_IOC_SYNC, arg), which answers one request and waits for the
  *   next in one call. Short messages and data travel in the slot. Long data is
  *   moved by FERRY_IOC_XFER between the request's pages and any memory of the
- *   server's, in one copy. The slot of an opcode without reply (FORGET) is given
+ *   server's, in one copy, or a file of the server's, whose bytes it then never sees. The slot of an opcode without reply (FORGET) is given
  *   back like any other, with error 0 and nothing else.
  *
  * poll: as sync, but both sides look before they sleep, and no system call is made
@@ -319,21 +319,34 @@ struct ferry_box {
 /* struct ferry_xfer.flags */
 #define FERRY_XFER_PULL		(1U << 0)	/* request's data -> server's memory */
 #define FERRY_XFER_PUSH		(1U << 1)	/* server's memory -> reply's data */
+#define FERRY_XFER_FD		(1U << 2)	/* with one of them: a file takes the
+						 * memory's place */
 
 /**
  * struct ferry_xfer - argument of FERRY_IOC_XFER
  * @tag: a slot whose request this server has fetched and not answered
- * @flags: FERRY_XFER_PULL or FERRY_XFER_PUSH
+ * @flags: FERRY_XFER_PULL or FERRY_XFER_PUSH, maybe with FERRY_XFER_FD
  * @offset: first byte, counted from the begin of the request's data (PULL) or of
  *	the reply's (PUSH). PUSH goes on where the last one ended: anything else
  *	is -EINVAL, so that no byte of a reply is left unwritten.
- * @iov: address of an array of struct iovec
- * @nr_iov: its length, at most 1024
- * @reserved: 0
+ * @iov: address of an array of struct iovec; with FERRY_XFER_FD 0
+ * @nr_iov: its length, at most 1024; with FERRY_XFER_FD 0
+ * @fd: FERRY_XFER_FD: a regular file or block device of the server's, which PULL
+ *	writes to and PUSH reads from, as pwrite() and pread() would; else 0
+ * @pos: FERRY_XFER_FD: where in that file; else 0
+ * @len: FERRY_XFER_FD: how many bytes; else 0
  *
  * Returns the number of bytes moved, which is less than asked for where the
- * data ends. -EINVAL, -ENOENT, -ENODEV as FERRY_IOC_SYNC; -EFAULT: the server's
- * memory is not there.
+ * data or the file ends, or an error of the file comes in between. While a file is
+ * read or written the request can be neither answered nor moved by another call
+ * (-ENOENT); its caller can be killed.
+ *
+ * -EINVAL, -ENOENT, -ENODEV as FERRY_IOC_SYNC; -EFAULT: the server's memory is not
+ * there, or is no ordinary memory. With FERRY_XFER_FD what the file's read or write
+ * fails with, and -EBADF: @fd is not open, or not for that; -EINVAL: it is neither
+ * regular file nor block device; -ELOOP: it lies on the very mount that is served;
+ * -EOPNOTSUPP: this request's data is not in pages that would outlive its caller
+ * (it is short, or the kernel's own): use memory.
  */
 struct ferry_xfer {
 	__u32	tag;
@@ -341,7 +354,9 @@ struct ferry_xfer {
 	__u64	offset;
 	__u64	iov;
 	__u32	nr_iov;
-	__u32	reserved;
+	__s32	fd;
+	__u64	pos;
+	__u64	len;
 };
 
 #define FERRY_IOC_MAGIC		0xfe
