@@ -6,7 +6,7 @@ FERRY_SO        := libferry.so.0
 LIB_DISPATCH    := dispatch fs fs_init fs_reply opts
 LIB_SOURCES     := $(patsubst %,lib/dispatch/%.c,$(LIB_DISPATCH)) \
 		   lib/env.c lib/page.c lib/load.c lib/mount.c lib/channel.c lib/session.c \
-		   lib/ring.c lib/loop_sync.c lib/loop_poll.c lib/loop_rw.c
+		   lib/ring.c lib/loop_sync.c lib/loop_poll.c lib/loop_uring.c lib/loop_rw.c
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(B)/%.o)
 
 # What is seen from outside is in libferry.map, which the linker obeys.
@@ -17,7 +17,7 @@ user: $(B)/lib/libferry.so $(B)/lib/libferry.a $(B)/lib/pkgconfig/ferry.pc
 
 $(B)/lib/libferry.so.$(FERRY_VERSION): $(LIB_OBJECTS) lib/libferry.map
 	$(CC) -shared -pthread $(LDFLAGS) -Wl,-soname,$(FERRY_SO) \
-		-Wl,--version-script=lib/libferry.map -Wl,-z,defs,-z,now,-Bsymbolic-functions -o $@ $(LIB_OBJECTS) -ldl
+		-Wl,--version-script=lib/libferry.map -Wl,-z,defs,-z,now,-Bsymbolic-functions -o $@ $(LIB_OBJECTS) -luring -ldl
 
 $(B)/lib/$(FERRY_SO): $(B)/lib/libferry.so.$(FERRY_VERSION)
 	ln -sf $(<F) $@

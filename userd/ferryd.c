@@ -35,7 +35,7 @@ static void usage(FILE *f)
 	      "\n"
 	      "  -f, --foreground       stay in the foreground, log to standard error\n"
 	      "  -l, --log-level LEVEL  err, warn, info (default) or debug\n"
-	      "  -o OPTION[,OPTION]...  wait=sync|poll|rw  how to wait (default sync)\n"
+	      "  -o OPTION[,OPTION]...  wait=sync|poll|uring|rw  how to wait (default sync)\n"
 	      "                         queues=N      queues and threads (default one per CPU)\n"
 	      "                         depth=N       requests that a queue takes at a time\n"
 	      "                         others: mount options, see mount.ferry(8)\n"

@@ -402,6 +402,18 @@ void ferry_slot_fail(struct ferry_slot *slot)
 		fail_owned(slot);
 }
 
+/* A slot was FETCHED for a server that is gone and never heard of it. */
+void ferry_slot_hand_back(struct ferry_slot *slot)
+{
+	static const struct ferry_reply gone = { .error = -EIO };
+	int from = claim_any(slot);
+
+	if (from == FERRY_ABANDONED)
+		answer_late(slot, &gone);
+	else if (from == FERRY_FETCHED && ferry_queue_push(slot))
+		fail_owned(slot);
+}
+
 /*
  * The caller was killed: true if the slot is not its own any more and it may go.
  * A FETCHED slot stays the server's, who will answer some day.

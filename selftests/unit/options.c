@@ -137,8 +137,8 @@ static void refused(void)
 	check_refused("placement=moon", "placement must be user or kernel");
 	check_refused("placement", "placement must be user or kernel");
 	check_refused("placement=kernelx", "placement must be user or kernel");
-	check_refused("wait=polling", "wait must be sync, poll or rw");
-	check_refused("wait", "wait must be sync, poll or rw");
+	check_refused("wait=polling", "wait must be sync, poll, uring or rw");
+	check_refused("wait", "wait must be sync, poll, uring or rw");
 	check_refused("spin_us=0", "spin_us needs a number from 1 to 1000000");
 	check_refused("queues=0", "queues needs a number from 1 to 256");
 	check_refused("queues=257", "queues needs a number from 1 to 256");

@@ -64,7 +64,8 @@ static const char *style_name(const struct channel *c)
 {
 	if (c->placement == FERRY_PLACEMENT_KERNEL)
 		return NULL;
-	return c->flags & FERRY_CREATE_RW ? "rw" : c->flags & FERRY_CREATE_POLL ? "poll" : "sync";
+	return c->flags & FERRY_CREATE_RW ? "rw" : c->flags & FERRY_CREATE_POLL ? "poll" :
+	       c->flags & FERRY_CREATE_URING ? "uring" : "sync";
 }
 
 /* The next mount of a channel, or NULL. */

@@ -10,7 +10,7 @@
 #include <libmount.h>
 #include <linux/ferry.h>
 
-const char *const options_wait_styles[] = { "sync", "poll", "rw", NULL };
+const char *const options_wait_styles[] = { "sync", "poll", "uring", "rw", NULL };
 
 static const char *const fs_options[] = {
 	"default_permissions", "allow_other", "max_read", "attr_timeout", "entry_timeout",
@@ -92,7 +92,7 @@ static int parse_wait(struct options *opts, const struct option_text *opt, char 
 		opts->wait = strdup(options_wait_styles[i]);
 		return opts->wait ? 0 : -ENOMEM;
 	}
-	snprintf(err, size, "option wait must be sync, poll or rw");
+	snprintf(err, size, "option wait must be sync, poll, uring or rw");
 	return -EINVAL;
 }
 
