@@ -31,17 +31,20 @@ struct ferry_loop_ops {
 
 extern const struct ferry_loop_ops ferry_loop_sync;
 extern const struct ferry_loop_ops ferry_loop_poll;
+extern const struct ferry_loop_ops ferry_loop_uring;
 extern const struct ferry_loop_ops ferry_loop_rw;
 
 /**
  * struct ferry_worker - a thread and its endpoint
  * @fd: an open /dev/ferry, endpoint of @queue
+ * @loop_data: the wait style's own
  */
 struct ferry_worker {
 	struct ferry_session *session;
 	pthread_t thread;
 	int fd;
 	u32 queue;
+	void *loop_data;
 };
 
 /**

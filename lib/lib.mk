@@ -8,7 +8,7 @@ LIB_STATE       := state state_tx state_heap
 LIB_SOURCES     := $(patsubst %,lib/dispatch/%.c,$(LIB_DISPATCH)) \
 		   lib/env.c lib/page.c lib/file.c lib/load.c lib/mount.c lib/channel.c \
 		   lib/session.c lib/saved.c lib/ring.c lib/loop_sync.c lib/loop_poll.c \
-		   lib/loop_rw.c $(patsubst %,lib/%.c,$(LIB_STATE))
+		   lib/loop_uring.c lib/loop_rw.c $(patsubst %,lib/%.c,$(LIB_STATE))
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(B)/%.o)
 
 # What is seen from outside is in libferry.map, which the linker obeys.
@@ -19,7 +19,7 @@ user: $(B)/lib/libferry.so $(B)/lib/libferry.a $(B)/lib/pkgconfig/ferry.pc
 
 $(B)/lib/libferry.so.$(FERRY_VERSION): $(LIB_OBJECTS) lib/libferry.map
 	$(CC) -shared -pthread $(LDFLAGS) -Wl,-soname,$(FERRY_SO) \
-		-Wl,--version-script=lib/libferry.map -Wl,-z,defs,-z,now,-Bsymbolic-functions -o $@ $(LIB_OBJECTS) -ldl
+		-Wl,--version-script=lib/libferry.map -Wl,-z,defs,-z,now,-Bsymbolic-functions -o $@ $(LIB_OBJECTS) -luring -ldl
 
 $(B)/lib/$(FERRY_SO): $(B)/lib/libferry.so.$(FERRY_VERSION)
 	ln -sf $(<F) $@

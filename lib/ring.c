@@ -97,8 +97,10 @@ static size_t hold(struct ferry_slot *slot, size_t room, const struct ferry_iov 
 
 	for (; nr_iov && room; nr_iov--, iov++) {
 		size_t n = min(iov->len, room);
+		char *to = slot->data + slot->held;
 
-		memcpy(slot->data + slot->held, iov->base, n);
+		if (iov->base != to)	/* not so if it came by ferry_ring_data() */
+			memcpy(to, iov->base, n);
 		slot->held += n;
 		done += n;
 		room -= n;
@@ -213,6 +215,16 @@ static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
 		done += n;
 	}
 	return done;
+}
+
+void *ferry_ring_data(struct ferry_req *req, u32 *len)
+{
+	struct ferry_slot *slot = slot_of(req);
+
+	if (req->data_in ? !(slot->desc->flags & FERRY_DESC_IN_SLOT) : req->data_len > slot->size)
+		return NULL;
+	*len = req->data_len;
+	return slot->data + slot->held;
 }
 
 struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd)

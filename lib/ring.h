@@ -76,6 +76,12 @@ bool ferry_ring_serve(struct ferry_slot *slot);
 /* Fill in the descriptor from what the request's reply says. */
 void ferry_ring_put(struct ferry_slot *slot);
 
+/*
+ * Where data lies that came with a request, or is to lie in its reply, @len bytes; NULL if
+ * it does not travel in the slot.
+ */
+void *ferry_ring_data(struct ferry_req *req, u32 *len);
+
 /* Requests that were fetched and not answered. */
 unsigned int ferry_ring_pending(struct ferry_session *session);
 

@@ -23,6 +23,7 @@
 static const struct ferry_loop_ops *const loops[] = {
 	&ferry_loop_sync,
 	&ferry_loop_poll,
+	&ferry_loop_uring,
 	&ferry_loop_rw,
 };
 
@@ -35,7 +36,7 @@ static const struct ferry_loop_ops *find_loop(const char *name)
 	for (i = 0; i < ARRAY_SIZE(loops); i++)
 		if (!strcmp(loops[i]->name, name))
 			return loops[i];
-	ferry_log(FERRY_LOG_ERR, "wait=%s: no such wait style: there are sync, poll and rw", name);
+	ferry_log(FERRY_LOG_ERR, "wait=%s: no such wait style: there are sync, poll, uring and rw", name);
 	return NULL;
 }
 

@@ -12,9 +12,12 @@
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
 #include "compat/core.h"
+#include "compat/uring.h"
 #include "core/queue.h"
 
 #define MIN_READ	8192
+
+#define CREATE_STYLES	(FERRY_CREATE_RW | FERRY_CREATE_POLL | FERRY_CREATE_URING)
 
 /**
  * struct ferry_endpoint - file->private_data of an open /dev/ferry
@@ -141,8 +144,8 @@ static long dev_create(struct file *file, void __user *arg)
 	err = check_setup(&setup, arg);
 	if (err)
 		return err;
-	if (setup.class != FERRY_CLASS_FS || setup.flags & ~(FERRY_CREATE_RW | FERRY_CREATE_POLL) ||
-	    setup.flags == (FERRY_CREATE_RW | FERRY_CREATE_POLL) ||
+	if (setup.class != FERRY_CLASS_FS || setup.flags & ~CREATE_STYLES ||
+	    hweight32(setup.flags & CREATE_STYLES) > 1 ||
 	    !name_ok(setup.name, sizeof(setup.name)))
 		return -EINVAL;
 	chan = ferry_daemon_chan(setup.class, setup.name, setup.flags, &setup.geo);
@@ -278,10 +281,10 @@ static long dev_move(struct file *file, const void __user *arg)
 	return err;
 }
 
-static long dev_sync(struct file *file, unsigned long arg)
+/* Check the argument of FERRY_IOC_SYNC, and do what it says of an answer. */
+static __always_inline int answer(struct ferry_chan *chan, unsigned long arg)
 {
-	struct ferry_endpoint *ep = file->private_data;
-	struct ferry_chan *chan = endpoint_chan(file);
+	struct ferry_reply reply;
 	struct ferry_slot *slot;
 
 	if (unlikely(!chan))
@@ -291,24 +294,26 @@ static long dev_sync(struct file *file, unsigned long arg)
 	if (unlikely(arg & ~(FERRY_SYNC_TAG | FERRY_SYNC_REPLY | FERRY_SYNC_WAIT |
 			     FERRY_SYNC_POLL | FERRY_SYNC_KICK)))
 		return -EINVAL;
-	if (arg & (FERRY_SYNC_REPLY | FERRY_SYNC_KICK)) {
-		struct ferry_reply reply;
-		int err;
-
-		slot = ferry_slot_by_tag(chan, arg & FERRY_SYNC_TAG);
-		if (unlikely(!slot))
-			return -EINVAL;
-		if (arg & FERRY_SYNC_KICK) {
-			err = ferry_slot_kick(slot);
-		} else {
-			ferry_ring_read_reply(slot, &reply);
-			err = ferry_slot_answer(slot, &reply);
-		}
-		if (unlikely(err))
-			return err;
-	}
-	if (!(arg & (FERRY_SYNC_WAIT | FERRY_SYNC_POLL)))
+	if (!(arg & (FERRY_SYNC_REPLY | FERRY_SYNC_KICK)))
 		return 0;
+	slot = ferry_slot_by_tag(chan, arg & FERRY_SYNC_TAG);
+	if (unlikely(!slot))
+		return -EINVAL;
+	if (arg & FERRY_SYNC_KICK)
+		return ferry_slot_kick(slot);
+	ferry_ring_read_reply(slot, &reply);
+	return ferry_slot_answer(slot, &reply);
+}
+
+static long dev_sync(struct file *file, unsigned long arg)
+{
+	struct ferry_endpoint *ep = file->private_data;
+	struct ferry_slot *slot;
+	int err;
+
+	err = answer(endpoint_chan(file), arg);
+	if (unlikely(err) || !(arg & (FERRY_SYNC_WAIT | FERRY_SYNC_POLL)))
+		return err;
 	slot = ferry_queue_fetch(ep->queue, arg & FERRY_SYNC_WAIT);
 	return IS_ERR(slot) ? PTR_ERR(slot) : slot->tag;
 }
@@ -344,6 +349,48 @@ static ssize_t xfer_file(struct ferry_slot *slot, const struct ferry_xfer *xfer,
 	ret = ferry_transfer(slot, xfer->offset, file, xfer->pos, xfer->len, pull);
 	fput(file);
 	return ret;
+}
+
+static int dev_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct ferry_endpoint *ep = cmd->file->private_data;
+	const u64 *data = ferry_cmd_data(cmd);
+	struct ferry_slot *slot;
+	u64 arg;
+	int err;
+
+	if (unlikely(issue_flags & FERRY_CMD_CANCEL)) {
+		ferry_uring_cancel(cmd, ep->queue, issue_flags);
+		return 0;
+	}
+	if (unlikely(cmd->cmd_op != FERRY_IOC_SYNC))
+		return -ENOTTY;
+	arg = READ_ONCE(data[0]);
+	if (unlikely(READ_ONCE(data[1]) || arg > U32_MAX))
+		return -EINVAL;
+	err = answer(endpoint_chan(cmd->file), arg);
+	if (unlikely(err))
+		return err;
+	if (likely(arg & FERRY_SYNC_WAIT))
+		return ferry_uring_fetch(cmd, ep->queue, issue_flags);
+	if (!(arg & FERRY_SYNC_POLL))
+		return 0;
+	slot = ferry_queue_fetch(ep->queue, false);
+	if (!IS_ERR(slot))
+		return slot->tag;
+	/* Returned, -EAGAIN would mean: try again in a thread that may sleep. */
+	ferry_cmd_done(cmd, PTR_ERR(slot), issue_flags);
+	return -EIOCBQUEUED;
+}
+
+/* On each close(): also where io_uring's commands keep the file from its release. */
+static int dev_flush(struct file *file, fl_owner_t files)
+{
+	struct ferry_endpoint *ep = file->private_data;
+
+	if (endpoint_chan(file))
+		ferry_uring_flush(ep->queue, file, files);
+	return 0;
 }
 
 static long dev_xfer(struct file *file, const void __user *arg)
@@ -547,6 +594,7 @@ static __poll_t dev_poll(struct file *file, poll_table *wait)
 static const struct file_operations dev_fops = {
 	.owner		= THIS_MODULE,
 	.open		= dev_open,
+	.flush		= dev_flush,
 	.release	= dev_release,
 	.unlocked_ioctl	= dev_ioctl,
 #ifdef CONFIG_COMPAT
@@ -556,6 +604,7 @@ static const struct file_operations dev_fops = {
 	.read_iter	= dev_read,
 	.write_iter	= dev_write,
 	.poll		= dev_poll,
+	.uring_cmd	= dev_uring_cmd,
 };
 
 static struct miscdevice dev = {

@@ -25,6 +25,7 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 	q = kvzalloc(struct_size(q, slots, depth), GFP_KERNEL_ACCOUNT);
 	if (!q)
 		return NULL;
+	ferry_uring_init(q);
 	q->mem = vmalloc_user(chan->geo.queue_size);
 	q->used = bitmap_zalloc(depth, GFP_KERNEL_ACCOUNT);
 	if (!q->mem || !q->used) {
@@ -55,6 +56,7 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 
 void ferry_queue_free(struct ferry_queue *q)
 {
+	cancel_delayed_work_sync(&q->watch);
 	bitmap_free(q->used);
 	vfree(q->mem);
 	kvfree(q);
@@ -62,7 +64,8 @@ void ferry_queue_free(struct ferry_queue *q)
 
 static bool has_server(const struct ferry_queue *q)
 {
-	return ferry_ring_spinning(q) || !list_empty_careful(&q->idle);
+	return ferry_ring_spinning(q) || !list_empty_careful(&q->idle) ||
+	       !list_empty_careful(&q->commands);
 }
 
 /* This CPU's queue; a neighbour's if only there a server spins or waits. */
@@ -150,6 +153,7 @@ int ferry_queue_push(struct ferry_slot *slot)
 {
 	struct ferry_queue *q = slot->queue;
 	struct ferry_chan *chan = q->chan;
+	struct ferry_command *command;
 	struct task_struct *task;
 	u32 i;
 
@@ -173,6 +177,12 @@ int ferry_queue_push(struct ferry_slot *slot)
 		return 0;
 	}
 	preempt_enable();
+	command = list_empty(&q->commands) ? NULL : ferry_uring_take(q, slot);
+	if (command) {
+		spin_unlock(&q->lock);
+		ferry_uring_give(command);
+		return 0;
+	}
 	atomic_set(&slot->state, FERRY_QUEUED);
 	list_add_tail(&slot->node_pending, &q->pending);
 	ferry_ring_tell_pending(q, ++q->nr_pending);
@@ -193,8 +203,13 @@ int ferry_queue_push(struct ferry_slot *slot)
 		struct ferry_queue *other = chan->queues[i];
 		struct ferry_idle *idle;
 
-		if (other == q || list_empty_careful(&other->idle))
+		if (other == q)
 			continue;
+		if (list_empty_careful(&other->idle)) {
+			if (!list_empty_careful(&other->commands) && ferry_uring_kick(other))
+				break;
+			continue;
+		}
 		/* Wake it as if by chance; it looks at every queue before it sleeps. */
 		spin_lock(&other->lock);
 		idle = list_first_entry_or_null(&other->idle, struct ferry_idle, node);
@@ -361,6 +376,7 @@ static void wake_servers(struct ferry_queue *q)
 		list_del_init(&idle->node);
 		ferry_wake(idle->task);
 	}
+	ferry_uring_abort(q);
 }
 
 /* No slot is in use: send the servers home; or be there for others. */

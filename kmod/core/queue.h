@@ -22,6 +22,7 @@
  *	QUEUED -> IDLE		caller killed			under queue->lock
  *	QUEUED -> FETCHED	channel aborted, as if to fail it	under queue->lock
  *	FETCHED -> IDLE		the server that spun has gone	compare-and-swap
+ *	FETCHED -> ANSWERING -> QUEUED or FETCHED	the ring it was for has gone
  *	FETCHED -> ABANDONED	caller killed			compare-and-swap
  *	FETCHED -> ANSWERING -> FAILED	channel aborted		compare-and-swap
  *	ABANDONED -> ANSWERING -> IDLE	the late answer came	compare-and-swap
@@ -42,7 +43,11 @@
 #include <linux/spinlock.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include "core/core.h"
+
+struct ferry_command;
+struct io_uring_cmd;
 
 /* A request that so many servers died of is not given to another one. */
 #define FERRY_AGAIN_MAX		16
@@ -179,9 +184,11 @@ struct ferry_idle {
  * @lock: guards what follows
  * @pending: QUEUED slots, first come first served
  * @idle: struct ferry_idle
+ * @commands: struct ferry_command, see uring.c; they come second to @idle
  * @backlog: submitted requests that found no slot
  * @dead: the channel was aborted
  * @poll_wait: poll() on an endpoint
+ * @watch: looks for commands whose ring is gone, where io_uring does not tell
  * @nr_pending: length of @pending, told to servers in the box; under @lock
  * @spin_worth: how much the last spins for an answer paid off, see spin_for_answer();
  *	a hint, written without lock
@@ -194,10 +201,12 @@ struct ferry_queue {
 	u32			async_limit;
 	unsigned long		*used ____cacheline_aligned_in_smp;
 	wait_queue_head_t	poll_wait;
+	struct delayed_work	watch;
 
 	spinlock_t		lock ____cacheline_aligned_in_smp;
 	struct list_head	pending;
 	struct list_head	idle;
+	struct list_head	commands;
 	struct list_head	backlog;
 	u32			nr_pending;
 	bool			dead;
@@ -237,12 +246,25 @@ int ferry_slot_kick(struct ferry_slot *slot);
 int ferry_slot_finish(struct ferry_slot *slot, struct ferry_rest *rest);
 int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply);
 void ferry_slot_fail(struct ferry_slot *slot);
+void ferry_slot_hand_back(struct ferry_slot *slot);
 bool ferry_slot_take_back(struct ferry_slot *slot);
 struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
 int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull, struct iov_iter *data);
 int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed);
 bool ferry_slot_is_ending(struct ferry_slot *slot);
 void ferry_wake(struct task_struct *task);
+
+/* uring.c */
+void ferry_uring_init(struct ferry_queue *q);
+struct ferry_command *ferry_uring_take(struct ferry_queue *q, struct ferry_slot *slot);
+void ferry_uring_give(struct ferry_command *command);
+bool ferry_uring_kick(struct ferry_queue *q);
+int ferry_uring_fetch(struct io_uring_cmd *cmd, struct ferry_queue *q,
+		      unsigned int issue_flags);
+void ferry_uring_cancel(struct io_uring_cmd *cmd, struct ferry_queue *q,
+			unsigned int issue_flags);
+void ferry_uring_flush(struct ferry_queue *q, struct file *file, fl_owner_t files);
+void ferry_uring_abort(struct ferry_queue *q);
 
 /* ring.c */
 u32 ferry_ring_message_size(const struct ferry_args *args);

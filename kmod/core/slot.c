@@ -440,6 +440,28 @@ void ferry_slot_fail(struct ferry_slot *slot)
 }
 
 /*
+ * A slot was FETCHED for a server that is gone and never heard of it. Nobody waits for one
+ * that is ABANDONED: whoever looks for work next may have it.
+ */
+void ferry_slot_hand_back(struct ferry_slot *slot)
+{
+	struct ferry_queue *q = slot->queue;
+
+	if (claim(slot)) {
+		if (ferry_queue_push(slot))
+			fail_owned(slot);
+		return;
+	}
+	spin_lock(&q->lock);
+	if (!q->dead && atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ORPHANED) ==
+	    FERRY_ABANDONED) {
+		list_add_tail(&slot->node_pending, &q->pending);
+		ferry_ring_tell_pending(q, ++q->nr_pending);
+	}
+	spin_unlock(&q->lock);
+}
+
+/*
  * Nobody waits for a QUEUED request any more; under queue->lock. True: the slot is free.
  * One that a dead server may have executed has to be answered: late() sees to the rest.
  */

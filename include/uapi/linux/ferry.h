@@ -94,6 +94,19 @@
  *   - The client reads desc.done for a bounded time before it sets desc.wait and,
  *     after a full barrier and one more look, sleeps.
  *
+ * uring: as sync, but FERRY_IOC_SYNC is a command of io_uring: IORING_OP_URING_CMD on the
+ *   endpoint, sqe->cmd_op = FERRY_IOC_SYNC, in sqe->cmd the argument as a __u64, and 8 bytes
+ *   of 0 behind it. What the ioctl would return is the completion's res.
+ *   - Many commands may be under way. One that waits takes one request, from any queue of
+ *     the channel, the endpoint's own first; so one io_uring_enter() answers as many
+ *     requests as it submits commands for, and returns as many as there are.
+ *   - -ECANCELED: a command that waited has been taken back: its ring or its task goes,
+ *     or its process has closed a descriptor of the endpoint's file. A request that had
+ *     been given to it and not been seen goes to another server. Closing a ring takes
+ *     up to a second to come to that on kernels before 6.7, exec() too.
+ *   - A ring with IORING_SETUP_IOPOLL is -EOPNOTSUPP.
+ *   What is sync's is uring's too: a server may use both on one channel.
+ *
  * The queue mapping
  * =================
  *
@@ -194,6 +207,7 @@ enum ferry_death {
 /* struct ferry_setup.flags for CREATE */
 #define FERRY_CREATE_RW		(1U << 0)	/* served by read() and write() */
 #define FERRY_CREATE_POLL	(1U << 1)	/* its servers spin before they sleep; for lists */
+#define FERRY_CREATE_URING	(1U << 2)	/* its servers wait in io_uring; for lists */
 
 /**
  * struct ferry_setup - argument of FERRY_IOC_CREATE and FERRY_IOC_ATTACH
