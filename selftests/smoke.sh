@@ -58,8 +58,18 @@ served_32() {
 }
 smoke "a 32-bit server finds /dev/ferry as the header has it" served_32
 
-features() { ferry version --features; }
-smoke "ferry version --features answers" features
+# What the module says, the command knows; and what must be there on each kernel is.
+features() {
+	local feature
+	ferry version --features >"$work/features" || return
+	cat "$work/features"
+	for feature in rw sync poll slot copy reissue ferryfs; do
+		grep -q -E "^[a-z]+ +$feature +yes " "$work/features" ||
+			{ echo "no $feature"; return 1; }
+	done
+	! grep "unknown to this command" "$work/features"
+}
+smoke "ferry version --features knows what there is" features
 
 unload_claim
 finish
