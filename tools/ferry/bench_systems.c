@@ -20,6 +20,7 @@ const struct bench_system bench_systems[] = {
 	{ "ferry-rw", "ferry user rw", "ferry", "user", "rw" },
 	{ "ferry-kernel", "ferry kernel", "ferry", "kernel", "" },
 	{ "fuse", "FUSE", "fuse", "", "" },
+	{ "fuse-pass", "FUSE passthrough", "fuse", "", "passthrough" },
 	{ "tmpfs", "tmpfs", "tmpfs", "", "" },
 };
 const unsigned int bench_nr_systems = sizeof(bench_systems) / sizeof(bench_systems[0]);
@@ -27,6 +28,11 @@ const unsigned int bench_nr_systems = sizeof(bench_systems) / sizeof(bench_syste
 static bool is(const struct bench_system *sys, const char *system)
 {
 	return !strcmp(sys->system, system);
+}
+
+static bool is_passthrough(const struct bench_system *sys)
+{
+	return !strcmp(sys->wait, "passthrough");
 }
 
 /* Path of a program in the directory of our own executable. */
@@ -60,7 +66,28 @@ static bool kernel_knows(const char *type)
 	return found;
 }
 
-static const char *fuse_missing(const struct bench_opts *opts)
+/* What libfuse of this fuse-peer can beyond the usual. */
+static bool peer_can(const struct bench_opts *opts, const char *peer, const char *feature)
+{
+	const char *const argv[] = { peer, "--features", NULL };
+	char out[BENCH_PATH_MAX], line[64];
+	bool found = false;
+	FILE *file;
+
+	snprintf(out, sizeof(out), "%s/features", opts->base);
+	if (bench_exec(opts, argv, out, 10))
+		return false;
+	file = fopen(out, "re");
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		found = !strcmp(line, feature);
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static const char *fuse_missing(const struct bench_opts *opts, const struct bench_system *sys)
 {
 	static const char *const modprobe[] = { "modprobe", "-q", "fuse", NULL };
 	char path[PATH_MAX];
@@ -71,6 +98,8 @@ static const char *fuse_missing(const struct bench_opts *opts)
 		bench_exec(opts, modprobe, NULL, 10);
 	if (!kernel_knows("fuse"))
 		return "this kernel has no FUSE";
+	if (is_passthrough(sys) && !peer_can(opts, path, "passthrough"))
+		return "this libfuse has no passthrough: 3.17 has";
 	return NULL;
 }
 
@@ -89,9 +118,9 @@ int bench_systems_check(struct bench_opts *opts)
 			return -ENODEV;
 		}
 		if (is(sys, "fuse"))
-			why = fuse_missing(opts);
+			why = fuse_missing(opts, sys);
 		if (why) {
-			bench_say("FUSE is left out: %s", why);
+			bench_say("%s is left out: %s", sys->label, why);
 			opts->systems &= ~(1U << i);
 		}
 	}
@@ -105,8 +134,10 @@ int bench_systems_check(struct bench_opts *opts)
 bool bench_system_fits(const struct bench_system *sys, const struct bench_case *cs,
 		       const char **why)
 {
+	if (is_passthrough(sys) && !(cs->flags & BENCH_DIRECT))
+		*why = "the same as FUSE there";
 	if (!is(sys, "tmpfs"))
-		return true;
+		return !*why;
 	if (cs->flags & BENCH_DIRECT)
 		*why = "no O_DIRECT there";
 	return !*why;
@@ -150,7 +181,9 @@ static int mount_fuse(const struct bench_opts *opts, struct bench_mount *m,
 		      const struct bench_case *cs)
 {
 	char peer[PATH_MAX], options[128];
-	const char *argv[] = { peer, "-o", options, is_null(cs) ? "null" : "memory", m->dir, NULL };
+	const char *kind = is_passthrough(m->sys) ? "passthrough" :
+			   is_null(cs) ? "null" : "memory";
+	const char *argv[] = { peer, "-o", options, kind, m->dir, NULL };
 
 	if (bench_beside("fuse-peer", peer, sizeof(peer)))
 		return -ENOENT;
