@@ -18,8 +18,8 @@ check-all: ## the whole test-suite on each stock kernel
 	@$(MAKE) --no-print-directory -s check DISTRO=trixie
 	@$(MAKE) --no-print-directory -s check DISTRO=trixie-backports
 
-check-debug: ## what of it ends on a debug kernel (KASAN, lockdep, kmemleak); an hour and more
-	@$(MAKE) --no-print-directory -s check DISTRO=debug
+check-debug: ## a choice of it on a debug kernel (KASAN, lockdep, kmemleak); an hour
+	@$(MAKE) --no-print-directory -s check DISTRO=debug TESTS='$(TESTS)'
 
 demo: ## memfs in a daemon and in the kernel, with a real tree; HOST=1 in the running kernel
 	@tools/deps
