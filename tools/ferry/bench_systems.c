@@ -20,6 +20,7 @@ const struct bench_system bench_systems[] = {
 	{ "ferry-rw", "ferry user rw", "ferry", "user", "rw" },
 	{ "ferry-kernel", "ferry kernel", "ferry", "kernel", "" },
 	{ "fuse", "FUSE", "fuse", "", "" },
+	{ "fuse-uring", "FUSE io_uring", "fuse", "", "uring" },
 	{ "fuse-pass", "FUSE passthrough", "fuse", "", "passthrough" },
 	{ "tmpfs", "tmpfs", "tmpfs", "", "" },
 };
@@ -33,6 +34,11 @@ static bool is(const struct bench_system *sys, const char *system)
 static bool is_passthrough(const struct bench_system *sys)
 {
 	return !strcmp(sys->wait, "passthrough");
+}
+
+static bool is_fuse_uring(const struct bench_system *sys)
+{
+	return is(sys, "fuse") && !strcmp(sys->wait, "uring");
 }
 
 /* Path of a program in the directory of our own executable. */
@@ -92,12 +98,16 @@ static const char *fuse_missing(const struct bench_opts *opts, const struct benc
 	static const char *const modprobe[] = { "modprobe", "-q", "fuse", NULL };
 	char path[PATH_MAX];
 
+	if (is_fuse_uring(sys) && bench_beside("fuse-uring", path, sizeof(path)))
+		return "no fuse-uring beside ferry, which wants the headers of Linux 6.14 and liburing";
 	if (bench_beside("fuse-peer", path, sizeof(path)))
 		return "no fuse-peer beside ferry: apt-get install libfuse3-dev, then make";
 	if (!kernel_knows("fuse") && bench_have_program("modprobe"))
 		bench_exec(opts, modprobe, NULL, 10);
 	if (!kernel_knows("fuse"))
 		return "this kernel has no FUSE";
+	if (is_fuse_uring(sys) && access("/sys/module/fuse/parameters/enable_uring", W_OK))
+		return "this kernel's FUSE has no io_uring";
 	if (is_passthrough(sys) && !peer_can(opts, path, "passthrough"))
 		return "this libfuse has no passthrough: 3.17 has";
 	return NULL;
@@ -131,18 +141,6 @@ int bench_systems_check(struct bench_opts *opts)
 	return 0;
 }
 
-bool bench_system_fits(const struct bench_system *sys, const struct bench_case *cs,
-		       const char **why)
-{
-	if (is_passthrough(sys) && !(cs->flags & BENCH_DIRECT))
-		*why = "the same as FUSE there";
-	if (!is(sys, "tmpfs"))
-		return !*why;
-	if (cs->flags & BENCH_DIRECT)
-		*why = "no O_DIRECT there";
-	return !*why;
-}
-
 /*
  * Where attributes are not cached, the kernel would ask for them once more to
  * check permissions; null has none to check.
@@ -150,6 +148,20 @@ bool bench_system_fits(const struct bench_system *sys, const struct bench_case *
 static bool is_null(const struct bench_case *cs)
 {
 	return !strcmp(cs->backend, "null");
+}
+
+bool bench_system_fits(const struct bench_system *sys, const struct bench_case *cs,
+		       const char **why)
+{
+	if (is_passthrough(sys) && !(cs->flags & BENCH_DIRECT))
+		*why = "the same as FUSE there";
+	if (is_fuse_uring(sys) && !is_null(cs))
+		*why = "it serves null alone";
+	if (!is(sys, "tmpfs"))
+		return !*why;
+	if (cs->flags & BENCH_DIRECT)
+		*why = "no O_DIRECT there";
+	return !*why;
 }
 
 static int mount_ferry(const struct bench_opts *opts, struct bench_mount *m,
@@ -174,6 +186,17 @@ static int mount_ferry(const struct bench_opts *opts, struct bench_mount *m,
 	argv[nr++] = source;
 	argv[nr++] = m->dir;
 	argv[nr] = NULL;
+	return bench_exec(opts, argv, NULL, MOUNT_TIMEOUT);
+}
+
+static int mount_fuse_uring(const struct bench_opts *opts, struct bench_mount *m,
+			    const struct bench_case *cs)
+{
+	char peer[PATH_MAX];
+	const char *argv[] = { peer, "-o", cs->options, m->dir, NULL };
+
+	if (bench_beside("fuse-uring", peer, sizeof(peer)))
+		return -ENOENT;
 	return bench_exec(opts, argv, NULL, MOUNT_TIMEOUT);
 }
 
@@ -227,6 +250,8 @@ int bench_mount(const struct bench_opts *opts, struct bench_mount *m,
 	m->mounted = true;
 	if (is(m->sys, "tmpfs"))
 		err = mount("tmpfs", m->dir, "tmpfs", 0, "mode=755");
+	else if (is_fuse_uring(m->sys))
+		err = mount_fuse_uring(opts, m, cs);
 	else if (is(m->sys, "fuse"))
 		err = mount_fuse(opts, m, cs);
 	else
