@@ -43,10 +43,12 @@ static void fill_open(struct fuse_open_out *out, const struct ferry_handle *hand
 		       FERRY_OPEN_NONSEEKABLE == FOPEN_NONSEEKABLE &&
 		       FERRY_OPEN_CACHE_DIR == FOPEN_CACHE_DIR, "copied as they are");
 
-	out->fh = handle->fh;
-	out->open_flags = handle->keep & (FOPEN_DIRECT_IO | FOPEN_KEEP_CACHE |
-					  FOPEN_NONSEEKABLE | FOPEN_CACHE_DIR);
-	out->padding = 0;
+	/* Newer headers call what follows otherwise: the rest is 0. */
+	*out = (struct fuse_open_out){
+		.fh		= handle->fh,
+		.open_flags	= handle->keep & (FOPEN_DIRECT_IO | FOPEN_KEEP_CACHE |
+						  FOPEN_NONSEEKABLE | FOPEN_CACHE_DIR),
+	};
 }
 
 void ferry_reply_entry(struct ferry_req *req, const struct ferry_entry *entry)

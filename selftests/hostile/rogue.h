@@ -91,7 +91,7 @@ int rogue_mount_fd(int fd, const char *dir);
 struct rogue rogue_start(enum style style, lie_fn lie);
 /** rogue_end() - umount; the server sees -ENODEV, ends, and had nothing to complain of */
 void rogue_end(struct rogue *r);
-/** rogue_await() - until the server has told @nr lies */
+/** rogue_await() - until the server has told @nr lies; a client may have its answer sooner */
 void rogue_await(const struct rogue *r, int nr);
 /** rogue_kill() - the server dies of SIGKILL and is gone when this returns */
 void rogue_kill(struct rogue *r);
