@@ -27,7 +27,7 @@ servers=(
 )
 
 use_null() { [ -f "$mnt/N1" ] && echo x >"$mnt/N2" && [ "$(stat -f -c %T "$mnt")" ]; }
-use_template() { local text; read -r text <"$mnt/hello" && [ "$text" = "Hello" ]; }
+use_template() { local text; read -r text <"$mnt/hello" && [ "$text" = "Hello from ferry" ]; }
 
 options=on_death=reissue,grace=20
 
