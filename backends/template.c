@@ -324,5 +324,5 @@ static const struct ferry_fs_ops template_ops = {
 };
 
 /* This makes it a backend: a shared object in user space, a module in the kernel. */
-FERRY_BACKEND(template, .flags = FERRY_RECOVERS, .help = "[text=TEXT]  one file, hello, that says TEXT",
+FERRY_BACKEND(template, .flags = FERRY_RECOVERS | FERRY_STATELESS, .help = "[text=TEXT]  one file, hello, that says TEXT",
 	      .fs = &template_ops);

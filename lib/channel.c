@@ -113,6 +113,23 @@ static int succeed(struct ferry_session *session, u32 id, int fd)
 	return 0;
 }
 
+int ferry_channel_keep(struct ferry_session *session)
+{
+	struct ferry_move move = {
+		.size = sizeof(move),
+		.to = FERRY_MOVE_KEEP,
+		.fd = session->state_fd,
+	};
+	int err;
+
+	if (!ioctl(session->workers[0].fd, FERRY_IOC_MOVE, &move))
+		return 0;
+	err = -errno;
+	ferry_log(FERRY_LOG_ERR, "channel %u: does not keep the state: %s", session->channel,
+		  strerror(-err));
+	return err;
+}
+
 static int attach(struct ferry_session *session, int fd, u32 queue)
 {
 	struct ferry_setup setup = {

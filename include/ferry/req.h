@@ -18,7 +18,9 @@
  * struct ferry_req_host - what differs between the placements
  * @pull: as ferry_req_pull()
  * @push: as ferry_req_push(); called in order of the bytes
+ * @transfer: as ferry_req_transfer(); NULL in kernel placement
  * @done: the request is answered, see struct ferry_req "reply"
+ * @control: answer a request of the core's own (FERRY_OP_CORE); may be NULL
  * @data_max: most bytes of data in the reply to a request that changes something, where
  *	the reply must outlive the server; 0: as many as there is room for
  */
@@ -27,7 +29,9 @@ struct ferry_req_host {
 			const struct ferry_iov *iov, unsigned int nr_iov);
 	ssize_t (*push)(struct ferry_req *req, const struct ferry_iov *iov,
 			unsigned int nr_iov);
+	ssize_t (*transfer)(struct ferry_req *req, int fd, u64 pos, size_t len);
 	void (*done)(struct ferry_req *req);
+	void (*control)(struct ferry_req *req);
 	u32 data_max;
 };
 
@@ -127,5 +131,24 @@ enum ferry_change ferry_req_change(const struct ferry_req *req);
 int ferry_server_init(struct ferry_server *server, const struct ferry_backend *backend,
 		      u32 class, const char *args);
 void ferry_server_destroy(struct ferry_server *server, u32 class);
+
+/**
+ * ferry_server_save() - write all that another server of the backend needs to go on
+ *
+ * No request is under way. Return: 0, -EOPNOTSUPP: the backend cannot, or -errno
+ */
+int ferry_server_save(struct ferry_server *server, u32 class, struct ferry_stream *stream);
+
+/** ferry_stream_is_saved() - reads the begin of @stream: is it of ferry_server_save()? */
+bool ferry_stream_is_saved(struct ferry_stream *stream);
+
+/**
+ * ferry_server_load() - make a server that goes on where the saved one stopped
+ * @server: zeroed memory
+ * Return: as ferry_server_init(); -EPROTO: @stream was not written by the same backend,
+ *	class and version; -EIO: it ends early
+ */
+int ferry_server_load(struct ferry_server *server, const struct ferry_backend *backend,
+		      u32 class, struct ferry_stream *stream);
 
 #endif
