@@ -55,6 +55,8 @@ void mirror_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64
 	struct ferry_iov iov = { mirror_buffer(), 0 };
 	ssize_t n;
 
+	if (mirror_ring_read(req, handle->fh, off, len))
+		return;
 	if (!iov.base) {
 		ferry_reply_err(req, -ENOMEM);
 		return;
@@ -82,6 +84,8 @@ void mirror_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u6
 	struct ferry_iov iov = { mirror_buffer(), min(len, MIRROR_BUFFER) };
 	ssize_t done = 0, n, got;
 
+	if (mirror_ring_write(req, handle->fh, off, len, flags & FERRY_WRITE_KILL_SUID))
+		return;
 	if (!iov.base) {
 		ferry_reply_err(req, -ENOMEM);
 		return;
