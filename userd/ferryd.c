@@ -45,7 +45,7 @@ static void usage(FILE *f)
 	      "  -a, --attach=CHANNEL   its number, see 'ferry list'\n"
 	      "  -f, --foreground       stay in the foreground, log to standard error\n"
 	      "  -l, --log-level LEVEL  err, warn, info (default) or debug\n"
-	      "  -o OPTION[,OPTION]...  wait=sync|poll|rw  how to wait (default sync)\n"
+	      "  -o OPTION[,OPTION]...  wait=sync|poll|uring|rw  how to wait (default sync)\n"
 	      "                         queues=N      queues and threads (default one per CPU)\n"
 	      "                         depth=N       requests that a queue takes at a time\n"
 	      "                         on_death=reissue|fail  when the server is killed, start\n"

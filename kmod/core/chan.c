@@ -73,7 +73,8 @@ static void chan_free(struct kref *ref)
 	mutex_unlock(&ferry_chans_lock);
 
 	ferry_event(chan, FERRY_EVENT_GONE);
-	chan->ops->release(chan);
+	ferry_daemon_free(chan);
+	ferry_local_free(chan);
 	ferry_recover_release(chan);
 	if (chan->user_ns)
 		put_user_ns(chan->user_ns);
@@ -156,6 +157,7 @@ static void fail_early(struct ferry_chan *chan)
 
 	spin_lock(&chan->early_lock);
 	list_splice_init(&chan->early, &early);
+	chan->nr_early = 0;
 	spin_unlock(&chan->early_lock);
 	list_for_each_entry_safe(args, next, &early, core.node)
 		ferry_chan_end(chan, args, -ENOTCONN);
@@ -220,26 +222,71 @@ void ferry_chan_unbind(struct ferry_chan *chan)
 }
 EXPORT_SYMBOL_GPL(ferry_chan_unbind);
 
-void ferry_chan_ready(struct ferry_chan *chan, int err)
+/* Open the gate, unless it has fallen meanwhile, and let those go who wait. */
+void ferry_chan_release_held(struct ferry_chan *chan)
 {
 	struct ferry_args *args, *next;
 	LIST_HEAD(early);
 
-	if (err) {
-		ferry_chan_abort(chan);
-		return;
-	}
 	mutex_lock(&chan->client_lock);
-	if (chan->gate == FERRY_GATE_INIT) {
+	if (chan->gate < FERRY_GATE_OPEN) {
 		spin_lock(&chan->early_lock);
 		smp_store_release(&chan->gate, FERRY_GATE_OPEN);
 		list_splice_init(&chan->early, &early);
+		chan->nr_early = 0;
 		spin_unlock(&chan->early_lock);
 	}
 	mutex_unlock(&chan->client_lock);
 	wake_up_all(&chan->gate_wait);
 	list_for_each_entry_safe(args, next, &early, core.node)
 		chan->ops->submit(chan, args);
+}
+
+/* Close the open gate. -ENOTCONN: dead; -EAGAIN: it has not been open yet. */
+int ferry_chan_hold(struct ferry_chan *chan)
+{
+	int err = 0;
+
+	mutex_lock(&chan->client_lock);
+	if (chan->gate == FERRY_GATE_OPEN)
+		smp_store_release(&chan->gate, FERRY_GATE_HOLD);
+	else
+		err = chan->gate == FERRY_GATE_DEAD ? -ENOTCONN : -EAGAIN;
+	mutex_unlock(&chan->client_lock);
+	/*
+	 * Whoever saw the gate open counted itself as begun before that, and says so to
+	 * all CPUs when this is over.
+	 */
+	if (!err)
+		synchronize_rcu_expedited();
+	return err;
+}
+
+/*
+ * The gate is held: has all ended that had passed it? Never says so too early: a caller
+ * counts as begun before it counts as waiting, and ceases to wait before it has ended.
+ */
+bool ferry_chan_is_drained(struct ferry_chan *chan)
+{
+	unsigned int out = atomic_read_acquire(&chan->held_out);
+	unsigned int in = atomic_read_acquire(&chan->held_in);
+	unsigned int early = smp_load_acquire(&chan->nr_early);
+	struct ferry_op_stats sum;
+
+	ferry_stats_sum(chan, &sum);
+	smp_rmb();
+	return sum.begun - sum.ended == in - out + early &&
+	       in == atomic_read(&chan->held_in) && out == atomic_read(&chan->held_out) &&
+	       early == READ_ONCE(chan->nr_early);
+}
+
+void ferry_chan_ready(struct ferry_chan *chan, int err)
+{
+	if (err) {
+		ferry_chan_abort(chan);
+		return;
+	}
+	ferry_chan_release_held(chan);
 	ferry_recover_start(chan);
 }
 EXPORT_SYMBOL_GPL(ferry_chan_ready);
@@ -318,18 +365,29 @@ void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
 static bool may_pass(const struct ferry_args *args, int gate)
 {
 	return gate == FERRY_GATE_OPEN ||
-	       (gate == FERRY_GATE_INIT && (args->flags & FERRY_ARGS_INIT));
+	       (gate < FERRY_GATE_OPEN && (args->flags & FERRY_ARGS_INIT));
 }
 
 static noinline int wait_for_gate(struct ferry_chan *chan, const struct ferry_args *args)
 {
-	int gate;
+	int gate = smp_load_acquire(&chan->gate);
 
-	if (wait_event_killable(chan->gate_wait,
-				(gate = smp_load_acquire(&chan->gate)) != FERRY_GATE_INIT ||
-				may_pass(args, gate)))
-		return -EINTR;
-	return gate == FERRY_GATE_DEAD ? -ENOTCONN : 0;
+	while (!may_pass(args, gate)) {
+		int err;
+
+		if (gate == FERRY_GATE_DEAD)
+			return -ENOTCONN;
+		atomic_inc(&chan->held_in);
+		err = wait_event_killable(chan->gate_wait, smp_load_acquire(&chan->gate) >=
+					  FERRY_GATE_OPEN);
+		atomic_inc(&chan->held_out);
+		if (err)
+			return -EINTR;
+		/* Not held any more before we look: see ferry_chan_is_drained(). */
+		smp_mb__after_atomic();
+		gate = smp_load_acquire(&chan->gate);
+	}
+	return 0;
 }
 
 static __always_inline void begin(const struct ferry_chan *chan,
@@ -371,8 +429,10 @@ void ferry_submit(struct ferry_chan *chan, struct ferry_args *args)
 
 		spin_lock(&chan->early_lock);
 		gate = chan->gate;
-		if (gate == FERRY_GATE_INIT)
+		if (gate < FERRY_GATE_OPEN) {
 			list_add_tail(&args->core.node, &chan->early);
+			smp_store_release(&chan->nr_early, chan->nr_early + 1);
+		}
 		spin_unlock(&chan->early_lock);
 		if (gate == FERRY_GATE_DEAD)
 			ferry_chan_end(chan, args, -ENOTCONN);

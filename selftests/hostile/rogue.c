@@ -15,6 +15,8 @@
 
 #define BUF_SIZE	(2 << 20)
 
+unsigned int rogue_data_size = 65536;
+
 /* A namespace of its own: a claim that fails takes its mounts along. */
 static void keep_mounts_private(void)
 {
@@ -48,7 +50,7 @@ struct ferry_setup rogue_setup(enum style style)
 		.class = FERRY_CLASS_FS,
 		.flags = style == RW ? FERRY_CREATE_RW : 0,
 		.name = "rogue",
-		.geo = { .nr_queues = 1, .depth = 8, .data_size = 65536 },
+		.geo = { .nr_queues = 1, .depth = 8, .data_size = rogue_data_size },
 	};
 }
 

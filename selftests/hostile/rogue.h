@@ -77,6 +77,9 @@ struct rogue {
 	volatile int *told;
 };
 
+/** rogue_data_size - bytes of data that a slot holds; more goes by XFER */
+extern unsigned int rogue_data_size;
+
 /** rogue_open() - /dev/ferry, or the claim is skipped */
 int rogue_open(void);
 /** rogue_setup() - an argument for CREATE that is in order */

@@ -16,6 +16,7 @@ static struct ferry_atomic fail_in;
 
 static __thread struct ferry_cred cred;
 static __thread u64 cut_after = ~0ULL;
+static u64 clock_sec;
 
 /* Host services. */
 
@@ -60,6 +61,11 @@ void ferry_now(struct ferry_time *t)
 {
 	struct timespec ts;
 
+	if (clock_sec) {
+		t->sec = clock_sec;
+		t->nsec = 0;
+		return;
+	}
 	clock_gettime(CLOCK_REALTIME, &ts);
 	t->sec = ts.tv_sec;
 	t->nsec = ts.tv_nsec;
@@ -90,6 +96,11 @@ void fs_fail_alloc(unsigned long nth)
 long fs_allocated(void)
 {
 	return ferry_atomic_read(&allocated);
+}
+
+void fs_clock(u64 sec)
+{
+	clock_sec = sec;
 }
 
 void fs_as(u32 uid, u32 gid)

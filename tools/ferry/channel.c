@@ -63,7 +63,8 @@ const char *style_name(const struct channel *c)
 {
 	if (c->placement == FERRY_PLACEMENT_KERNEL)
 		return NULL;
-	return c->flags & FERRY_CREATE_RW ? "rw" : c->flags & FERRY_CREATE_POLL ? "poll" : "sync";
+	return c->flags & FERRY_CREATE_RW ? "rw" : c->flags & FERRY_CREATE_POLL ? "poll" :
+	       c->flags & FERRY_CREATE_URING ? "uring" : "sync";
 }
 
 struct libmnt_fs *channel_next_mount(struct libmnt_table *table, struct libmnt_iter *iter,
