@@ -38,11 +38,11 @@ struct command {
 static void usage(FILE *f)
 {
 	fputs("usage: ferryd [OPTION]... BACKEND[:ARGS] DIR\n"
-	      "       ferryd [OPTION]... --attach=CHANNEL BACKEND[:ARGS] [DIR]\n"
+	      "       ferryd [OPTION]... --attach CHANNEL BACKEND[:ARGS] [DIR]\n"
 	      "Serve BACKEND from a user process, mounted on DIR; or take the place of the server\n"
 	      "that CHANNEL has lost.\n"
 	      "\n"
-	      "  -a, --attach=CHANNEL   its number, see 'ferry list'\n"
+	      "  -a, --attach CHANNEL   its number, see 'ferry list'\n"
 	      "  -f, --foreground       stay in the foreground, log to standard error\n"
 	      "  -l, --log-level LEVEL  err, warn, info (default) or debug\n"
 	      "  -o OPTION[,OPTION]...  wait=sync|poll|uring|rw  how to wait (default sync)\n"
