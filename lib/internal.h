@@ -47,6 +47,7 @@ struct ferry_worker {
 /**
  * struct ferry_session
  * @loop_data: the wait style's own
+ * @channel: its number
  * @geo: what the channel really has
  * @nr_workers: how many of @workers have an endpoint; one per queue
  * @spin_us: how long style poll looks before it sleeps; 0: its own choice
@@ -64,6 +65,7 @@ struct ferry_session {
 	struct ferry_server server;
 	const struct ferry_loop_ops *loop;
 	void *loop_data;
+	u32 channel;
 	struct ferry_geometry geo;
 	struct ferry_worker *workers;
 	u32 nr_workers;

@@ -10,34 +10,48 @@
 
 #include <ferry/session.h>
 
+#include "supervise.h"
+
 /**
  * struct command - the command line
  * @source: BACKEND[:ARGS], as given
  * @name: BACKEND
  * @args: ARGS or NULL
+ * @dir: where to mount; NULL with --attach if it was not said
+ * @backend: what @name means
  * @mount_options: what of -o is not ours
+ * @up_fd: tells the parent that all is up; -1 in the foreground
  */
 struct command {
 	bool foreground;
 	enum ferry_log_level level;
 	struct ferry_session_options session;
 	const char *source;
+	const struct ferry_backend *backend;
 	char *name;
 	const char *args;
 	const char *dir;
 	char *mount_options;
+	int up_fd;
 };
 
 static void usage(FILE *f)
 {
 	fputs("usage: ferryd [OPTION]... BACKEND[:ARGS] DIR\n"
-	      "Serve BACKEND from a user process, mounted on DIR.\n"
+	      "       ferryd [OPTION]... --attach=CHANNEL BACKEND[:ARGS] [DIR]\n"
+	      "Serve BACKEND from a user process, mounted on DIR; or take the place of the server\n"
+	      "that CHANNEL has lost.\n"
 	      "\n"
+	      "  -a, --attach=CHANNEL   its number, see 'ferry list'\n"
 	      "  -f, --foreground       stay in the foreground, log to standard error\n"
 	      "  -l, --log-level LEVEL  err, warn, info (default) or debug\n"
 	      "  -o OPTION[,OPTION]...  wait=sync|poll|rw  how to wait (default sync)\n"
 	      "                         queues=N      queues and threads (default one per CPU)\n"
 	      "                         depth=N       requests that a queue takes at a time\n"
+	      "                         on_death=reissue|fail  when the server is killed, start\n"
+	      "                                       another one, or let requests fail\n"
+	      "                         grace=SECONDS that requests wait for another one\n"
+	      "                         timeout=SECONDS  requests fail that take longer\n"
 	      "                         others: mount options, see mount.ferry(8)\n"
 	      "  -h, --help [BACKEND]   this text, or the arguments of BACKEND\n"
 	      "  -V, --version          the version\n"
@@ -104,6 +118,12 @@ static int take_option(struct command *cmd, char *opt)
 		return parse_number("spin_us=", opt + 8, &cmd->session.spin_us);
 	else if (!strncmp(opt, "depth=", 6))
 		return parse_number("depth=", opt + 6, &cmd->session.depth);
+	else if (!strncmp(opt, "on_death=", 9))
+		cmd->session.on_death = opt + 9;
+	else if (!strncmp(opt, "grace=", 6))
+		return parse_number("grace=", opt + 6, &cmd->session.grace);
+	else if (!strncmp(opt, "timeout=", 8))
+		return parse_number("timeout=", opt + 8, &cmd->session.timeout);
 	else if (!strcmp(opt, "placement=kernel"))
 		return fail("%s is for mount.ferry, ferryd serves from user space", opt);
 	else if (strcmp(opt, "placement=user")) {
@@ -135,6 +155,7 @@ static int parse_options(struct command *cmd, char *options)
 static int parse(struct command *cmd, int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "attach", required_argument, NULL, 'a' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
@@ -143,8 +164,12 @@ static int parse(struct command *cmd, int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "fl:o:hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "a:fl:o:hV", options, NULL)) != -1) {
 		switch (c) {
+		case 'a':
+			if (parse_number("--attach", optarg, &cmd->session.attach))
+				return 2;
+			break;
 		case 'f':
 			cmd->foreground = true;
 			break;
@@ -166,11 +191,11 @@ static int parse(struct command *cmd, int argc, char **argv)
 			return 2;
 		}
 	}
-	if (argc - optind != 2)
+	if (argc - optind != 2 && !(cmd->session.attach && argc - optind == 1))
 		return 1 + fail("%s", argc - optind < 2 ? "BACKEND and DIR are needed" :
 						 "more than BACKEND and DIR");
 	cmd->source = argv[optind];
-	cmd->dir = argv[optind + 1];
+	cmd->dir = argv[optind + 1];	/* NULL with --attach and none */
 	cmd->name = strdup(cmd->source);
 	if (!cmd->name)
 		return 1 + fail("%s", strerror(errno));
@@ -225,10 +250,27 @@ static int null_stdio(void)
 	return 0;
 }
 
-/* The daemon. @up_fd: tells the parent that the mount is up; -1 in the foreground. */
-static int run(const struct command *cmd, int up_fd)
+/* All is up: leave the terminal, and tell who waits for that. */
+static void tell_up(const struct command *cmd)
 {
-	const struct ferry_backend *backend;
+	if (cmd->foreground)
+		return;
+	ferry_log_open(cmd->level, true);
+	if (chdir("/") || null_stdio() || write(cmd->up_fd, "", 1) != 1)
+		ferry_log(FERRY_LOG_WARN, "did not leave the terminal: %s", strerror(errno));
+	close(cmd->up_fd);
+}
+
+static int begin(const struct command *cmd, struct ferry_session *session)
+{
+	if (cmd->session.attach)
+		return ferry_session_resume(session, cmd->dir);
+	return ferry_session_mount(session, cmd->source, cmd->dir, cmd->mount_options);
+}
+
+/* Serve. @report: where to write the channel's number, or -1. */
+static int run(const struct command *cmd, int report)
+{
 	struct ferry_session *session;
 	int sig_fd = signal_fd();
 	int err;
@@ -237,29 +279,51 @@ static int run(const struct command *cmd, int up_fd)
 		return fail("%s", strerror(errno));
 	/* Modes come from the kernel, with the caller's umask taken off already. */
 	umask(0);
-	err = ferry_backend_load(cmd->name, &backend);
+	err = ferry_session_new(cmd->backend, cmd->args, &cmd->session, &session);
 	if (err)
 		return 1;
-	err = ferry_session_new(backend, cmd->args, &cmd->session, &session);
-	if (err)
-		return 1;
-	err = ferry_session_mount(session, cmd->source, cmd->dir, cmd->mount_options);
-	if (!err && up_fd >= 0) {
-		ferry_log_open(cmd->level, true);
-		err = chdir("/") || null_stdio() || write(up_fd, "", 1) != 1;
-		close(up_fd);
-	}
+	err = begin(cmd, session);
 	if (!err) {
-		ferry_log(FERRY_LOG_INFO, "%s is mounted on %s", cmd->source, cmd->dir);
+		u32 channel = ferry_session_channel(session);
+
+		if (report < 0)
+			tell_up(cmd);
+		else if (write(report, &channel, sizeof(channel)) == sizeof(channel))
+			close(report);
+		ferry_log(FERRY_LOG_INFO, "%s serves channel %u%s%s", cmd->source, channel,
+			  cmd->dir ? " on " : "", cmd->dir ? cmd->dir : "");
 		serve(session, sig_fd);
 		err = ferry_session_wait(session);
-		ferry_log(FERRY_LOG_INFO, "%s on %s: ended", cmd->source, cmd->dir);
+		ferry_log(FERRY_LOG_INFO, "%s on channel %u: ended", cmd->source, channel);
 	}
 	ferry_session_free(session);
 	return err ? 1 : 0;
 }
 
-static int run_in_background(const struct command *cmd)
+static int work(void *arg, u32 channel, int report)
+{
+	struct command *cmd = arg;
+
+	if (channel)
+		cmd->session.attach = channel;
+	return run(cmd, report);
+}
+
+static void up(void *arg)
+{
+	tell_up(arg);
+}
+
+static int run_supervised(struct command *cmd)
+{
+	const struct supervised supervised = { .work = work, .up = up, .arg = cmd };
+
+	if (ferry_session_reissues(cmd->backend, &cmd->session))
+		return supervise(&supervised);
+	return run(cmd, -1);
+}
+
+static int run_in_background(struct command *cmd)
 {
 	int up[2];
 	char byte;
@@ -273,7 +337,8 @@ static int run_in_background(const struct command *cmd)
 	if (!pid) {
 		close(up[0]);
 		setsid();
-		return run(cmd, up[1]);
+		cmd->up_fd = up[1];
+		return run_supervised(cmd);
 	}
 	close(up[1]);
 	/* The end of the pipe without a byte: the child has said why. */
@@ -293,8 +358,11 @@ int main(int argc, char **argv)
 
 	if (!end) {
 		ferry_log_open(cmd.level, false);
-		end = 1 + (cmd.foreground ? run(&cmd, -1) : run_in_background(&cmd));
+		if (ferry_backend_load(cmd.name, &cmd.backend))
+			end = 2;
 	}
+	if (!end)
+		end = 1 + (cmd.foreground ? run_supervised(&cmd) : run_in_background(&cmd));
 	free(cmd.name);
 	free(cmd.mount_options);
 	return end - 1;

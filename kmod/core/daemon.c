@@ -56,8 +56,9 @@ static int daemon_call(struct ferry_chan *chan, struct ferry_args *args)
 	err = ferry_queue_push(slot);
 	if (unlikely(err))
 		goto unpin;
-	if (ferry_slot_wait(slot))
-		return -EINTR;
+	err = ferry_slot_wait(slot);
+	if (unlikely(err))
+		return err;
 	if (unlikely(atomic_read(&slot->state) == FERRY_FAILED)) {
 		err = -ENOTCONN;
 		goto unpin;

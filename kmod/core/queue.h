@@ -13,8 +13,9 @@
  *	ANSWERED	the caller
  *	FAILED		the caller; the channel died
  *	ABANDONED	the server; the caller was killed, nobody waits
- *	TRANSFER		the server's thread that reads or writes a file with its data;
+ *	TRANSFER	the server's thread that reads or writes a file with its data;
  *			others leave a note (->left, ->failed), which it obeys at the end
+ *	ORPHANED	the queue (on ->pending): the server of an ABANDONED one died
  *
  *	IDLE -> QUEUED -> FETCHED -> ANSWERING -> ANSWERED -> IDLE
  *	IDLE -> FETCHED		handed to a server that was waiting or spinning
@@ -25,6 +26,10 @@
  *	FETCHED -> ANSWERING -> FAILED	channel aborted		compare-and-swap
  *	ABANDONED -> ANSWERING -> IDLE	the late answer came	compare-and-swap
  *	FETCHED -> TRANSFER -> FETCHED, ABANDONED or ANSWERING -> FAILED	under slot->lock
+ *	FETCHED -> QUEUED	server died			compare-and-swap, under queue->lock
+ *	ABANDONED -> ORPHANED	server died			the same
+ *	QUEUED -> ORPHANED	caller killed, and a server had it already	under queue->lock
+ *	ORPHANED -> ABANDONED	the next server has it		under queue->lock
  *
  * All of them happen in slot.c and queue.c.
  */
@@ -39,6 +44,9 @@
 #include <linux/wait.h>
 #include "core/core.h"
 
+/* A request that so many servers died of is not given to another one. */
+#define FERRY_AGAIN_MAX		16
+
 /* ferry_queue.spin_worth is between 0 and this. */
 #define FERRY_SPIN_WORTH_MAX	8
 
@@ -48,6 +56,7 @@ enum {
 	FERRY_FETCHED,
 	FERRY_ABANDONED,
 	FERRY_TRANSFER,
+	FERRY_ORPHANED,
 	FERRY_ANSWERING,
 	FERRY_ANSWERED,		/* from here on the caller's wait is over */
 	FERRY_FAILED,
@@ -110,6 +119,8 @@ struct ferry_rest {
  * @left: TRANSFER: the caller was killed and has gone; under @lock
  * @failed: TRANSFER: the channel died; under @lock
  * @spin: a server that spins on another CPU has it: the answer may come soon
+ * @again: how many servers had this request and died
+ * @born: when it was put in, in jiffies
  * @node_pending: in ferry_queue.pending
  */
 struct ferry_slot {
@@ -129,6 +140,8 @@ struct ferry_slot {
 	bool			wants_data;
 	bool			in_slot;
 	bool			spin;
+	u8			again;
+	unsigned long		born;
 	struct list_head	node_pending;
 	struct ferry_reply	reply;
 
@@ -199,6 +212,8 @@ int ferry_queue_put_aside(struct ferry_queue *q, struct ferry_args *args);
 struct ferry_slot *ferry_queue_fetch(struct ferry_queue *q, bool wait);
 bool ferry_queue_has_work(struct ferry_queue *q);
 void ferry_queue_abort(struct ferry_queue *q);
+void ferry_queue_reissue(struct ferry_queue *q);
+void ferry_queue_expire(struct ferry_queue *q);
 void ferry_queue_run_backlog(struct ferry_queue *q);
 
 /* slot.c */
@@ -218,6 +233,8 @@ void ferry_slot_fail(struct ferry_slot *slot);
 int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull, struct iov_iter *data);
 int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed);
 bool ferry_slot_is_ending(struct ferry_slot *slot);
+bool ferry_slot_take_back(struct ferry_slot *slot);
+void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
 void ferry_wake(struct task_struct *task);
 
 /* ring.c */
@@ -230,6 +247,8 @@ void ferry_ring_set_wait(struct ferry_slot *slot, bool wait);
 bool ferry_ring_spinning(const struct ferry_queue *q);
 bool ferry_ring_post(struct ferry_queue *q, u32 tag);
 void ferry_ring_tell_pending(struct ferry_queue *q, u32 nr);
+void ferry_ring_forget_spinner(struct ferry_queue *q);
+void ferry_ring_write_again(struct ferry_slot *slot);
 void ferry_ring_init(struct ferry_queue *q);
 void ferry_ring_read_out(struct ferry_slot *slot, struct ferry_args *args, u32 len);
 void *ferry_ring_request(struct ferry_slot *slot);

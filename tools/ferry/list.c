@@ -54,6 +54,7 @@ static const char *state_name(const struct channel *c)
 		[FERRY_STATE_WAITING]	= "waiting",
 		[FERRY_STATE_LIVE]	= "live",
 		[FERRY_STATE_DEAD]	= "dead",
+		[FERRY_STATE_DETACHED]	= "detached",
 	};
 
 	return c->state < sizeof(names) / sizeof(names[0]) ? names[c->state] : "?";
