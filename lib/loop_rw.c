@@ -87,6 +87,11 @@ static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
 	return ferry_file_read(fd, m->out + sizeof(struct fuse_out_header) + req->pushed, len, pos);
 }
 
+static int backing(struct ferry_req *req, int fd)
+{
+	return ferry_file_back(message_of(req)->fd, fd);
+}
+
 static void send_reply(struct message *m)
 {
 	struct fuse_out_header *h = (void *)m->out;
@@ -116,6 +121,7 @@ static const struct ferry_req_host host = {
 	.pull = pull,
 	.push = push,
 	.transfer = transfer,
+	.backing = backing,
 	.done = done,
 };
 

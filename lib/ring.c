@@ -213,6 +213,11 @@ static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
 	return done;
 }
 
+static int backing(struct ferry_req *req, int fd)
+{
+	return ferry_file_back(slot_of(req)->fd, fd);
+}
+
 struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd)
 {
 	struct ferry_slot *slot = &ring->slots[tag];
@@ -306,6 +311,7 @@ int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req
 	ring->host.pull = pull;
 	ring->host.push = push;
 	ring->host.transfer = transfer;
+	ring->host.backing = backing;
 	ring->host.done = done;
 	ring->slots = aligned_alloc(64, bytes);
 	ring->queues = calloc(geo->nr_queues, sizeof(*ring->queues));

@@ -8,7 +8,7 @@ need_modules
 work_dir
 echo "TAP version 13"
 
-for program in device replies death transfer; do
+for program in device replies death transfer backing; do
 	wanted "$program" || continue
 	mark_log "$program"
 	points_of "$program" timeout -k 10 600 "$programs/hostile/$program" "$work" ${FERRY_CLAIMS:+"$FERRY_CLAIMS"}

@@ -59,6 +59,9 @@ struct ferry_backend {
  * @fs.max_readahead: bytes
  * @fs.time_gran: granularity of time stamps in ns, 1 to 10^9
  * @fs.writeback: the client may cache writes and owns size and times meanwhile
+ * @fs.stack_depth: files may be FERRY_OPEN_BACKED by such as lie on a filesystem that is
+ *	stacked on less than so many others: 1 or 2; 0 for none. The mount counts as so
+ *	many itself. Not with @fs.writeback.
  * @fs.minor: protocol minor that was negotiated; 0 before FUSE_INIT
  */
 struct ferry_server {
@@ -69,6 +72,7 @@ struct ferry_server {
 		u32 max_readahead;
 		u32 time_gran;
 		bool writeback;
+		u32 stack_depth;
 		u32 minor;
 	} fs;
 };

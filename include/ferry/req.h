@@ -19,6 +19,8 @@
  * @pull: as ferry_req_pull()
  * @push: as ferry_req_push(); called in order of the bytes
  * @transfer: as ferry_req_transfer(); NULL in kernel placement
+ * @backing: register a descriptor of this process as the file of an open reply: its
+ *	number above 0, or -errno; NULL in kernel placement
  * @done: the request is answered, see struct ferry_req "reply"
  */
 struct ferry_req_host {
@@ -27,6 +29,7 @@ struct ferry_req_host {
 	ssize_t (*push)(struct ferry_req *req, const struct ferry_iov *iov,
 			unsigned int nr_iov);
 	ssize_t (*transfer)(struct ferry_req *req, int fd, u64 pos, size_t len);
+	int (*backing)(struct ferry_req *req, int fd);
 	void (*done)(struct ferry_req *req);
 };
 
@@ -88,7 +91,7 @@ struct ferry_req {
 	bool no_reply;
 	bool answered;
 
-	u64 arg[12];
+	u64 arg[13];
 };
 
 /**

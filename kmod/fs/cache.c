@@ -634,8 +634,6 @@ static const struct vm_operations_struct ferry_vm_ops = {
 
 int ferry_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	if (ferry_is_bad(file_inode(file)))
-		return -EIO;
 	file_accessed(file);
 	vma->vm_ops = &ferry_vm_ops;
 	return 0;

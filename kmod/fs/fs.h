@@ -5,7 +5,7 @@
  * Files: super.c mount, options, INIT, statfs; inode.c life of nodes; attr.c
  * attributes; dir.c names; readdir.c listings; file.c open files and the VFS's entry points
  * for them; cache.c page cache, readahead, write-back, mmap; direct.c I/O past the
- * cache; xattr.c.
+ * cache; passthrough.c I/O past the server; xattr.c.
  *
  * Lock order: inode->i_rwsem, then mapping->invalidate_lock, then a folio's lock,
  * then ferry_inode.lock (a leaf: nothing is called under it). A request may be
@@ -46,6 +46,8 @@
  *	truncate and chown
  * @killpriv_v2: it does so where a request says KILL_SUIDGID; the super block has
  *	SB_NOSEC then
+ * @stack_depth: passthrough was agreed on: how deep this counts, and backing files must
+ *	be less deep; else 0
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
@@ -76,6 +78,7 @@ struct ferry_mount {
 	bool			auto_inval;
 	bool			handle_killpriv;
 	bool			killpriv_v2;
+	int			stack_depth;
 
 	bool			no_open;
 	bool			no_opendir;
@@ -101,6 +104,7 @@ enum {
 	FERRY_I_SIZE_UNSTABLE,	/* a truncation is under way: sizes in replies mean nothing */
 	FERRY_I_PLUS_SEEN,	/* a name came by READDIRPLUS and was not looked up since */
 	FERRY_I_PLUS_WANTED,	/* lookups in this directory would have been spared by it */
+	FERRY_I_MAPPED_PAST,	/* a backing file was mapped to be written: times may change */
 };
 
 /**
@@ -132,6 +136,8 @@ struct ferry_forget {
  * @cache_mtime: the server's mtime with which the cached pages agree
  * @write_files: open files that may write, for write-back (link: ferry_file.write_node).
  *	At eviction those are left that the end of a process left here: ferry_release()
+ * @io_mode: open files that use the page cache, or as a negative number those that have a
+ *	backing file; other open files do neither
  * @writing: WRITEs of pages under way; who waits does so on its address
  * @forget: the FORGET sent at eviction, which so cannot fail
  */
@@ -152,6 +158,7 @@ struct ferry_inode {
 	u64			attr_changed;
 	struct timespec64	cache_mtime;
 	struct list_head	write_files;
+	int			io_mode;
 	atomic_t		writing;
 	struct ferry_forget	forget;
 };
@@ -165,6 +172,9 @@ struct ferry_inode {
  * @open_flags: FOPEN_*, from the server
  * @flags: O_* that it was opened with
  * @dir: what readdir.c keeps of a directory; its own
+ * @backing: what is read and written in its place, or .file is NULL; constant from the
+ *	end of open() to the end of the struct file
+ * @counted: its part in ferry_inode.io_mode: 1, 0 or -1; under that lock
  * @release: args of the RELEASE, so that it cannot fail
  */
 struct ferry_file {
@@ -177,6 +187,8 @@ struct ferry_file {
 	u32			flags;
 	bool			isdir;
 	bool			opened;		/* the server has it: RELEASE is due */
+	s8			counted;
+	struct ferry_backing_file backing;
 	struct ferry_dir	*dir;
 	struct ferry_args	release;
 	struct fuse_release_in	release_in;
@@ -360,6 +372,27 @@ void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
 /* direct.c */
 ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from);
+
+/* passthrough.c */
+int ferry_backing_take(struct ferry_file *ff, const struct ferry_open_out *out);
+void ferry_backing_put(struct ferry_file *ff);
+int ferry_backing_check(const struct file *file, const struct ferry_file *ff);
+int ferry_may_back(const struct ferry_mount *m, const struct file *file);
+void ferry_mode_begin(struct inode *inode, struct ferry_file *ff);
+void ferry_mode_end(struct inode *inode, struct ferry_file *ff);
+ssize_t ferry_passthrough_read(struct kiocb *iocb, struct iov_iter *to);
+ssize_t ferry_passthrough_write(struct kiocb *iocb, struct iov_iter *from);
+ssize_t ferry_passthrough_splice_read(struct file *in, loff_t *pos, struct pipe_inode_info *pipe,
+				      size_t len, unsigned int flags);
+int ferry_passthrough_mmap(struct file *file, struct vm_area_struct *vma);
+int ferry_passthrough_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+long ferry_passthrough_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
+int ferry_passthrough_fadvise(struct file *file, loff_t offset, loff_t len, int advice);
+
+static inline bool ferry_is_backed(const struct ferry_file *ff)
+{
+	return ff->backing.file;
+}
 
 /* xattr.c */
 extern const struct xattr_handler *const ferry_xattr_handlers[];

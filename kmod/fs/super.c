@@ -249,12 +249,27 @@ static void init_fill(struct init *init)
 			 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO |
 			 FUSE_WRITEBACK_CACHE | FUSE_NO_OPEN_SUPPORT | FUSE_PARALLEL_DIROPS |
 			 FUSE_HANDLE_KILLPRIV | FUSE_MAX_PAGES | FUSE_NO_OPENDIR_SUPPORT |
-			 FUSE_HANDLE_KILLPRIV_V2;
+			 FUSE_HANDLE_KILLPRIV_V2 | FUSE_INIT_EXT;
+	init->in.flags2 = FERRY_FUSE_PASSTHROUGH;
 
 	ferry_args_init(&init->args, FUSE_INIT, 0);
 	ferry_args_in(&init->args, &init->in, sizeof(init->in));
 	ferry_args_out(&init->args, &init->out, sizeof(init->out));
 	init->args.flags = FERRY_ARGS_INIT | FERRY_ARGS_OUT_VAR | FERRY_ARGS_NO_CRED;
+}
+
+/*
+ * Files backed by the server's own: how deep that makes this filesystem. What we own the
+ * times of cannot be changed past us.
+ */
+static int stack_depth(const struct fuse_init_out *out, u32 flags)
+{
+	u32 depth = (&out->flags2)[1];
+
+	if (!(flags & FUSE_INIT_EXT) || !(out->flags2 & FERRY_FUSE_PASSTHROUGH) ||
+	    flags & FUSE_WRITEBACK_CACHE || !depth || depth > FILESYSTEM_MAX_STACK_DEPTH)
+		return 0;
+	return depth;
 }
 
 /* Take over what the server answered; what it left out is 0. */
@@ -286,6 +301,8 @@ static int init_take(struct init *init)
 	m->killpriv_v2 = flags & FUSE_HANDLE_KILLPRIV_V2;
 	if (m->killpriv_v2)
 		sb->s_flags |= SB_NOSEC;
+	m->stack_depth = stack_depth(out, flags);
+	sb->s_stack_depth = m->stack_depth;
 
 	if (out->time_gran && out->time_gran <= NSEC_PER_SEC)
 		sb->s_time_gran = out->time_gran;
@@ -371,7 +388,7 @@ static void client_late(void *client, u32 opcode, u64 node, const void *out, siz
 {
 	struct ferry_mount *m = client;
 	const struct fuse_entry_out *entry = NULL;
-	const struct fuse_open_out *open = NULL;
+	const struct ferry_open_out *open = NULL;
 	struct ferry_file *ff;
 
 	switch (opcode) {
@@ -404,6 +421,7 @@ static void client_late(void *client, u32 opcode, u64 node, const void *out, siz
 			ff->fh = open->fh;
 			ff->isdir = opcode == FUSE_OPENDIR;
 			ff->opened = true;
+			ferry_backing_take(ff, open);
 			ferry_file_put(ff);
 		} else {
 			pr_warn_once("ferry: no memory to release a file, it stays open\n");
@@ -420,6 +438,11 @@ static bool client_owns(void *client, const struct file *file)
 	return file_inode(file)->i_sb == m->sb;
 }
 
+static int client_may_back(void *client, const struct file *file)
+{
+	return ferry_may_back(client, file);
+}
+
 static int client_describe(void *client, char *buf, size_t size)
 {
 	struct ferry_mount *m = client;
@@ -431,6 +454,7 @@ static const struct ferry_client_ops client_ops = {
 	.owner		= THIS_MODULE,
 	.late		= client_late,
 	.owns		= client_owns,
+	.may_back	= client_may_back,
 	.describe	= client_describe,
 };
 
