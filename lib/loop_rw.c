@@ -8,7 +8,7 @@
 
 #include "internal.h"
 
-#define DATA_MAX	(1U << 20)
+#define DATA_MAX	FERRY_DATA_MAX
 #define MSG_MAX		(64U << 10)	/* headers, structs, names */
 #define BUFFER		((size_t)DATA_MAX + MSG_MAX)
 

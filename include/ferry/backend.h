@@ -55,7 +55,8 @@ struct ferry_backend {
  * @backend: whose
  * @priv: the backend's own, set by its init()
  * @fs: settings of the fs class; init() may change them
- * @fs.max_write: bytes that one write request carries at most, 4 KiB to 1 MiB
+ * @fs.max_write: bytes that one write request carries at most, 4 KiB to 4 MiB: the
+ *	client sends up to 1 MiB unless mounted with max_write=
  * @fs.max_readahead: bytes
  * @fs.time_gran: granularity of time stamps in ns, 1 to 10^9
  * @fs.writeback: the client may cache writes and owns size and times meanwhile

@@ -24,6 +24,33 @@
 #include "core/chan.h"
 #include "compat/compat.h"
 
+/* FORGETs that one request carries at most; what fits a slot's message. */
+#define FERRY_FORGETS_MAX	128
+
+/**
+ * struct ferry_forgets - those of a mount: one request is under way at a time, and carries
+ *	all that came while the last one was
+ * @lock: a leaf
+ * @waiting: struct ferry_forget
+ * @busy: a request is under way, or being made
+ * @sending: it is being submitted; its end is left to who does that
+ * @ended: that has come
+ * @args: the request, with what follows
+ */
+struct ferry_forgets {
+	spinlock_t			lock;
+	struct list_head		waiting;
+	bool				busy;
+	bool				sending;
+	bool				ended;
+	struct ferry_args		args;
+	union {
+		struct fuse_forget_in		one;
+		struct fuse_batch_forget_in	head;
+	};
+	struct fuse_forget_one		batch[FERRY_FORGETS_MAX];
+};
+
 /**
  * struct ferry_mount - one mounted instance; sb->s_fs_info
  * @chan: its channel; a reference is held from mount to kill_sb
@@ -35,6 +62,7 @@
  * @attr_timeout, @entry_timeout: jiffies that override the server's, if
  *	@has_attr_timeout, @has_entry_timeout
  * @max_read: bytes that one READ asks for at most
+ * @write_limit: what @max_write may become, a mount option
  * @max_write: bytes that one WRITE carries at most, from INIT
  * @minor: protocol minor that both sides speak
  * @writeback: the kernel caches writes and owns size and times of files with
@@ -48,6 +76,7 @@
  *	SB_NOSEC then
  * @stack_depth: passthrough was agreed on: how deep this counts, and backing files must
  *	be less deep; else 0
+ * @forgets: what the server is to forget
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
@@ -68,6 +97,7 @@ struct ferry_mount {
 	bool			allow_other;
 
 	u32			max_read;
+	u32			write_limit;
 	u32			max_write;
 	u32			minor;
 	bool			initialised;	/* INIT was answered well */
@@ -79,6 +109,7 @@ struct ferry_mount {
 	bool			handle_killpriv;
 	bool			killpriv_v2;
 	int			stack_depth;
+	struct ferry_forgets	forgets;
 
 	bool			no_open;
 	bool			no_opendir;
@@ -108,11 +139,17 @@ enum {
 };
 
 /**
- * struct ferry_forget - a FORGET under way
+ * struct ferry_forget - lookups that wait to be given back
+ * @link: in ferry_forgets.waiting
+ * @node: whose
+ * @nlookup: how many
+ * @free: called when the request has been made
  */
 struct ferry_forget {
-	struct ferry_args	args;
-	struct fuse_forget_in	in;
+	struct list_head	link;
+	u64			node;
+	u64			nlookup;
+	void			(*free)(struct ferry_forget *f);
 };
 
 /**
@@ -123,7 +160,7 @@ struct ferry_forget {
  * @mode: as the server said it; inode->i_mode lacks the sticky bit where the server
  *	checks permissions
  * @blkbits: log2 of the preferred I/O size
- * @holds: free_inode() and a FORGET under way hold the memory
+ * @holds: free_inode() and @forget while it waits hold the memory
  * @lock: guards the fields below it, and i_size together with inode->i_rwsem
  * @nlookup: lookups that the server counts for us; FORGET gives them back
  * @attr_until: jiffies64 until which the attributes are good; 0: ask
@@ -139,7 +176,7 @@ struct ferry_forget {
  * @io_mode: open files that use the page cache, or as a negative number those that have a
  *	backing file; other open files do neither
  * @writing: WRITEs of pages under way; who waits does so on its address
- * @forget: the FORGET sent at eviction, which so cannot fail
+ * @forget: sent at eviction, which so cannot fail
  */
 struct ferry_inode {
 	struct inode		inode;

@@ -4,7 +4,7 @@
 #include "dispatch.h"
 
 #define WRITE_MIN	4096U
-#define WRITE_MAX	(1U << 20)
+#define WRITE_MAX	FERRY_DATA_MAX
 #define WRITE_OLD	(32 * 4096U)	/* most that a client without FUSE_MAX_PAGES sends */
 #define NS_PER_S	1000000000U
 
@@ -106,7 +106,7 @@ void ferry_fs_negotiate(struct ferry_req *req)
 	out->max_readahead = min(in->max_readahead, server->fs.max_readahead);
 	out->max_write = server->fs.max_write;
 	if (out->flags & FUSE_MAX_PAGES)
-		out->max_pages = out->max_write / 4096;
+		out->max_pages = FERRY_DATA_MAX / 4096;
 	else
 		out->max_write = min(out->max_write, WRITE_OLD);
 	out->time_gran = server->fs.time_gran;

@@ -130,7 +130,8 @@
 #define FERRY_QUEUES_MAX	256
 #define FERRY_DEPTH_MAX		1024
 #define FERRY_TAGS_MAX		65536		/* nr_queues * depth */
-#define FERRY_DATA_MAX		(1U << 20)	/* bytes of a slot's data area */
+#define FERRY_DATA_MAX		(1U << 22)	/* bytes of data of a request, and of a slot's
+						 * data area */
 
 /**
  * enum ferry_class - what the messages of a channel mean
