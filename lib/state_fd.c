@@ -10,6 +10,7 @@
 #include "state.h"
 
 #define BITS	64
+#define STEP	64	/* words that are added at a time */
 
 /* Which numbers from FERRY_KEPT_FD on are taken; of this process, covered by the gate. */
 static u64 *taken;
@@ -30,7 +31,7 @@ static bool grow_to(u32 words)
 
 static bool take(u32 nr)
 {
-	if (nr / BITS >= nr_words && !grow_to(max(nr / BITS + 1, 2 * nr_words)))
+	if (nr / BITS >= nr_words && !grow_to(nr / BITS + STEP))
 		return false;
 	taken[nr / BITS] |= 1ULL << nr % BITS;
 	return true;

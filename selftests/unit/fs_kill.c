@@ -156,8 +156,8 @@ static int call(u32 opcode, u64 node, const void *in, u32 in_len, const char *na
 		return MORTAL_DROPPED;
 	}
 	set_fh(opcode, (void *)in, fh);
-	b = mortal_call(stores(opcode), drop, opcode, node, in, in_len, name1, name2, other, out_len,
-			data_in ? data_a : data_b, data_len, data_in);
+	b = mortal_call(stores(opcode), drop, opcode, node, in, in_len, name1, name2, other,
+			out_len, data_in ? data_a : data_b, data_len, data_in);
 	set_fh(opcode, (void *)in, twin_fh);
 	/* Not done: so it has to be as if it had never been. */
 	if (b == MORTAL_DROPPED) {
@@ -170,7 +170,8 @@ static int call(u32 opcode, u64 node, const void *in, u32 in_len, const char *na
 	a = fs_call(twin, opcode, node, in, in_len, name1, name2, out, out_len, data_a, data_len,
 		    data_in);
 	if (a != b)
-		claim_fail(__FILE__, __LINE__, "step %u: opcode %u of node %llu %s %s gave %d, should be %d",
+		claim_fail(__FILE__, __LINE__,
+			   "step %u: opcode %u of node %llu %s %s gave %d, should be %d",
 			   step, opcode, node, name1 ? name1 : "", name2 ? name2 : "", b, a);
 	if (a < 0)
 		return a;
@@ -213,18 +214,19 @@ static void look(u32 opcode, u64 node)
 		call(FUSE_LISTXATTR, node, &list, sizeof(list), NULL, NULL, NULL, 0, list.size,
 		     false);
 		if (S_ISDIR(out.attr.mode))
-			call(FUSE_READDIR, node, &in, sizeof(in), NULL, NULL, NULL, 0, in.size, false);
+			call(FUSE_READDIR, node, &in, sizeof(in), NULL, NULL, NULL, 0, in.size,
+			     false);
 		if (S_ISREG(out.attr.mode)) {
 			/* What lies behind its end shows when it grows. */
 			set.size = size + 200000;
-			call(FUSE_SETATTR, node, &set, sizeof(set), NULL, NULL, &out, sizeof(out), 0,
-			     false);
+			call(FUSE_SETATTR, node, &set, sizeof(set), NULL, NULL, &out, sizeof(out),
+			     0, false);
 			in.offset = size < 5000 ? 0 : size - 5000;
 			in.size = 205000;
 			call(FUSE_READ, node, &in, sizeof(in), NULL, NULL, NULL, 0, in.size, false);
 			set.size = size;
-			call(FUSE_SETATTR, node, &set, sizeof(set), NULL, NULL, &out, sizeof(out), 0,
-			     false);
+			call(FUSE_SETATTR, node, &set, sizeof(set), NULL, NULL, &out, sizeof(out),
+			     0, false);
 		}
 	}
 	memcpy(data_a, room, DATA);
@@ -288,7 +290,7 @@ static const char *random_name(char *name)
 {
 	static const char *const names[] = {
 		"a", "b", "c", "d", "e", "f", "a-name-that-is-rather-longer-than-the-others",
-		"and-another-one-which-is-longer-still-so-that-it-wants-more-of-the-heap-than-they-do",
+		"and-another-one-which-is-longer-still-so-that-it-wants-more-of-the-heap",
 	};
 	u32 i = below(40);
 
@@ -671,8 +673,8 @@ static void exactly_once(void)
 	deadly = true;
 	used = run(test_seed(), steps);
 	deaths = mortal_deaths(&marked);
-	claim_note("%u deaths in %u requests, %u of them with the request done, %u given up", deaths,
-		   steps, marked, nr_dropped);
+	claim_note("%u deaths in %u requests, %u of them with the request done, %u given up",
+		   deaths, steps, marked, nr_dropped);
 	CHECK(deaths > steps / 4);
 	CHECK(marked > 0);
 	never = run(test_seed(), steps);

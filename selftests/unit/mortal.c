@@ -159,7 +159,8 @@ static void serve(void)
 		CHECK_EQ(ferry_state_attach(&ferry_backend, state_fd, ferry_ring_mark,
 					    session.loop_data), 0);
 	client->used = state_heap_used();
-	CHECK_EQ(ferry_server_init(&session.server, &ferry_backend, FERRY_CLASS_FS, server_args), 0);
+	CHECK_EQ(ferry_server_init(&session.server, &ferry_backend, FERRY_CLASS_FS, server_args),
+		 0);
 	CHECK(ferry_state_ready());
 	ferry_ring_read_notes(session.loop_data);
 	client->state_fd = session.state_fd;

@@ -331,5 +331,6 @@ static const struct ferry_fs_ops mirror_ops = {
 	.fallocate = mirror_fallocate,
 };
 
-FERRY_BACKEND(mirror, .flags = FERRY_RECOVERS, .help = "PATH[,timeout=SECONDS]  a directory of the host",
+FERRY_BACKEND(mirror, .flags = FERRY_RECOVERS,
+	      .help = "PATH[,timeout=SECONDS]  a directory of the host",
 	      .fs = &mirror_ops);
