@@ -138,7 +138,7 @@ void memfs_dir_set(struct memfs_node *dir, struct memfs_name *name, struct memfs
 	name->node = node;
 }
 
-/* Drop all names; what they name may be gone already */
+/* Drop all names; what they name may be gone already. The caller has saved the node. */
 void memfs_dir_clear(struct memfs_node *dir)
 {
 	struct memfs_dir *d = &dir->dir;
@@ -150,7 +150,6 @@ void memfs_dir_clear(struct memfs_node *dir)
 		ferry_state_free(n);
 	}
 	ferry_state_free(d->bucket);
-	ferry_tx_save(*d);
 	memset(d, 0, sizeof(*d));
 }
 

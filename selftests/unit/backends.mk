@@ -42,6 +42,7 @@ $(B)/kill/%.o: %.c
 	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS) $(KILLED) -c -o $@ $<
 
 kill_sources = $(call backend_test_sources,$(1),$(2)) lib/ring.c lib/loop_sync.c \
+	lib/file.c lib/saved.c \
 	selftests/unit/mortal.c selftests/unit/kill_points.c
 
 UNIT_TESTS += $(B)/test/memfs_kill $(B)/test/state_kill $(B)/test/state

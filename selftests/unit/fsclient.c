@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
+
+#include <ferry/uring.h>
 
 #include "../claim.h"
 #include "fsclient.h"
@@ -161,12 +164,23 @@ static ssize_t push(struct ferry_req *req, const struct ferry_iov *iov, unsigned
 	return at - req->pushed;
 }
 
+static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
+{
+	struct call *c = container_of(req, struct call, req);
+	ssize_t n = req->data_in ? pwrite(fd, c->data, len, pos) :
+				   pread(fd, c->data + req->pushed, len, pos);
+
+	return n < 0 ? -errno : n;
+}
+
 static void done(struct ferry_req *req)
 {
 	container_of(req, struct call, req)->answers++;
 }
 
-static const struct ferry_req_host host = { .pull = pull, .push = push, .done = done };
+static const struct ferry_req_host host = {
+	.pull = pull, .push = push, .transfer = transfer, .done = done,
+};
 
 int fs_call(struct ferry_server *s, u32 opcode, u64 node, const void *in, u32 in_len,
 	    const char *name1, const char *name2, void *out, u32 out_len,
@@ -528,4 +542,15 @@ int fs_readdir(struct ferry_server *s, u64 dir, u64 fh, u64 *off, u32 room, bool
 	}
 	free(buf);
 	return n < 0 ? n : nr;
+}
+
+/* What backends ask of libferry beside the dispatcher: here is no ring. */
+struct io_uring_sqe *ferry_uring_sqe(struct ferry_io *io)
+{
+	return NULL;
+}
+
+void *ferry_uring_data(struct ferry_req *req, u32 *len)
+{
+	return NULL;
 }

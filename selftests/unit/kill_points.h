@@ -7,4 +7,7 @@
 /** kill_in - the process dies before so many more stores of the code under test; 0: never */
 extern uint32_t kill_in;
 
+/** kill_points - stores that it has made */
+extern uint32_t kill_points;
+
 #endif

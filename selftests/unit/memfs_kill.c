@@ -20,8 +20,10 @@ static struct ferry_server *twin;
 static uint64_t rnd;
 static uint64_t kill_rnd;
 static u64 now_sec;
-static u32 stores_max;		/* 0: nobody is killed */
+static bool deadly;		/* else nobody is killed */
+static u32 typical[64];		/* stores of a request, by opcode */
 static unsigned int step;
+static bool looking;		/* at what a request left that was given up */
 
 /* Requests that nobody wanted any more: left out when the run is repeated without deaths. */
 #define CALLS		100000
@@ -42,14 +44,12 @@ static u32 below(u32 n)
 	return next_random(&rnd) % n;
 }
 
-/* When to die: mostly soon, sometimes late. */
-static u32 stores(void)
+/* When to die: at any of the stores that such a request took the last time. */
+static u32 stores(u32 opcode)
 {
-	u32 bits = 1 + next_random(&kill_rnd) % 11;
-
-	if (!stores_max || next_random(&kill_rnd) % 4 == 0)
+	if (!deadly || next_random(&kill_rnd) % 3 == 0)
 		return 0;
-	return min(1 + next_random(&kill_rnd) % (1U << bits), stores_max);
+	return 1 + next_random(&kill_rnd) % (typical[opcode % 64] + 3);
 }
 
 /*
@@ -72,11 +72,13 @@ static bool is_whole(u32 opcode, u64 node, const void *in)
 	}
 }
 
+static void look(u32 opcode, u64 node);
+
 /* One request for both; the answer. */
 static int call(u32 opcode, u64 node, const void *in, u32 in_len, const char *name1,
 		const char *name2, void *out, u32 out_len, u32 data_len, bool data_in)
 {
-	bool drop = next_random(&kill_rnd) % 4 == 0;
+	bool drop = !looking && next_random(&kill_rnd) % 4 == 0;
 	u8 other[256] = { 0 };
 	int a, b;
 
@@ -94,16 +96,19 @@ static int call(u32 opcode, u64 node, const void *in, u32 in_len, const char *na
 
 		mortal_call(0, false, FUSE_STATFS, ROOT, NULL, 0, NULL, NULL, &st, sizeof(st),
 			    NULL, 0, false);
+		look(opcode, node);
 		return MORTAL_DROPPED;
 	}
-	b = mortal_call(stores(), drop, opcode, node, in, in_len, name1, name2, other, out_len,
+	b = mortal_call(stores(opcode), drop, opcode, node, in, in_len, name1, name2, other, out_len,
 			data_in ? data_a : data_b, data_len, data_in);
 	/* Not done: so it has to be as if it had never been. */
 	if (b == MORTAL_DROPPED) {
 		dropped[now_sec] = true;
 		nr_dropped++;
+		look(opcode, node);
 		return b;
 	}
+	typical[opcode % 64] = mortal_stores();
 	a = fs_call(twin, opcode, node, in, in_len, name1, name2, out, out_len, data_a, data_len,
 		    data_in);
 	if (a != b)
@@ -118,6 +123,44 @@ static int call(u32 opcode, u64 node, const void *in, u32 in_len, const char *na
 		claim_fail(__FILE__, __LINE__, "step %u: opcode %u of node %llu: other data",
 			   step, opcode, node);
 	return a;
+}
+
+/* Nobody wanted the request any more: so nothing is seen of it. */
+static void look(u32 opcode, u64 node)
+{
+	const struct fuse_getattr_in get = { 0 };
+	struct fuse_setattr_in set = { .valid = FATTR_SIZE };
+	struct fuse_read_in in = { .size = 8000 };
+	struct fuse_getxattr_in list = { .size = 8000 };
+	static u8 room[DATA];
+	struct fuse_attr_out out;
+
+	if (opcode == FUSE_STATFS || looking)
+		return;
+	looking = true;
+	memcpy(room, data_a, DATA);
+	if (!call(FUSE_GETATTR, node, &get, sizeof(get), NULL, NULL, &out, sizeof(out), 0, false)) {
+		u64 size = out.attr.size;
+
+		call(FUSE_LISTXATTR, node, &list, sizeof(list), NULL, NULL, NULL, 0, list.size,
+		     false);
+		if (S_ISDIR(out.attr.mode))
+			call(FUSE_READDIR, node, &in, sizeof(in), NULL, NULL, NULL, 0, in.size, false);
+		if (S_ISREG(out.attr.mode)) {
+			/* What lies behind its end shows when it grows. */
+			set.size = size + 200000;
+			call(FUSE_SETATTR, node, &set, sizeof(set), NULL, NULL, &out, sizeof(out), 0,
+			     false);
+			in.offset = size < 5000 ? 0 : size - 5000;
+			in.size = 205000;
+			call(FUSE_READ, node, &in, sizeof(in), NULL, NULL, NULL, 0, in.size, false);
+			set.size = size;
+			call(FUSE_SETATTR, node, &set, sizeof(set), NULL, NULL, &out, sizeof(out), 0,
+			     false);
+		}
+	}
+	memcpy(data_a, room, DATA);
+	looking = false;
 }
 
 static void forget(u32 i, u64 count)
@@ -469,7 +512,7 @@ static u64 run(unsigned int seed, unsigned int steps)
 	begin(seed);
 	for (step = 0; step < steps; step++)
 		random_step();
-	stores_max = 0;
+	deadly = false;
 	/* All that can be told of it, before and behind a last death. */
 	mortal_kill();
 	for (i = 0; i < NODES; i++)
@@ -491,14 +534,13 @@ static void exactly_once(void)
 	u64 used, never;
 
 	claim_note("FERRY_TEST_SEED=%u", test_seed());
-	stores_max = 1 << 11;
+	deadly = true;
 	used = run(test_seed(), steps);
 	deaths = mortal_deaths(&marked);
 	claim_note("%u deaths in %u requests, %u of them with the request done, %u given up", deaths,
 		   steps, marked, nr_dropped);
 	CHECK(deaths > steps / 4);
 	CHECK(marked > 0);
-	stores_max = 0;
 	never = run(test_seed(), steps);
 	/* What a death leaves behind in the heap nobody would find. */
 	CHECK_EQ(used, never);

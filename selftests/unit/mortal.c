@@ -31,6 +31,8 @@ static const struct ferry_geometry geo = {
  * @data_in: which way
  * @pushed: reply data that came by XFER
  * @stores: see mortal_call()
+ * @attach_stores: in how many the next process dies before it serves; 0: never
+ * @count: see mortal_stores()
  * @used: see mortal_used()
  * @state_fd: of the process that made it
  */
@@ -40,6 +42,8 @@ struct client {
 	bool data_in;
 	u32 pushed;
 	u32 stores;
+	u32 attach_stores;
+	u32 count;
 	u64 used;
 	int state_fd;
 };
@@ -72,9 +76,11 @@ static int sync_ioctl(unsigned long arg)
 	struct { unsigned long arg; } ask = { arg };
 	int ret;
 
+	client->count = kill_points;
 	if (send(sock, &ask, sizeof(ask), 0) != sizeof(ask) ||
 	    recv(sock, &ret, sizeof(ret), 0) != sizeof(ret))
 		_exit(1);
+	kill_points = 0;
 	kill_in = client->stores;
 	fs_clock(((const struct fuse_in_header *)(queue + geo.slot_off))->unique);
 	return ret;
@@ -132,7 +138,7 @@ static void serve(void)
 	worker.session = &session;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* A process may die before it serves, too. */
-	kill_in = client->stores;
+	kill_in = client->attach_stores;
 	if (first)
 		CHECK_EQ(ferry_state_create(&ferry_backend, &session.state_fd), 0);
 	CHECK_EQ(session.loop->open(&session), 0);
@@ -201,7 +207,7 @@ static void await_server(void)
 		}
 		reap_server();
 		server_pid = 0;
-		client->stores /= 2;
+		client->attach_stores = 0;
 	}
 }
 
@@ -241,7 +247,9 @@ static bool deliver(bool drop)
 		if (drop && desc()->mark != unique)
 			return false;
 		desc()->flags |= FERRY_DESC_AGAIN;
-		client->stores /= 2;
+		/* Some of those that follow die as well, some of them before they serve. */
+		client->attach_stores = deaths % 8 ? 0 : client->stores;
+		client->stores = deaths % 4 ? 0 : client->stores / 2;
 		await_server();
 	}
 }
@@ -260,10 +268,8 @@ int mortal_call(uint32_t stores, bool drop, u32 opcode, u64 node, const void *in
 	struct ferry_desc *d = desc();
 	u32 at = put(sizeof(h), in, in_len);
 
-	if (!server_pid) {
-		client->stores = stores;
+	if (!server_pid)
 		await_server();
-	}
 	if (name1)
 		at = put(at, name1, strlen(name1) + 1);
 	if (name2)
@@ -303,6 +309,11 @@ unsigned int mortal_deaths(unsigned int *marked)
 {
 	*marked = deaths_marked;
 	return deaths;
+}
+
+u32 mortal_stores(void)
+{
+	return client->count;
 }
 
 void mortal_kill(void)

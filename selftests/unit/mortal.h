@@ -19,7 +19,7 @@ void mortal_start(const char *args);
 /**
  * mortal_call() - one request; as fs_call() of fsclient.h
  * @stores: let the process die before its so manieth store after it was given the request,
- *	and the next one as well, each in half of the time; 0: let it live
+ *	and now and then the next one in half of the time; 0: let it live
  * @drop: if it dies before the request is done nobody wants it any more
  * Return: as there, or MORTAL_DROPPED
  */
@@ -29,6 +29,9 @@ int mortal_call(uint32_t stores, bool drop, u32 opcode, u64 node, const void *in
 
 /** mortal_deaths() - how often it was killed; @marked: out, when the request was done */
 unsigned int mortal_deaths(unsigned int *marked);
+
+/** mortal_stores() - how many the last request took, in the process that did not die */
+u32 mortal_stores(void);
 
 /** mortal_kill() - at rest; the next call finds another one */
 void mortal_kill(void);

@@ -12,6 +12,13 @@ int mirror_open_flags(u32 flags)
 	return flags & (O_ACCMODE | O_TRUNC | O_SYNC);
 }
 
+void mirror_handle(const struct mirror *m, struct ferry_handle *handle, int fd)
+{
+	handle->fh = fd;
+	handle->keep = m->passthrough ? FERRY_OPEN_BACKED : 0;
+	handle->backing_fd = fd;
+}
+
 void mirror_open(struct ferry_req *req, u64 id, struct ferry_handle *handle)
 {
 	struct mirror *m = mirror_of(req);
@@ -40,8 +47,7 @@ void mirror_open(struct ferry_req *req, u64 id, struct ferry_handle *handle)
 		ferry_reply_err(req, err);
 		return;
 	}
-	handle->fh = fd;
-	handle->keep = 0;
+	mirror_handle(m, handle, fd);
 	ferry_reply_open(req, handle);
 }
 
@@ -52,16 +58,22 @@ void mirror_release(struct ferry_req *req, u64 id, struct ferry_handle *handle)
 
 void mirror_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len)
 {
-	ssize_t n = ferry_req_transfer(req, handle->fh, off, len);
+	ssize_t n;
 
+	if (mirror_ring_read(req, handle->fh, off, len))
+		return;
+	n = ferry_req_transfer(req, handle->fh, off, len);
 	ferry_reply_err(req, n < 0 ? n : 0);
 }
 
 void mirror_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len,
 		  u32 flags)
 {
-	ssize_t n = ferry_req_transfer(req, handle->fh, off, len);
+	ssize_t n;
 
+	if (mirror_ring_write(req, handle->fh, off, len, flags & FERRY_WRITE_KILL_SUID))
+		return;
+	n = ferry_req_transfer(req, handle->fh, off, len);
 	if (n < 0) {
 		ferry_reply_err(req, n);
 		return;

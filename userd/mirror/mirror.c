@@ -200,10 +200,29 @@ static void raise_nofile(void)
 	setrlimit(RLIMIT_NOFILE, &lim);
 }
 
-/* "PATH[,timeout=SECONDS]": the directory's descriptor, or -errno after a line in the log. */
+/* "NAME=yes" or "NAME=no" in @args; -EINVAL after a line in the log. */
+static int option_bool(const char *args, const char *name, bool *value)
+{
+	size_t len;
+	const char *p = ferry_opt_find(args, name, &len);
+	bool yes = p && len == 3 && !memcmp(p, "yes", 3);
+
+	if (p && !yes && (len != 2 || memcmp(p, "no", 2))) {
+		ferry_log(FERRY_LOG_ERR, "mirror: %s= wants yes or no", name);
+		return -EINVAL;
+	}
+	if (p)
+		*value = yes;
+	return 0;
+}
+
+/*
+ * "PATH[,timeout=SECONDS][,passthrough=no]": the directory's descriptor, or -errno after a
+ * line in the log.
+ */
 static int configure(struct mirror *m, const char *args)
 {
-	static const char *const known[] = { "timeout", NULL };
+	static const char *const known[] = { "timeout", "passthrough", NULL };
 	const char *comma = args ? strchr(args, ',') : NULL;
 	const char *value;
 	char *path, *end;
@@ -216,8 +235,11 @@ static int configure(struct mirror *m, const char *args)
 		return -EINVAL;
 	}
 	m->valid_ns = NS_PER_S;
+	m->passthrough = true;
 	if (comma) {
 		err = ferry_opt_check(comma + 1, known);
+		if (!err)
+			err = option_bool(comma + 1, "passthrough", &m->passthrough);
 		if (err)
 			return err;
 		value = ferry_opt_find(comma + 1, "timeout", &len);
@@ -274,6 +296,7 @@ static int mirror_init(struct ferry_server *server, const char *args)
 	for (i = 0; i < ARRAY_SIZE(m->dir_lock); i++)
 		pthread_mutex_init(&m->dir_lock[i], NULL);
 	server->priv = m;
+	server->fs.stack_depth = m->passthrough;
 	err = mirror_nodes_init(m, fd);
 	if (err) {
 		ferry_log(FERRY_LOG_ERR, "mirror: %s", strerror(-err));
@@ -316,5 +339,5 @@ static const struct ferry_fs_ops mirror_ops = {
 	.fallocate = mirror_fallocate,
 };
 
-FERRY_BACKEND(mirror, .help = "PATH[,timeout=SECONDS]  a directory of the host",
+FERRY_BACKEND(mirror, .help = "PATH[,timeout=SECONDS][,passthrough=no]  a directory of the host",
 	      .fs = &mirror_ops);

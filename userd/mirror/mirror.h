@@ -62,6 +62,7 @@ struct mirror_node {
  * @dir_lock: of descriptors of directories, by number: seek and read belong
  *	together
  * @valid_ns: how long the client may believe an answer
+ * @passthrough: the kernel is given the files it opens
  */
 struct mirror {
 	pthread_mutex_t lock;
@@ -76,6 +77,7 @@ struct mirror {
 
 	pthread_mutex_t dir_lock[16];
 	u64 valid_ns;
+	bool passthrough;
 };
 
 static inline struct mirror *mirror_of(const struct ferry_req *req)
@@ -121,6 +123,8 @@ void mirror_caps_init(void);
 
 /* file.c */
 int mirror_open_flags(u32 flags);
+/** mirror_handle() - fill in what a client is told of an open file, which is @fd */
+void mirror_handle(const struct mirror *m, struct ferry_handle *handle, int fd);
 void mirror_open(struct ferry_req *req, u64 id, struct ferry_handle *handle);
 void mirror_release(struct ferry_req *req, u64 id, struct ferry_handle *handle);
 void mirror_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len);
@@ -131,6 +135,10 @@ void mirror_lseek(struct ferry_req *req, u64 id, struct ferry_handle *handle, u6
 		  u32 whence);
 void mirror_fallocate(struct ferry_req *req, u64 id, struct ferry_handle *handle, u32 mode,
 		      u64 off, u64 len);
+
+/* ring.c */
+bool mirror_ring_read(struct ferry_req *req, int fd, u64 off, u32 len);
+bool mirror_ring_write(struct ferry_req *req, int fd, u64 off, u32 len, bool kill_suid);
 
 /* dir.c */
 void mirror_opendir(struct ferry_req *req, u64 id, struct ferry_handle *handle);

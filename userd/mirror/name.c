@@ -154,8 +154,7 @@ void mirror_create(struct ferry_req *req, u64 parent, const char *name, u32 mode
 		ferry_reply_err(req, err);
 		return;
 	}
-	handle->fh = fd;
-	handle->keep = 0;
+	mirror_handle(m, handle, fd);
 	ferry_reply_create(req, &entry, handle);
 }
 
