@@ -78,6 +78,15 @@ static ssize_t push(struct ferry_req *req, const struct ferry_iov *iov, unsigned
 	return done;
 }
 
+static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
+{
+	struct message *m = message_of(req);
+
+	if (req->data_in)
+		return ferry_file_write(fd, m->data, len, pos);
+	return ferry_file_read(fd, m->out + sizeof(struct fuse_out_header) + req->pushed, len, pos);
+}
+
 static void send_reply(struct message *m)
 {
 	struct fuse_out_header *h = (void *)m->out;
@@ -106,6 +115,7 @@ static void done(struct ferry_req *req)
 static const struct ferry_req_host host = {
 	.pull = pull,
 	.push = push,
+	.transfer = transfer,
 	.done = done,
 };
 

@@ -4,6 +4,7 @@
 #define FERRY_COMPAT_CORE_H
 
 #include <linux/bvec.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/uio.h>
@@ -15,6 +16,13 @@
  * in 6.1, 6.12 and 7.2.
  */
 #define FERRY_WF_SYNC	0x10
+
+/* A local variable that the compiler need not zero, where it would: all that is read is set. */
+#if __has_attribute(__uninitialized__)
+#define FERRY_UNINIT	__attribute__((__uninitialized__))
+#else
+#define FERRY_UNINIT
+#endif
 
 #ifndef ITER_SOURCE
 #define ITER_SOURCE	WRITE
@@ -54,6 +62,21 @@ static inline ssize_t ferry_iter_get_pages(struct iov_iter *iter, struct page **
 	return iov_iter_extract_pages(iter, &pages, len, nr, 0, start);
 #else
 	return iov_iter_get_pages2(iter, pages, len, nr, start);
+#endif
+}
+
+/* As vfs_iter_write(), which takes care of frozen filesystems or leaves that to us. */
+static inline ssize_t ferry_iter_write(struct file *file, struct iov_iter *iter, loff_t *pos)
+{
+#ifdef HAVE_ITER_WRITE_STARTS
+	return vfs_iter_write(file, iter, pos, 0);
+#else
+	ssize_t ret;
+
+	file_start_write(file);
+	ret = vfs_iter_write(file, iter, pos, 0);
+	file_end_write(file);
+	return ret;
 #endif
 }
 

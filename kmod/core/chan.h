@@ -76,7 +76,9 @@ struct ferry_args {
 
 	struct {
 		struct list_head	node;	/* ferry_queue.backlog */
+		unsigned long		born;	/* when it was given to the delivery, in jiffies */
 		struct iov_iter		iter;	/* what is left of ->data */
+		u64			began;	/* 0: its time is not taken */
 	} core;
 };
 
@@ -89,12 +91,15 @@ struct ferry_args {
  *	Called from a server's thread; may ferry_submit().
  * @dead: the server is gone and will not come back: requests fail from now on.
  *	Called once, may sleep. May be NULL.
+ * @owns: is @file of the client instance itself? A server's thread that does I/O on it
+ *	would wait for its own answer. May be NULL.
  * @describe: name the client instance for lists ("8:1"), into @buf
  */
 struct ferry_client_ops {
 	struct module	*owner;
 	void (*late)(void *client, u32 opcode, u64 node, const void *out, size_t out_len);
 	void (*dead)(void *client);
+	bool (*owns)(void *client, const struct file *file);
 	int (*describe)(void *client, char *buf, size_t size);
 };
 
@@ -166,7 +171,8 @@ u32 ferry_chan_queues(const struct ferry_chan *chan);
  *	answer meanwhile, so none that the server itself may want.
  * Return: 0; -EINTR: the caller was killed (a late answer goes to
  *	ferry_client_ops.late); -ENOTCONN: the channel is dead; -EIO: the reply
- *	did not fit the request; or what the server answered, -511..-1
+ *	did not fit the request; -ETIMEDOUT: the channel's deadline has passed; or what
+ *	the server answered, -511..-1
  */
 int ferry_call(struct ferry_chan *chan, struct ferry_args *args);
 

@@ -5,9 +5,9 @@
  *
  * The caller of a request may be killed at any time, and it must not wait for a
  * server that is slow to give its memory (userfaultfd, a dead network mount). So
- * the server's memory is faulted in first, without any claim on the request; the
- * copy itself then runs under the slot's lock without taking faults, and the
- * request's state is looked at under that lock.
+ * the server's memory is pinned first, a few pages at a time, without any claim on
+ * the request; the copy itself then runs under the slot's lock, from page to page,
+ * and the request's state is looked at under that lock.
  */
 #include <linux/bvec.h>
 #include <linux/highmem.h>
@@ -17,8 +17,8 @@
 #include "compat/core.h"
 #include "core/queue.h"
 
-/* Bytes copied at a time under a slot's lock. */
-#define COPY_CHUNK	(32 * PAGE_SIZE)
+/* Pages copied at a time under a slot's lock. */
+#define COPY_PAGES	16
 
 /*
  * Pin the @len bytes of @iter, a user-backed iterator, which is used up.
@@ -77,37 +77,74 @@ void ferry_unpin(struct ferry_pin *pin)
 	pin->bvec = NULL;
 }
 
-/* Copy up to @len bytes between kernel pages and user memory without faults. */
-static size_t copy_nofault(struct iov_iter *pages, struct iov_iter *user, size_t len, bool pull)
+/**
+ * struct chunk - some pages of the server's memory, held
+ * @pages: which
+ * @nr: how many
+ * @start: where the data begins in the first
+ * @len: bytes of data in them
+ */
+struct chunk {
+	struct page	*pages[COPY_PAGES];
+	u32		nr;
+	size_t		start;
+	size_t		len;
+};
+
+/* Hold the memory behind the next bytes of @user, which is advanced. */
+static int chunk_get(struct chunk *chunk, struct iov_iter *user)
 {
-	size_t done = 0;
+	ssize_t len = ferry_iter_get_pages(user, chunk->pages, iov_iter_count(user), COPY_PAGES,
+					   &chunk->start);
 
-	pagefault_disable();
-	while (done < len && iov_iter_count(pages)) {
-		size_t n, copied;
-		void *base, *map = NULL;
+	if (len <= 0)
+		return -EFAULT;
+	chunk->len = len;
+	chunk->nr = DIV_ROUND_UP(chunk->start + len, PAGE_SIZE);
+	return 0;
+}
 
-		if (iov_iter_is_bvec(pages)) {
-			size_t off = pages->bvec->bv_offset + pages->iov_offset;
+static void chunk_put(struct chunk *chunk, bool dirty)
+{
+	u32 i;
 
-			n = min_t(size_t, pages->bvec->bv_len - pages->iov_offset,
-				  PAGE_SIZE - offset_in_page(off));
-			map = kmap_local_page(pages->bvec->bv_page + off / PAGE_SIZE);
-			base = map + offset_in_page(off);
-		} else {
-			n = pages->kvec->iov_len - pages->iov_offset;
-			base = pages->kvec->iov_base + pages->iov_offset;
-		}
-		n = min3(n, len - done, iov_iter_count(pages));
-		copied = pull ? copy_to_iter(base, n, user) : copy_from_iter(base, n, user);
-		if (map)
-			kunmap_local(map);
-		iov_iter_advance(pages, copied);
+	for (i = 0; i < chunk->nr; i++)
+		ferry_iter_put_page(chunk->pages[i], dirty);
+}
+
+static size_t chunk_copy(struct chunk *chunk, struct iov_iter *data, bool pull)
+{
+	size_t start = chunk->start, left = chunk->len, done = 0;
+	u32 i;
+
+	for (i = 0; i < chunk->nr; i++) {
+		size_t n = min_t(size_t, left, PAGE_SIZE - start), copied;
+		void *p = kmap_local_page(chunk->pages[i]);
+
+		copied = pull ? copy_from_iter(p + start, n, data) : copy_to_iter(p + start, n, data);
+		kunmap_local(p);
 		done += copied;
 		if (copied < n)
 			break;
+		left -= n;
+		start = 0;
 	}
-	pagefault_enable();
+	return done;
+}
+
+/* A server's read() or write() whose memory the kernel holds already (io_uring). */
+static size_t copy_kernel(struct iov_iter *from, struct iov_iter *to)
+{
+	size_t done = 0;
+
+	while (iov_iter_count(from) && iov_iter_count(to)) {
+		u8 buf[256];
+		size_t n = copy_from_iter(buf, min(iov_iter_count(to), sizeof(buf)), from);
+
+		if (copy_to_iter(buf, n, to) != n)
+			break;
+		done += n;
+	}
 	return done;
 }
 
@@ -118,48 +155,46 @@ static size_t copy_nofault(struct iov_iter *pages, struct iov_iter *user, size_t
  */
 static ssize_t copy_data(struct ferry_slot *slot, u64 offset, struct iov_iter *user, bool pull)
 {
+	u32 way = pull ? FERRY_ARGS_DATA_IN : FERRY_ARGS_DATA_OUT;
+	bool pin = user_backed_iter(user);
 	ssize_t done = 0;
 	int err = 0;
 
-	while (iov_iter_count(user)) {
-		size_t chunk = min_t(size_t, iov_iter_count(user), COPY_CHUNK);
-		size_t n = 0, left;
+	while (!err && iov_iter_count(user)) {
+		struct chunk chunk;
+		size_t n = 0;
 
-		left = pull ? fault_in_iov_iter_writeable(user, chunk) :
-			      fault_in_iov_iter_readable(user, chunk);
-		if (left == chunk) {
-			err = -EFAULT;
+		if (pin)
+			err = chunk_get(&chunk, user);
+		if (err)
 			break;
-		}
 
 		spin_lock(&slot->lock);
 		smp_mb__after_spinlock();	/* pairs with wait_for_copies(), slot.c */
 		if (atomic_read(&slot->state) != FERRY_FETCHED || !slot->args->data) {
 			err = -ENOENT;
-		} else if (!(slot->args->flags &
-			     (pull ? FERRY_ARGS_DATA_IN : FERRY_ARGS_DATA_OUT)) ||
-			   (!pull && offset + done != slot->pushed)) {
+		} else if (!(slot->args->flags & way) || (!pull && offset + done != slot->pushed)) {
 			err = -EINVAL;
 		} else if (offset + done < iov_iter_count(&slot->iter)) {
-			struct iov_iter pages = slot->iter;
+			struct iov_iter data = slot->iter;
 
-			iov_iter_advance(&pages, offset + done);
-			left = min(chunk - left, iov_iter_count(&pages));
-			n = copy_nofault(&pages, user, left, pull);
+			iov_iter_advance(&data, offset + done);
+			if (pin)
+				n = chunk_copy(&chunk, &data, pull);
+			else
+				n = pull ? copy_kernel(&data, user) : copy_kernel(user, &data);
 			if (!pull)
 				slot->pushed += n;
-		} else {
-			chunk = 0;	/* the end of the data */
 		}
 		spin_unlock(&slot->lock);
 
-		if (err || !chunk)
+		if (pin)
+			chunk_put(&chunk, pull);
+		if (!n)		/* an error, or the end of the data */
 			break;
 		done += n;
-		if (fatal_signal_pending(current)) {
+		if (fatal_signal_pending(current))
 			err = -EINTR;
-			break;
-		}
 		cond_resched();
 	}
 	return err == -ENOENT ? err : done ?: err;

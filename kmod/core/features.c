@@ -7,9 +7,9 @@
 #include <linux/sysfs.h>
 
 static const char features[] =
-	"rw sync poll "
-	"slot copy "
-	"reissue timeout";
+	"rw sync poll uring "
+	"slot copy transfer "
+	"reissue move timeout";
 
 static int get(char *buf, const struct kernel_param *param)
 {

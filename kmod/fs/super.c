@@ -23,7 +23,7 @@
 #define MAX_PAGES_MAX		256
 
 /* How long umount waits for the server to say goodbye. */
-#define DESTROY_TIMEOUT		(5 * HZ)
+#define DESTROY_TIMEOUT		(4 * HZ)
 
 /* fc->fs_private while a mount is being set up; it owns @file. */
 struct mount_ctx {
@@ -413,6 +413,13 @@ static void client_late(void *client, u32 opcode, u64 node, const void *out, siz
 		ferry_forget_send(m, entry->nodeid, 1);
 }
 
+static bool client_owns(void *client, const struct file *file)
+{
+	const struct ferry_mount *m = client;
+
+	return file_inode(file)->i_sb == m->sb;
+}
+
 static int client_describe(void *client, char *buf, size_t size)
 {
 	struct ferry_mount *m = client;
@@ -423,6 +430,7 @@ static int client_describe(void *client, char *buf, size_t size)
 static const struct ferry_client_ops client_ops = {
 	.owner		= THIS_MODULE,
 	.late		= client_late,
+	.owns		= client_owns,
 	.describe	= client_describe,
 };
 

@@ -225,7 +225,7 @@ static void xfer_arguments(void)
 	CHECK_ERR(ioctl(fd, FERRY_IOC_XFER, &y), EINVAL);
 	y = x, y.flags = 3;
 	CHECK_ERR(ioctl(fd, FERRY_IOC_XFER, &y), EINVAL);
-	y = x, y.reserved = 1;
+	y = x, y.fd = 1;
 	CHECK_ERR(ioctl(fd, FERRY_IOC_XFER, &y), EINVAL);
 	y = x, y.nr_iov = 1025;
 	CHECK_ERR(ioctl(fd, FERRY_IOC_XFER, &y), EINVAL);

@@ -280,11 +280,6 @@ static void directory_in_itself(enum style style)
 }
 IN_BOTH_STYLES(directory_in_itself)
 
-static int op_mkdir(void)
-{
-	return mkdir("mnt/new", 0755);
-}
-
 static int op_create(void)
 {
 	return open("mnt/new", O_CREAT | O_EXCL | O_RDWR, 0644) < 0 ? -1 : 0;

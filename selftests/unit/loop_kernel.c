@@ -163,7 +163,7 @@ static int xfer_ioctl(const struct ferry_xfer *x)
 
 	if (!call || call->state != FETCHED)
 		return -ENOENT;
-	CHECK(x->nr_iov <= 1024 && !x->reserved);
+	CHECK(x->nr_iov <= 1024 && !x->fd && !x->pos && !x->len);
 	CHECK_EQ(x->flags, call->data_in ? FERRY_XFER_PULL : FERRY_XFER_PUSH);
 	if (!call->data_in)
 		CHECK_EQ(at, call->pushed);

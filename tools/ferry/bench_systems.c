@@ -17,6 +17,7 @@
 const struct bench_system bench_systems[] = {
 	{ "ferry-sync", "ferry user sync", "ferry", "user", "sync" },
 	{ "ferry-poll", "ferry user poll", "ferry", "user", "poll" },
+	{ "ferry-uring", "ferry user uring", "ferry", "user", "uring" },
 	{ "ferry-rw", "ferry user rw", "ferry", "user", "rw" },
 	{ "ferry-kernel", "ferry kernel", "ferry", "kernel", "" },
 	{ "fuse", "FUSE", "fuse", "", "" },

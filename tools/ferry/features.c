@@ -33,9 +33,12 @@ static const struct feature features[] = {
 	{ "wait", "rw", "read() and write() a request, as /dev/fuse", "" },
 	{ "wait", "sync", "a system call a request", "" },
 	{ "wait", "poll", "none while both sides are awake", "" },
+	{ "wait", "uring", "io_uring commands, with the server's own I/O in the same ring", "" },
 	{ "data", "slot", "in the memory that both sides see", "" },
 	{ "data", "copy", "one copy between a request's pages and the server's memory", "" },
+	{ "data", "transfer", "between a request's pages and a file of the server's, by the kernel", "" },
 	{ "death", "reissue", "requests wait for the next server and are given to it", "" },
+	{ "death", "move", "a live server is exchanged, or moved across the line", "" },
 	{ "death", "timeout", "a request has a deadline of its own", "" },
 };
 

@@ -2,6 +2,7 @@
 /* ferry version: what is installed and what is running. */
 #include "features.h"
 #include "ferry.h"
+#include "flags.h"
 #include "modules.h"
 
 #include <getopt.h>
@@ -92,31 +93,13 @@ static void print_people(struct json_object *o)
 
 int cmd_version(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "features", no_argument, NULL, 'F' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
 	bool json = false, with_features = false;
+	const struct flag flags[] = { { "features", &with_features }, { "json", &json }, { 0 } };
+	int status = flags_parse(argc, argv, usage, flags);
 	struct json_object *o;
-	int opt;
 
-	while ((opt = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		switch (opt) {
-		case 'F':
-			with_features = true;
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return EXIT_SUCCESS;
-		default:
-			return EXIT_USAGE;
-		}
-	}
+	if (status != FLAGS_OK)
+		return status;
 	if (optind < argc)
 		return bad_usage("version", "unexpected argument %s", argv[optind]);
 	o = collect(with_features);

@@ -52,60 +52,29 @@ void mirror_release(struct ferry_req *req, u64 id, struct ferry_handle *handle)
 
 void mirror_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len)
 {
-	struct ferry_iov iov = { mirror_buffer(), 0 };
 	ssize_t n;
 
-	if (!iov.base) {
-		ferry_reply_err(req, -ENOMEM);
+	if (mirror_ring_read(req, handle->fh, off, len))
 		return;
-	}
-	len = min(len, MIRROR_BUFFER);
-	/* Only at the end of the file may the answer be short. */
-	while (iov.len < len) {
-		n = pread(handle->fh, (char *)iov.base + iov.len, len - iov.len, off + iov.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			ferry_reply_err(req, -errno);
-			return;
-		}
-		if (!n)
-			break;
-		iov.len += n;
-	}
-	ferry_reply_data(req, &iov, 1);
+	n = ferry_req_transfer(req, handle->fh, off, len);
+	ferry_reply_err(req, n < 0 ? n : 0);
 }
 
 void mirror_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len,
 		  u32 flags)
 {
-	struct ferry_iov iov = { mirror_buffer(), min(len, MIRROR_BUFFER) };
-	ssize_t done = 0, n, got;
+	ssize_t n;
 
-	if (!iov.base) {
-		ferry_reply_err(req, -ENOMEM);
+	if (mirror_ring_write(req, handle->fh, off, len, flags & FERRY_WRITE_KILL_SUID))
 		return;
-	}
-	got = ferry_req_pull(req, 0, &iov, 1);
-	if (got < 0) {
-		ferry_reply_err(req, got);
-		return;
-	}
-	while (done < got) {
-		n = pwrite(handle->fh, (char *)iov.base + done, got - done, off + done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			break;
-		done += n;
-	}
-	if (!done && got) {
-		ferry_reply_err(req, -errno);
+	n = ferry_req_transfer(req, handle->fh, off, len);
+	if (n < 0) {
+		ferry_reply_err(req, n);
 		return;
 	}
 	if (flags & FERRY_WRITE_KILL_SUID)
 		mirror_kill_suid(handle->fh);
-	ferry_reply_written(req, done);
+	ferry_reply_written(req, n);
 }
 
 void mirror_fsync(struct ferry_req *req, u64 id, struct ferry_handle *handle, bool datasync)
