@@ -17,6 +17,9 @@ void ferry_dispatch(struct ferry_req *req)
 	case FERRY_CLASS_FS:
 		ferry_fs_dispatch(req);
 		break;
+	case FERRY_CLASS_BLOCK:
+		ferry_block_dispatch(req);
+		break;
 	default:
 		ferry_reply_err(req, -EOPNOTSUPP);
 	}
@@ -48,6 +51,14 @@ void ferry_reply_err(struct ferry_req *req, int err)
 	ferry_req_end(req);
 }
 FERRY_EXPORT(ferry_reply_err);
+
+void ferry_reply_data(struct ferry_req *req, const struct ferry_iov *iov, unsigned int nr_iov)
+{
+	ssize_t n = nr_iov ? ferry_req_push(req, iov, nr_iov) : 0;
+
+	ferry_reply_err(req, n < 0 ? n : 0);
+}
+FERRY_EXPORT(ferry_reply_data);
 
 void *ferry_req_refuse(struct ferry_req *req)
 {
@@ -105,10 +116,14 @@ int ferry_server_init(struct ferry_server *server, const struct ferry_backend *b
 {
 	if (backend->abi != FERRY_BACKEND_ABI)
 		return -EPROTO;
-	if (class != FERRY_CLASS_FS || !backend->fs)
-		return -EOPNOTSUPP;
 	server->backend = backend;
-	return ferry_fs_server_init(server, args && *args ? args : NULL);
+	if (args && !*args)
+		args = NULL;
+	if (class == FERRY_CLASS_FS && backend->fs)
+		return ferry_fs_server_init(server, args);
+	if (class == FERRY_CLASS_BLOCK && backend->block)
+		return ferry_block_server_init(server, args);
+	return -EOPNOTSUPP;
 }
 FERRY_EXPORT(ferry_server_init);
 
@@ -116,5 +131,7 @@ void ferry_server_destroy(struct ferry_server *server, u32 class)
 {
 	if (class == FERRY_CLASS_FS)
 		ferry_fs_server_destroy(server);
+	else if (class == FERRY_CLASS_BLOCK)
+		ferry_block_server_destroy(server);
 }
 FERRY_EXPORT(ferry_server_destroy);
