@@ -35,7 +35,7 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 	struct ferry_setup setup = {
 		.size = sizeof(setup),
 		.abi = FERRY_ABI,
-		.class = FERRY_CLASS_FS,
+		.class = session->class,
 		.flags = session->loop->create_flags,
 		.geo.nr_queues = want->queues ? want->queues : sysconf(_SC_NPROCESSORS_ONLN),
 		.geo.depth = want->depth,

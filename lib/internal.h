@@ -46,13 +46,15 @@ struct ferry_worker {
 
 /**
  * struct ferry_session
+ * @class: enum ferry_class
  * @loop_data: the wait style's own
  * @geo: what the channel really has
  * @nr_workers: how many of @workers have an endpoint; one per queue
  * @spin_us: how long style poll looks before it sleeps; 0: its own choice
  * @dir: absolute path of the mount, NULL before it is there
+ * @disk: number of the disk, -1 before it is there
  * @ended_fd: eventfd, readable from the end of the last thread on
- * @up: FUSE_INIT was answered; written under @lock, read without
+ * @up: FUSE_INIT was answered, or there is none; written under @lock, read without
  * @stop: threads shall end; read after -EINTR
  * @lock: guards what follows
  * @changed: one of them did
@@ -62,6 +64,7 @@ struct ferry_worker {
  */
 struct ferry_session {
 	struct ferry_server server;
+	u32 class;
 	const struct ferry_loop_ops *loop;
 	void *loop_data;
 	struct ferry_geometry geo;
@@ -69,6 +72,7 @@ struct ferry_session {
 	u32 nr_workers;
 	u32 spin_us;
 	char *dir;
+	int disk;
 	int ended_fd;
 	bool up;
 	bool stop;
@@ -79,6 +83,9 @@ struct ferry_session {
 	u32 running;
 	int error;
 };
+
+/* session.c: let the threads serve. 0 or -errno after a line in the log. */
+int ferry_session_start(struct ferry_session *session);
 
 /* A request was answered while the session was not up. */
 void ferry_session_answered(struct ferry_session *session);
@@ -92,6 +99,9 @@ static inline bool ferry_session_stops(const struct ferry_session *session)
 {
 	return __atomic_load_n(&session->stop, __ATOMIC_RELAXED);
 }
+
+/* file.c: what stands behind a file of the host */
+int ferry_file_fd(const struct ferry_file *file);
 
 /* channel.c: /dev/ferry. 0 or -errno after a line in the log. */
 int ferry_channel_open(struct ferry_session *session, const struct ferry_session_options *want);

@@ -137,6 +137,31 @@ static ssize_t push(struct ferry_req *req, const struct ferry_iov *iov, unsigned
 	return hold(slot, room, iov, nr_iov);
 }
 
+/* Data in the slot can be written from there, and is aligned for any file. */
+static ssize_t pull_file(struct ferry_req *req, struct ferry_file *file, u64 off, bool sync)
+{
+	struct ferry_slot *slot = slot_of(req);
+	const struct ferry_iov iov = { slot->data, req->data_len };
+
+	if (!(slot->desc->flags & FERRY_DESC_IN_SLOT))
+		return -EOPNOTSUPP;
+	return ferry_file_write(file, off, &iov, 1, sync);
+}
+
+static ssize_t push_file(struct ferry_req *req, struct ferry_file *file, u64 off, u32 len)
+{
+	struct ferry_slot *slot = slot_of(req);
+	const struct ferry_iov iov = { slot->data + slot->held, len };
+	ssize_t n;
+
+	if (req->data_len > slot->size)
+		return -EOPNOTSUPP;
+	n = ferry_file_read(file, off, &iov, 1);
+	if (n > 0)
+		slot->held += n;
+	return n;
+}
+
 struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd)
 {
 	struct ferry_slot *slot = &ring->slots[tag];
@@ -205,7 +230,7 @@ static void init_slot(struct ferry_ring *ring, u32 tag)
 	slot->answer = FERRY_ANSWER_THERE;
 	slot->req.host = &ring->host;
 	slot->req.server = &session->server;
-	slot->req.class = FERRY_CLASS_FS;
+	slot->req.class = session->class;
 	slot->req.out[0].p = base + geo->rep_off;
 	slot->req.out[0].len = geo->rep_size;
 	slot->req.nr_out = 1;
@@ -229,6 +254,8 @@ int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req
 	ring->session = session;
 	ring->host.pull = pull;
 	ring->host.push = push;
+	ring->host.pull_file = pull_file;
+	ring->host.push_file = push_file;
 	ring->host.done = done;
 	ring->slots = aligned_alloc(64, bytes);
 	ring->queues = calloc(geo->nr_queues, sizeof(*ring->queues));

@@ -44,11 +44,17 @@ static int start_server(struct ferry_session *session, const struct ferry_backen
 			  backend->name, backend->abi, FERRY_BACKEND_ABI);
 		return -EPROTO;
 	}
-	if (!backend->fs) {
-		ferry_log(FERRY_LOG_ERR, "%s: is no filesystem", backend->name);
+	if (session->class == FERRY_CLASS_FS && !backend->fs) {
+		ferry_log(FERRY_LOG_ERR, "%s: is no filesystem%s", backend->name,
+			  backend->block ? ": it is a disk, see 'ferry disk --help'" : "");
 		return -EOPNOTSUPP;
 	}
-	return ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
+	if (session->class == FERRY_CLASS_BLOCK && !backend->block) {
+		ferry_log(FERRY_LOG_ERR, "%s: is no disk%s", backend->name,
+			  backend->fs ? ": it is a filesystem, see 'ferry mount --help'" : "");
+		return -EOPNOTSUPP;
+	}
+	return ferry_server_init(&session->server, backend, session->class, args);
 }
 
 int ferry_session_new(const struct ferry_backend *backend, const char *args,
@@ -79,6 +85,8 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 		goto free_session;
 	}
 	session->spin_us = want.spin_us;
+	session->class = want.class ? want.class : FERRY_CLASS_FS;
+	session->disk = -1;
 	err = start_server(session, backend, args);
 	if (err)
 		goto close_ended;
@@ -94,7 +102,7 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 close_channel:
 	ferry_channel_close(session);
 stop_server:
-	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
+	ferry_server_destroy(&session->server, session->class);
 close_ended:
 	close(session->ended_fd);
 free_session:
@@ -145,7 +153,7 @@ static void *worker_main(void *arg)
 	int err;
 
 	/* Reclaim that waits for this server must not be what the server waits for. */
-	if (session->server.fs.writeback)
+	if (session->server.fs.writeback || session->class == FERRY_CLASS_BLOCK)
 		prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	drop_rseq();
 	err = session->loop->run(worker);
@@ -160,7 +168,7 @@ static void on_stop(int sig)
 {
 }
 
-static int start_workers(struct ferry_session *session)
+int ferry_session_start(struct ferry_session *session)
 {
 	struct sigaction sa = { .sa_handler = on_stop };
 	sigset_t block, old;
@@ -250,7 +258,7 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
 		ferry_log(FERRY_LOG_ERR, "%s: is no directory: give one to mount on", dir);
 		return -ENOTDIR;
 	}
-	err = start_workers(session);
+	err = ferry_session_start(session);
 	if (err)
 		return err;
 	if (asprintf(&all, "fd=%d,rootmode=%o,user_id=%u,group_id=%u%s%s",
@@ -331,7 +339,7 @@ void ferry_session_free(struct ferry_session *session)
 	while (session->started)
 		pthread_join(session->workers[--session->started].thread, NULL);
 	wait_answered(session);
-	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
+	ferry_server_destroy(&session->server, session->class);
 	session->loop->close(session);
 	ferry_channel_close(session);
 	close(session->ended_fd);

@@ -159,6 +159,26 @@ ssize_t ferry_req_push(struct ferry_req *req, const struct ferry_iov *iov,
 		       unsigned int nr_iov);
 
 /**
+ * ferry_req_pull_file() - write data that came with the request to a file
+ * @off: where in the file the request's first byte goes to; all of them follow
+ * @sync: return when it is safe
+ *
+ * As ferry_req_pull() and ferry_file_write(), with fewer copies.
+ * Return: bytes, or -errno
+ */
+ssize_t ferry_req_pull_file(struct ferry_req *req, struct ferry_file *file, u64 off, bool sync);
+
+/**
+ * ferry_req_push_file() - append a piece of a file to the reply
+ * @off: where it begins in the file
+ * @len: bytes; no more than there is room for in the reply
+ *
+ * As ferry_file_read() and ferry_req_push(), with fewer copies.
+ * Return: bytes, less at the end of the file; or -errno
+ */
+ssize_t ferry_req_push_file(struct ferry_req *req, struct ferry_file *file, u64 off, u32 len);
+
+/**
  * ferry_reply_data() - answer a read with pieces of memory, and what was pushed before
  * @iov: may be NULL with @nr_iov 0. The memory is copied before the call
  *	returns, so a lock that covers it can be dropped then.

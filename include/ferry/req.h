@@ -18,6 +18,9 @@
  * struct ferry_req_host - what differs between the placements
  * @pull: as ferry_req_pull()
  * @push: as ferry_req_push(); called in order of the bytes
+ * @pull_file: as ferry_req_pull_file(); NULL, or -EOPNOTSUPP before a byte has moved:
+ *	the data goes through memory
+ * @push_file: as ferry_req_push_file(); the same
  * @done: the request is answered, see struct ferry_req "reply"
  */
 struct ferry_req_host {
@@ -25,6 +28,8 @@ struct ferry_req_host {
 			const struct ferry_iov *iov, unsigned int nr_iov);
 	ssize_t (*push)(struct ferry_req *req, const struct ferry_iov *iov,
 			unsigned int nr_iov);
+	ssize_t (*pull_file)(struct ferry_req *req, struct ferry_file *file, u64 off, bool sync);
+	ssize_t (*push_file)(struct ferry_req *req, struct ferry_file *file, u64 off, u32 len);
 	void (*done)(struct ferry_req *req);
 };
 

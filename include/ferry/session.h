@@ -8,6 +8,8 @@
  *	ferry_session_wait(session);
  *	ferry_session_free(session);
  *
+ * Of a disk, ferry_session_disk() takes the place of ferry_session_mount().
+ *
  * Functions that return int return 0 or -errno, the latter after one line in the
  * log (ferry_log()) which says what failed, on what, and what to do.
  */
@@ -28,6 +30,7 @@ struct ferry_session;
  * @data_size: bytes of data that travel with a request in its slot
  * @spin_us: style poll: how many microseconds a thread looks for a request before it
  *	sleeps
+ * @class: enum ferry_class of <linux/ferry.h>; 0: a filesystem
  */
 struct ferry_session_options {
 	size_t size;
@@ -36,6 +39,7 @@ struct ferry_session_options {
 	u32 depth;
 	u32 data_size;
 	u32 spin_us;
+	u32 class;
 };
 
 /**
@@ -81,6 +85,69 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
  * Return: 0; -EBUSY: it is in use (not with @lazy); -EINVAL: it is not there
  */
 int ferry_session_unmount(struct ferry_session *session, bool lazy);
+
+/**
+ * struct ferry_disk_options - what a disk is to be like; 0 or NULL: as its backend says
+ * @size: sizeof(struct ferry_disk_options), so that it may grow
+ * @read_only: nobody writes to it
+ * @rotational: let the client treat it as one that seeks
+ * @logical_block, @physical_block, @io_min, @io_opt: bytes, in place of the backend's
+ * @depth: requests of a hardware queue at a time
+ * @timeout: seconds after which a request that was not answered fails; 0: 30
+ * @serial: letters, digits, '-', '_' and '.', for /dev/disk/by-id
+ */
+struct ferry_disk_options {
+	size_t size;
+	bool read_only;
+	bool rotational;
+	u32 logical_block;
+	u32 physical_block;
+	u32 io_min;
+	u32 io_opt;
+	u32 depth;
+	u32 timeout;
+	const char *serial;
+};
+
+/**
+ * ferry_session_disk() - begin to serve, and make the disk
+ * @source: BACKEND[:ARGS], for messages
+ * @options: may be NULL
+ *
+ * Of a session of FERRY_CLASS_BLOCK. Returns when the disk can be opened and its
+ * partitions have been looked for. Threads are running from then on, also when it
+ * fails. To be called once.
+ * Return: the number N of /dev/ferrybN; -ENOENT: the module ferryblk is not loaded;
+ *	-EPERM: it wants CAP_SYS_ADMIN; or as FERRY_BLK_IOC_ADD in <linux/ferry.h>
+ */
+int ferry_session_disk(struct ferry_session *session, const char *source,
+		       const struct ferry_disk_options *options);
+
+/**
+ * ferry_session_remove() - take the disk away; the session ends when it is gone
+ * @force: although it is open: requests that are under way fail
+ * Return: 0; -EBUSY: it is open (not with @force); -EINVAL: it is not there
+ */
+int ferry_session_remove(struct ferry_session *session, bool force);
+
+/**
+ * ferry_disk_add() - a disk of a backend in the kernel
+ * @name: the backend
+ * @args: for its init(), may be NULL
+ * @source, @options: as ferry_session_disk()
+ * Return: as ferry_session_disk()
+ */
+int ferry_disk_add(const char *name, const char *args, const char *source,
+		   const struct ferry_disk_options *options);
+
+/** ferry_disk_del() - take the disk @index away, as ferry_session_remove() */
+int ferry_disk_del(u32 index, bool force);
+
+/**
+ * ferry_disk_resize() - let the disk @index have another size
+ * @bytes: in: which, 0: all of what lies under it by now; out: what it has
+ */
+int ferry_disk_resize(u32 index, u64 *bytes);
 
 /**
  * ferry_session_fd() - a file descriptor that becomes readable when the session

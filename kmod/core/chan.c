@@ -244,6 +244,12 @@ u32 ferry_chan_queues(const struct ferry_chan *chan)
 }
 EXPORT_SYMBOL_GPL(ferry_chan_queues);
 
+u32 ferry_chan_depth(const struct ferry_chan *chan)
+{
+	return chan->geo.depth;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_depth);
+
 void ferry_chan_account(struct ferry_chan *chan, const struct ferry_args *args, int err)
 {
 	this_cpu_inc(chan->stats->requests);
@@ -327,3 +333,22 @@ void ferry_submit(struct ferry_chan *chan, struct ferry_args *args)
 	chan->ops->submit(chan, args);
 }
 EXPORT_SYMBOL_GPL(ferry_submit);
+
+bool ferry_cancel(struct ferry_chan *chan, struct ferry_args *args, int err)
+{
+	int idx;
+
+	if (!chan->ops->cancel)
+		return false;
+	idx = srcu_read_lock(&chan->srcu);
+	if (!chan->ops->cancel(chan, args)) {
+		srcu_read_unlock(&chan->srcu, idx);
+		return false;
+	}
+	ferry_chan_account(chan, args, err);
+	trace_ferry_end(chan, args, err);
+	args->end(args, err);
+	srcu_read_unlock(&chan->srcu, idx);
+	return true;
+}
+EXPORT_SYMBOL_GPL(ferry_cancel);

@@ -130,7 +130,8 @@ static long dev_create(struct file *file, void __user *arg)
 	err = check_setup(&setup, arg);
 	if (err)
 		return err;
-	if (setup.class != FERRY_CLASS_FS || setup.flags & ~(FERRY_CREATE_RW | FERRY_CREATE_POLL) ||
+	if ((setup.class != FERRY_CLASS_FS && setup.class != FERRY_CLASS_BLOCK) ||
+	    setup.flags & ~(FERRY_CREATE_RW | FERRY_CREATE_POLL) ||
 	    setup.flags == (FERRY_CREATE_RW | FERRY_CREATE_POLL) ||
 	    !name_ok(setup.name, sizeof(setup.name)))
 		return -EINVAL;

@@ -188,6 +188,7 @@ struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan);
 int ferry_queue_push(struct ferry_slot *slot);
 void ferry_queue_unlink(struct ferry_slot *slot);
 int ferry_queue_put_aside(struct ferry_queue *q, struct ferry_args *args);
+bool ferry_queue_take_aside(struct ferry_queue *q, struct ferry_args *args);
 struct ferry_slot *ferry_queue_fetch(struct ferry_queue *q, bool wait);
 bool ferry_queue_has_work(struct ferry_queue *q);
 void ferry_queue_abort(struct ferry_queue *q);
@@ -207,6 +208,7 @@ int ferry_slot_kick(struct ferry_slot *slot);
 int ferry_slot_finish(struct ferry_slot *slot, struct ferry_rest *rest);
 int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply);
 void ferry_slot_fail(struct ferry_slot *slot);
+bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args);
 void ferry_wake(struct task_struct *task);
 
 /* ring.c */

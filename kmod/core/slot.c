@@ -529,3 +529,34 @@ int ferry_slot_wait(struct ferry_slot *slot)
 	__set_current_state(TASK_RUNNING);
 	return 0;
 }
+
+/*
+ * Take the submitted request @args out of @slot; false: it is not in there, or being
+ * answered. Its caller ends it. What a server has fetched stays the server's slot.
+ */
+bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args)
+{
+	struct ferry_queue *q = slot->queue;
+	bool found = false;
+
+	if (READ_ONCE(slot->args) != args)
+		return false;
+	spin_lock(&q->lock);
+	if (atomic_read(&slot->state) == FERRY_QUEUED && slot->args == args) {
+		ferry_queue_unlink(slot);
+		found = true;
+	}
+	spin_unlock(&q->lock);
+	if (found) {
+		ferry_slot_put(slot);
+		return true;
+	}
+	/* Who answers it waits for the lock before the slot is used anew: take_reply(). */
+	spin_lock(&slot->lock);
+	smp_mb__after_spinlock();
+	if (atomic_read(&slot->state) == FERRY_FETCHED && slot->args == args)
+		found = atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) ==
+			FERRY_FETCHED;
+	spin_unlock(&slot->lock);
+	return found;
+}
