@@ -32,11 +32,16 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 		  int fd)
 {
 	const char *name = session->server.backend->name;
+	u32 grace = ferry_session_reissues(session->server.backend, want);
 	struct ferry_setup setup = {
 		.size = sizeof(setup),
 		.abi = FERRY_ABI,
 		.class = session->class,
 		.flags = session->loop->create_flags,
+		.state_fd = -1,
+		.on_death = grace ? FERRY_DEATH_REISSUE : FERRY_DEATH_FAIL,
+		.grace = grace,
+		.timeout = want->timeout,
 		.geo.nr_queues = want->queues ? want->queues : sysconf(_SC_NPROCESSORS_ONLN),
 		.geo.depth = want->depth,
 		.geo.data_size = want->data_size,
@@ -50,6 +55,7 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 	}
 	strcpy(setup.name, name);
 	if (!ioctl(fd, FERRY_IOC_CREATE, &setup)) {
+		session->channel = setup.id;
 		session->geo = setup.geo;
 		return 0;
 	}
@@ -58,6 +64,13 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 		ferry_log(FERRY_LOG_ERR,
 			  "the ferry module speaks ABI %u, libferry ABI %u: use those of one build",
 			  setup.abi, FERRY_ABI);
+	else if (err == -EINVAL && grace && session->loop->create_flags & FERRY_CREATE_RW)
+		ferry_log(FERRY_LOG_ERR, "%s: on_death=reissue needs another wait style than rw", name);
+	else if (err == -EINVAL && (grace > FERRY_GRACE_MAX ||
+				    want->timeout > FERRY_TIMEOUT_MAX))
+		ferry_log(FERRY_LOG_ERR, "%s: grace=%u, timeout=%u: at most %u and %u seconds",
+			  name, grace, want->timeout, FERRY_GRACE_MAX,
+			  FERRY_TIMEOUT_MAX);
 	else if (err == -EINVAL)
 		ferry_log(FERRY_LOG_ERR,
 			  "%s: no channel of %u queues, depth %u: at most %u, %u, and %u in all",
@@ -68,12 +81,46 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 	return err;
 }
 
+/* Take the place of a dead server. */
+static int succeed(struct ferry_session *session, u32 id, int fd)
+{
+	const char *name = session->server.backend->name;
+	struct ferry_setup setup = {
+		.size = sizeof(setup),
+		.abi = FERRY_ABI,
+		.fd = -1,
+		.id = id,
+	};
+	int err;
+
+	if (ioctl(fd, FERRY_IOC_ATTACH, &setup)) {
+		err = -errno;
+		ferry_log(FERRY_LOG_ERR, "channel %u: cannot attach %s: %s%s", id, name,
+			  strerror(-err),
+			  err == -ENOENT ? ": no such channel, see 'ferry list'" :
+			  err == -EBUSY ? ": it has a server" :
+			  err == -ENOTCONN ? ": it does not wait for a server" : "");
+		return err;
+	}
+	if (setup.state_fd >= 0)
+		close(setup.state_fd);
+	if (strcmp(setup.name, name)) {
+		ferry_log(FERRY_LOG_ERR, "channel %u: was served by %s, not by %s", id,
+			  setup.name, name);
+		return -EINVAL;
+	}
+	session->channel = setup.id;
+	session->geo = setup.geo;
+	return 0;
+}
+
 static int attach(struct ferry_session *session, int fd, u32 queue)
 {
 	struct ferry_setup setup = {
 		.size = sizeof(setup),
 		.abi = FERRY_ABI,
 		.fd = session->workers[0].fd,
+		.state_fd = -1,
 		.queue = queue,
 	};
 	int err;
@@ -104,7 +151,7 @@ int ferry_channel_open(struct ferry_session *session, const struct ferry_session
 	fd = open_device();
 	if (fd < 0)
 		return fd;
-	err = create(session, want, fd);
+	err = want->attach ? succeed(session, want->attach, fd) : create(session, want, fd);
 	if (err)
 		goto close_fd;
 	session->workers = calloc(session->geo.nr_queues, sizeof(*session->workers));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Disks: what /dev/ferryblk is asked for, and its errors in words. */
+#include <glob.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -10,6 +11,81 @@
 /* How long an open disk may be somebody's passing glance, udev's as a rule. */
 #define BUSY_TRIES	40
 #define BUSY_US		50000
+
+static int take_number(const char *str, const char *name, u32 *value)
+{
+	u64 v = *value;
+
+	if (ferry_opt_size(str, name, &v) || v > UINT32_MAX) {
+		ferry_log(FERRY_LOG_ERR, "%s= wants a number", name);
+		return -EINVAL;
+	}
+	*value = v;
+	return 0;
+}
+
+static int take_serial(const char *str, char *serial, size_t size)
+{
+	size_t len = 0, i;
+	const char *s = ferry_opt_find(str, "serial", &len);
+
+	for (i = 0; i < len; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.",
+			    s[i]))
+			break;
+	if (i < len || len >= size) {
+		ferry_log(FERRY_LOG_ERR, "serial= wants letters, digits, '-', '_' and '.', at most %zu of them",
+			  size - 1);
+		return -EINVAL;
+	}
+	memcpy(serial, s ? s : "", len);
+	return 0;
+}
+
+int ferry_disk_options_parse(const char *str, struct ferry_disk_options *options)
+{
+	static const char *const known[] = {
+		"ro", "rotational", "logical", "physical", "io_min", "io_opt", "depth",
+		"io_timeout", "serial", NULL
+	};
+	struct ferry_disk_options o = { .size = sizeof(o) };
+	size_t len;
+
+	if (ferry_opt_check(str, known) ||
+	    take_number(str, "logical", &o.logical_block) ||
+	    take_number(str, "physical", &o.physical_block) ||
+	    take_number(str, "io_min", &o.io_min) ||
+	    take_number(str, "io_opt", &o.io_opt) ||
+	    take_number(str, "depth", &o.depth) ||
+	    take_number(str, "io_timeout", &o.timeout) ||
+	    take_serial(str, o.serial, sizeof(o.serial)))
+		return -EINVAL;
+	o.read_only = ferry_opt_find(str, "ro", &len);
+	o.rotational = ferry_opt_find(str, "rotational", &len);
+	memcpy(options, &o, sizeof(o));
+	return 0;
+}
+
+int ferry_disk_of_channel(u32 channel)
+{
+	int index = -ENODEV;
+	glob_t found;
+	size_t i;
+
+	if (glob("/sys/block/ferryb*/ferry/channel", 0, NULL, &found))
+		return -ENODEV;
+	for (i = 0; i < found.gl_pathc; i++) {
+		FILE *f = fopen(found.gl_pathv[i], "re");
+		u32 n;
+
+		if (f && fscanf(f, "%u", &n) == 1 && n == channel)
+			sscanf(found.gl_pathv[i], "/sys/block/ferryb%d/", &index);
+		if (f)
+			fclose(f);
+	}
+	globfree(&found);
+	return index;
+}
 
 static int ask(unsigned long request, void *arg)
 {
@@ -57,17 +133,12 @@ static int add(struct ferry_blk_add *how, const char *source,
 	       const struct ferry_disk_options *options)
 {
 	struct ferry_disk_options want = { 0 };
-	const char *serial;
 	int err;
+
+	_Static_assert(sizeof(want.serial) == sizeof(how->serial), "copied as it is");
 
 	if (options)
 		memcpy(&want, options, min(options->size, sizeof(want)));
-	serial = want.serial ? want.serial : "";
-	if (strlen(serial) >= sizeof(how->serial)) {
-		ferry_log(FERRY_LOG_ERR, "%s: a serial has %zu characters at most", serial,
-			  sizeof(how->serial) - 1);
-		return -EINVAL;
-	}
 	how->size = sizeof(*how);
 	how->abi = FERRY_ABI;
 	how->flags = (want.read_only ? FERRY_BLK_READ_ONLY : 0) |
@@ -78,7 +149,7 @@ static int add(struct ferry_blk_add *how, const char *source,
 	how->io_opt = want.io_opt;
 	how->depth = want.depth;
 	how->timeout = want.timeout;
-	strcpy(how->serial, serial);
+	memcpy(how->serial, want.serial, sizeof(how->serial));
 	err = ask(FERRY_BLK_IOC_ADD, how);
 	if (!err)
 		return how->index;

@@ -48,6 +48,7 @@ struct ferry_worker {
  * struct ferry_session
  * @class: enum ferry_class
  * @loop_data: the wait style's own
+ * @channel: its number
  * @geo: what the channel really has
  * @nr_workers: how many of @workers have an endpoint; one per queue
  * @spin_us: how long style poll looks before it sleeps; 0: its own choice
@@ -67,6 +68,7 @@ struct ferry_session {
 	u32 class;
 	const struct ferry_loop_ops *loop;
 	void *loop_data;
+	u32 channel;
 	struct ferry_geometry geo;
 	struct ferry_worker *workers;
 	u32 nr_workers;
@@ -99,6 +101,9 @@ static inline bool ferry_session_stops(const struct ferry_session *session)
 {
 	return __atomic_load_n(&session->stop, __ATOMIC_RELAXED);
 }
+
+/* disk.c: the number of the disk that is a channel's client, or -ENODEV */
+int ferry_disk_of_channel(u32 channel);
 
 /* file.c: what stands behind a file of the host */
 int ferry_file_fd(const struct ferry_file *file);

@@ -13,6 +13,7 @@
 #include "internal.h"
 
 #define INIT_TIMEOUT_S	30
+#define GRACE_DEFAULT_S	30
 
 /* Takes a thread out of its ioctl. Blocked elsewhere, and nobody else's. */
 #define SIG_STOP	SIGRTMIN
@@ -34,6 +35,17 @@ static const struct ferry_loop_ops *find_loop(const char *name)
 			return loops[i];
 	ferry_log(FERRY_LOG_ERR, "wait=%s: no such wait style: there are sync, poll and rw", name);
 	return NULL;
+}
+
+u32 ferry_session_reissues(const struct ferry_backend *backend,
+			   const struct ferry_session_options *options)
+{
+	bool reissue = backend->flags & FERRY_RECOVERS &&
+		       (!options->wait || strcmp(options->wait, ferry_loop_rw.name));
+
+	if (options->on_death)
+		reissue = strcmp(options->on_death, "fail");
+	return reissue ? options->grace ? options->grace : GRACE_DEFAULT_S : 0;
 }
 
 static int start_server(struct ferry_session *session, const struct ferry_backend *backend,
@@ -78,6 +90,10 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 	session->loop = find_loop(want.wait);
 	if (!session->loop)
 		goto free_session;
+	if (want.on_death && strcmp(want.on_death, "fail") && strcmp(want.on_death, "reissue")) {
+		ferry_log(FERRY_LOG_ERR, "on_death=%s: there are reissue and fail", want.on_death);
+		goto free_session;
+	}
 	session->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (session->ended_fd < 0) {
 		err = -errno;
@@ -281,6 +297,24 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
 		ferry_session_unmount(session, true);
 	}
 	return err;
+}
+
+int ferry_session_resume(struct ferry_session *session, const char *dir)
+{
+	if (dir) {
+		session->dir = strdup(dir);
+		if (!session->dir)
+			return -ENOMEM;
+	}
+	session->up = true;
+	if (session->class == FERRY_CLASS_BLOCK)
+		session->disk = ferry_disk_of_channel(session->channel);
+	return ferry_session_start(session);
+}
+
+u32 ferry_session_channel(const struct ferry_session *session)
+{
+	return session->channel;
 }
 
 int ferry_session_unmount(struct ferry_session *session, bool lazy)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* ferryd: serve one backend, mounted on a directory, from a user process. */
+/* ferryd: serve one backend, mounted on a directory or as a disk, from a user process. */
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,40 +9,60 @@
 #include <unistd.h>
 
 #include <ferry/session.h>
+#include <linux/ferry.h>
+
+#include "supervise.h"
 
 /**
  * struct command - the command line
  * @source: BACKEND[:ARGS], as given
  * @name: BACKEND
  * @args: ARGS or NULL
- * @mount_options: what of -o is not ours
+ * @dir: where to mount; NULL with --attach if it was not said
+ * @backend: what @name means
+ * @disk: serve a disk
+ * @mount_options: what of -o is not ours: for the mount, or the disk
+ * @up_fd: tells the parent that all is up; -1 in the foreground
  */
 struct command {
 	bool foreground;
+	bool disk;
 	enum ferry_log_level level;
 	struct ferry_session_options session;
 	const char *source;
+	const struct ferry_backend *backend;
 	char *name;
 	const char *args;
 	const char *dir;
 	char *mount_options;
+	int up_fd;
 };
 
 static void usage(FILE *f)
 {
 	fputs("usage: ferryd [OPTION]... BACKEND[:ARGS] DIR\n"
-	      "Serve BACKEND from a user process, mounted on DIR.\n"
+	      "       ferryd [OPTION]... --disk BACKEND[:ARGS]\n"
+	      "       ferryd [OPTION]... --attach=CHANNEL BACKEND[:ARGS] [DIR]\n"
+	      "Serve BACKEND from a user process, mounted on DIR, or as a disk whose name is printed;\n"
+	      "or take the place of the server that CHANNEL has lost.\n"
 	      "\n"
+	      "  -a, --attach=CHANNEL   its number, see 'ferry list'\n"
+	      "  -d, --disk             a disk; with --attach: CHANNEL is a disk's\n"
 	      "  -f, --foreground       stay in the foreground, log to standard error\n"
 	      "  -l, --log-level LEVEL  err, warn, info (default) or debug\n"
 	      "  -o OPTION[,OPTION]...  wait=sync|poll|rw  how to wait (default sync)\n"
 	      "                         queues=N      queues and threads (default one per CPU)\n"
 	      "                         depth=N       requests that a queue takes at a time\n"
-	      "                         others: mount options, see mount.ferry(8)\n"
+	      "                         on_death=reissue|fail  when the server is killed, start\n"
+	      "                                       another one, or let requests fail\n"
+	      "                         grace=SECONDS that requests wait for another one\n"
+	      "                         timeout=SECONDS  requests fail that take longer\n"
+	      "                         others: mount options, see mount.ferry(8); with --disk\n"
+	      "                                       those of a disk, see ferry(8)\n"
 	      "  -h, --help [BACKEND]   this text, or the arguments of BACKEND\n"
 	      "  -V, --version          the version\n"
 	      "\n"
-	      "SIGTERM or SIGINT unmounts DIR; a second one does so although it is in use.\n", f);
+	      "SIGTERM or SIGINT unmounts DIR or removes the disk; a second one does so although it is in use.\n", f);
 }
 
 static int fail(const char *fmt, const char *what)
@@ -104,6 +124,12 @@ static int take_option(struct command *cmd, char *opt)
 		return parse_number("spin_us=", opt + 8, &cmd->session.spin_us);
 	else if (!strncmp(opt, "depth=", 6))
 		return parse_number("depth=", opt + 6, &cmd->session.depth);
+	else if (!strncmp(opt, "on_death=", 9))
+		cmd->session.on_death = opt + 9;
+	else if (!strncmp(opt, "grace=", 6))
+		return parse_number("grace=", opt + 6, &cmd->session.grace);
+	else if (!strncmp(opt, "timeout=", 8))
+		return parse_number("timeout=", opt + 8, &cmd->session.timeout);
 	else if (!strcmp(opt, "placement=kernel"))
 		return fail("%s is for mount.ferry, ferryd serves from user space", opt);
 	else if (strcmp(opt, "placement=user")) {
@@ -135,16 +161,26 @@ static int parse_options(struct command *cmd, char *options)
 static int parse(struct command *cmd, int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "attach", required_argument, NULL, 'a' },
+		{ "disk", no_argument, NULL, 'd' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	int c;
+	int c, args;
 
-	while ((c = getopt_long(argc, argv, "fl:o:hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "a:dfl:o:hV", options, NULL)) != -1) {
 		switch (c) {
+		case 'a':
+			if (parse_number("--attach", optarg, &cmd->session.attach))
+				return 2;
+			break;
+		case 'd':
+			cmd->disk = true;
+			cmd->session.class = FERRY_CLASS_BLOCK;
+			break;
 		case 'f':
 			cmd->foreground = true;
 			break;
@@ -166,11 +202,14 @@ static int parse(struct command *cmd, int argc, char **argv)
 			return 2;
 		}
 	}
-	if (argc - optind != 2)
-		return 1 + fail("%s", argc - optind < 2 ? "BACKEND and DIR are needed" :
+	args = argc - optind;
+	if (cmd->disk && args != 1)
+		return 1 + fail("%s", args ? "a disk wants BACKEND alone" : "BACKEND is needed");
+	if (args != 2 && !((cmd->disk || cmd->session.attach) && args == 1))
+		return 1 + fail("%s", args < 2 ? "BACKEND and DIR are needed" :
 						 "more than BACKEND and DIR");
 	cmd->source = argv[optind];
-	cmd->dir = argv[optind + 1];
+	cmd->dir = argv[optind + 1];	/* NULL with --attach and none, and of a disk */
 	cmd->name = strdup(cmd->source);
 	if (!cmd->name)
 		return 1 + fail("%s", strerror(errno));
@@ -191,8 +230,8 @@ static int signal_fd(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* Until the mount is gone; a signal sees to that. */
-static void serve(struct ferry_session *session, int sig_fd)
+/* Until the mount or disk is gone; a signal sees to that. */
+static void serve(struct ferry_session *session, bool disk, int sig_fd)
 {
 	struct pollfd fds[] = {
 		{ .fd = ferry_session_fd(session), .events = POLLIN },
@@ -205,7 +244,10 @@ static void serve(struct ferry_session *session, int sig_fd)
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 || !fds[1].revents)
 			continue;
 		if (read(sig_fd, &info, sizeof(info)) == sizeof(info)) {
-			ferry_session_unmount(session, again);
+			if (disk)
+				ferry_session_remove(session, again);
+			else
+				ferry_session_unmount(session, again);
 			again = true;
 		}
 	}
@@ -225,10 +267,43 @@ static int null_stdio(void)
 	return 0;
 }
 
-/* The daemon. @up_fd: tells the parent that the mount is up; -1 in the foreground. */
-static int run(const struct command *cmd, int up_fd)
+/* All is up: leave the terminal, and tell who waits for that. */
+static void tell_up(const struct command *cmd)
 {
-	const struct ferry_backend *backend;
+	if (cmd->foreground)
+		return;
+	ferry_log_open(cmd->level, true);
+	if (chdir("/") || null_stdio() || write(cmd->up_fd, "", 1) != 1)
+		ferry_log(FERRY_LOG_WARN, "did not leave the terminal: %s", strerror(errno));
+	close(cmd->up_fd);
+}
+
+static int begin_disk(const struct command *cmd, struct ferry_session *session)
+{
+	struct ferry_disk_options options;
+	int ret = ferry_disk_options_parse(cmd->mount_options, &options);
+
+	if (!ret)
+		ret = ferry_session_disk(session, cmd->source, &options);
+	if (ret < 0)
+		return ret;
+	printf("/dev/ferryb%d\n", ret);
+	fflush(stdout);
+	return 0;
+}
+
+static int begin(const struct command *cmd, struct ferry_session *session)
+{
+	if (cmd->session.attach)
+		return ferry_session_resume(session, cmd->dir);
+	if (cmd->disk)
+		return begin_disk(cmd, session);
+	return ferry_session_mount(session, cmd->source, cmd->dir, cmd->mount_options);
+}
+
+/* Serve. @report: where to write the channel's number, or -1. */
+static int run(const struct command *cmd, int report)
+{
 	struct ferry_session *session;
 	int sig_fd = signal_fd();
 	int err;
@@ -237,29 +312,51 @@ static int run(const struct command *cmd, int up_fd)
 		return fail("%s", strerror(errno));
 	/* Modes come from the kernel, with the caller's umask taken off already. */
 	umask(0);
-	err = ferry_backend_load(cmd->name, &backend);
+	err = ferry_session_new(cmd->backend, cmd->args, &cmd->session, &session);
 	if (err)
 		return 1;
-	err = ferry_session_new(backend, cmd->args, &cmd->session, &session);
-	if (err)
-		return 1;
-	err = ferry_session_mount(session, cmd->source, cmd->dir, cmd->mount_options);
-	if (!err && up_fd >= 0) {
-		ferry_log_open(cmd->level, true);
-		err = chdir("/") || null_stdio() || write(up_fd, "", 1) != 1;
-		close(up_fd);
-	}
+	err = begin(cmd, session);
 	if (!err) {
-		ferry_log(FERRY_LOG_INFO, "%s is mounted on %s", cmd->source, cmd->dir);
-		serve(session, sig_fd);
+		u32 channel = ferry_session_channel(session);
+
+		if (report < 0)
+			tell_up(cmd);
+		else if (write(report, &channel, sizeof(channel)) == sizeof(channel))
+			close(report);
+		ferry_log(FERRY_LOG_INFO, "%s serves channel %u%s%s", cmd->source, channel,
+			  cmd->dir ? " on " : "", cmd->dir ? cmd->dir : "");
+		serve(session, cmd->disk, sig_fd);
 		err = ferry_session_wait(session);
-		ferry_log(FERRY_LOG_INFO, "%s on %s: ended", cmd->source, cmd->dir);
+		ferry_log(FERRY_LOG_INFO, "%s on channel %u: ended", cmd->source, channel);
 	}
 	ferry_session_free(session);
 	return err ? 1 : 0;
 }
 
-static int run_in_background(const struct command *cmd)
+static int work(void *arg, u32 channel, int report)
+{
+	struct command *cmd = arg;
+
+	if (channel)
+		cmd->session.attach = channel;
+	return run(cmd, report);
+}
+
+static void up(void *arg)
+{
+	tell_up(arg);
+}
+
+static int run_supervised(struct command *cmd)
+{
+	const struct supervised supervised = { .work = work, .up = up, .arg = cmd };
+
+	if (ferry_session_reissues(cmd->backend, &cmd->session))
+		return supervise(&supervised);
+	return run(cmd, -1);
+}
+
+static int run_in_background(struct command *cmd)
 {
 	int up[2];
 	char byte;
@@ -273,7 +370,8 @@ static int run_in_background(const struct command *cmd)
 	if (!pid) {
 		close(up[0]);
 		setsid();
-		return run(cmd, up[1]);
+		cmd->up_fd = up[1];
+		return run_supervised(cmd);
 	}
 	close(up[1]);
 	/* The end of the pipe without a byte: the child has said why. */
@@ -293,8 +391,11 @@ int main(int argc, char **argv)
 
 	if (!end) {
 		ferry_log_open(cmd.level, false);
-		end = 1 + (cmd.foreground ? run(&cmd, -1) : run_in_background(&cmd));
+		if (ferry_backend_load(cmd.name, &cmd.backend))
+			end = 2;
 	}
+	if (!end)
+		end = 1 + (cmd.foreground ? run_supervised(&cmd) : run_in_background(&cmd));
 	free(cmd.name);
 	free(cmd.mount_options);
 	return end - 1;

@@ -3,6 +3,6 @@
 
 user: $(B)/bin/ferryd
 
-$(B)/bin/ferryd: $(B)/userd/ferryd.o $(B)/lib/libferry.so
+$(B)/bin/ferryd: $(B)/userd/ferryd.o $(B)/userd/supervise.o $(B)/lib/libferry.so
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -pthread -o $@ $< -L$(B)/lib -Wl,-rpath,'$$ORIGIN/../lib' -lferry
+	$(CC) $(LDFLAGS) -pthread -o $@ $(filter %.o,$^) -L$(B)/lib -Wl,-rpath,'$$ORIGIN/../lib' -lferry

@@ -32,11 +32,13 @@ struct ferry_block_ops;
 /* ferry_backend.flags */
 #define FERRY_CHECKS_ACCESS	(1U << 0)	/* does its own permission checks; without
 						 * it mounts get default_permissions */
+#define FERRY_RECOVERS		(1U << 1)	/* another server of it may go on where one
+						 * was killed: channels wait for it */
 
 /**
  * struct ferry_backend - what FERRY_BACKEND() defines
  * @abi: FERRY_BACKEND_ABI
- * @flags: FERRY_CHECKS_ACCESS ...
+ * @flags: FERRY_CHECKS_ACCESS, FERRY_RECOVERS
  * @name: what users call it
  * @help: one line for `ferryd --help BACKEND`: its arguments
  * @fs: operations of the fs class, or NULL

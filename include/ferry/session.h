@@ -30,6 +30,14 @@ struct ferry_session;
  * @data_size: bytes of data that travel with a request in its slot
  * @spin_us: style poll: how many microseconds a thread looks for a request before it
  *	sleeps
+ * @on_death: what becomes of the client's requests when the server is killed: "reissue":
+ *	they wait for another server; "fail". By default what the backend declares to be
+ *	safe (FERRY_RECOVERS).
+ * @grace: "reissue": how many seconds they wait at most; 30 by default
+ * @timeout: seconds after which a request fails that was not answered; 0: never
+ * @attach: number of a channel whose server died, to take its place; 0: make a channel.
+ *	What shapes the channel (@queues, @depth, @data_size, @grace, @timeout) is not
+ *	looked at then.
  * @class: enum ferry_class of <linux/ferry.h>; 0: a filesystem
  */
 struct ferry_session_options {
@@ -39,6 +47,10 @@ struct ferry_session_options {
 	u32 depth;
 	u32 data_size;
 	u32 spin_us;
+	const char *on_death;
+	u32 grace;
+	u32 timeout;
+	u32 attach;
 	u32 class;
 };
 
@@ -80,6 +92,25 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
 			const char *dir, const char *options);
 
 /**
+ * ferry_session_resume() - begin to serve the channel that was attached to
+ * @dir: where its client is mounted, for ferry_session_unmount(); NULL: unknown
+ *
+ * Instead of ferry_session_mount().
+ * Return: 0; -errno: no threads
+ */
+int ferry_session_resume(struct ferry_session *session, const char *dir);
+
+/**
+ * ferry_session_reissues() - will requests wait for another server, with these options?
+ * Return: seconds that they wait; 0: no
+ */
+u32 ferry_session_reissues(const struct ferry_backend *backend,
+			   const struct ferry_session_options *options);
+
+/** ferry_session_channel() - the number of the session's channel */
+u32 ferry_session_channel(const struct ferry_session *session);
+
+/**
  * ferry_session_unmount() - take the mount away; the session ends when it is gone
  * @lazy: now from the tree of names, the rest when the last user leaves it
  * Return: 0; -EBUSY: it is in use (not with @lazy); -EINVAL: it is not there
@@ -106,8 +137,17 @@ struct ferry_disk_options {
 	u32 io_opt;
 	u32 depth;
 	u32 timeout;
-	const char *serial;
+	char serial[64];
 };
+
+/**
+ * ferry_disk_options_parse() - read options from "name=value,name"
+ * @str: ro, rotational, logical=, physical=, io_min=, io_opt= (bytes, with a suffix K, M),
+ *	depth=, io_timeout=, serial=; may be NULL
+ * @options: out
+ * Return: 0, -EINVAL: one of them is not known or out of range
+ */
+int ferry_disk_options_parse(const char *str, struct ferry_disk_options *options);
 
 /**
  * ferry_session_disk() - begin to serve, and make the disk

@@ -37,6 +37,8 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 	spin_lock_init(&chan->early_lock);
 	INIT_LIST_HEAD(&chan->early);
 	mutex_init(&chan->client_lock);
+	ferry_recover_init(chan);
+	chan->owner = current_euid();
 	chan->creator = get_pid(task_tgid(current));
 	chan->pid_ns = get_pid_ns(task_active_pid_ns(current));
 
@@ -68,6 +70,7 @@ static void chan_free(struct kref *ref)
 	mutex_unlock(&ferry_chans_lock);
 
 	chan->ops->release(chan);
+	ferry_recover_release(chan);
 	if (chan->user_ns)
 		put_user_ns(chan->user_ns);
 	put_pid_ns(chan->pid_ns);
@@ -88,6 +91,19 @@ void ferry_chan_put(struct ferry_chan *chan)
 	kref_put_mutex(&chan->ref, chan_free, &ferry_chans_lock);
 }
 EXPORT_SYMBOL_GPL(ferry_chan_put);
+
+/* The channel with this number, with a reference; or NULL. */
+struct ferry_chan *ferry_chan_by_id(u32 id)
+{
+	struct ferry_chan *chan;
+
+	mutex_lock(&ferry_chans_lock);
+	chan = idr_find(&ferry_chans, id);
+	if (chan)
+		kref_get(&chan->ref);	/* the last put takes it out under the lock */
+	mutex_unlock(&ferry_chans_lock);
+	return chan;
+}
 
 /* The first channel with a number of at least *id; *id becomes its number. */
 struct ferry_chan *ferry_chan_next(u32 *id)
@@ -178,6 +194,7 @@ void ferry_chan_server_gone(struct ferry_chan *chan)
 void ferry_chan_unbind(struct ferry_chan *chan)
 {
 	chan_kill(chan);
+	ferry_recover_stop(chan);
 	mutex_lock(&chan->client_lock);
 	WRITE_ONCE(chan->client, NULL);
 	mutex_unlock(&chan->client_lock);
@@ -211,6 +228,7 @@ void ferry_chan_ready(struct ferry_chan *chan, int err)
 	wake_up_all(&chan->gate_wait);
 	list_for_each_entry_safe(args, next, &early, core.node)
 		chan->ops->submit(chan, args);
+	ferry_recover_start(chan);
 }
 EXPORT_SYMBOL_GPL(ferry_chan_ready);
 

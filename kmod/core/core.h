@@ -3,6 +3,7 @@
  * The core's own view of a channel.
  *
  * Locks, in the order in which they may be taken:
+ *	ferry_chan.attach_lock	mutex	endpoints and detached
  *	ferry_chans_lock	mutex	the table of channels, chan.c
  *	ferry_chan.client_lock	mutex	->client for describe() and dead()
  *	ferry_chan.srcu		read	around ->end() and late() from a server's thread
@@ -23,6 +24,7 @@
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include "core/chan.h"
 #include "core/deliver.h"
 
@@ -55,8 +57,16 @@ struct ferry_stats {
  * @client: the class's instance; NULL before bind and after unbind. Read under
  *	@srcu where @client_lock is not held.
  * @user_ns: of the client, from bind on
+ * @creator: the process that made the channel, or attached to it last; under @client_lock
  * @pid_ns: of whoever made the channel: pids in messages are of this one
- * @endpoints: open files that serve it (user placement), under ferry_chans_lock
+ * @owner: who made it: may attach to it again
+ * @attach_lock: guards @endpoints, @detached
+ * @endpoints: open files that serve it (user placement)
+ * @detached: the last one was closed, the next is waited for; read without the lock
+ * @on_death, @grace, @timeout: of its ferry_setup; constant
+ * @state: the file that the server left for the next one, or NULL; constant
+ * @grace_work: armed while @detached; holds a reference, as the other
+ * @expire_work: armed while there are deadlines and the gate is open
  * @slot_wait: callers that wait for a slot of any queue
  * @queues: @geo.nr_queues of them (user placement), from creation to the last put
  * @server: what stands behind local delivery, local.c's own
@@ -89,7 +99,17 @@ struct ferry_chan {
 	bool				bound;
 	bool				dead_told;
 	struct srcu_struct		srcu;
+
+	kuid_t				owner;
+	struct mutex			attach_lock;
 	unsigned int			endpoints;
+	bool				detached;
+	u32				on_death;
+	u32				grace;
+	u32				timeout;
+	struct file			*state;
+	struct delayed_work		grace_work;
+	struct delayed_work		expire_work;
 };
 
 /**
@@ -125,12 +145,22 @@ static inline struct ferry_ids ferry_ids_of(const struct ferry_chan *chan,
 extern struct mutex ferry_chans_lock;
 struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 				    const struct ferry_deliver_ops *ops);
+struct ferry_chan *ferry_chan_by_id(u32 id);
 struct ferry_chan *ferry_chan_next(u32 *id);	/* under ferry_chans_lock; for dumps */
 void ferry_chan_server_gone(struct ferry_chan *chan);
 void ferry_chan_account(struct ferry_chan *chan, const struct ferry_args *args, int err);
 void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
 		     const void *out, size_t out_len);
 void ferry_chan_exit(void);
+
+/* recover.c */
+void ferry_recover_init(struct ferry_chan *chan);
+int ferry_recover_setup(struct ferry_chan *chan, const struct ferry_setup *setup);
+void ferry_recover_start(struct ferry_chan *chan);
+bool ferry_recover_detach(struct ferry_chan *chan);
+void ferry_recover_attach(struct ferry_chan *chan);
+void ferry_recover_stop(struct ferry_chan *chan);
+void ferry_recover_release(struct ferry_chan *chan);
 
 /* daemon.c */
 extern const struct ferry_deliver_ops ferry_daemon_ops;

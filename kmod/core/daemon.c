@@ -56,8 +56,9 @@ static int daemon_call(struct ferry_chan *chan, struct ferry_args *args)
 	err = ferry_queue_push(slot);
 	if (unlikely(err))
 		goto unpin;
-	if (ferry_slot_wait(slot))
-		return -EINTR;
+	err = ferry_slot_wait(slot);
+	if (unlikely(err))
+		return err;
 	if (unlikely(atomic_read(&slot->state) == FERRY_FAILED)) {
 		err = -ENOTCONN;
 		goto unpin;
@@ -100,11 +101,16 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 	}
 }
 
-/* Where it is nobody remembers: this happens once in a long while. */
+/*
+ * Where it is nobody remembers: this happens once in a long while. Without a server
+ * nobody is late.
+ */
 static bool daemon_cancel(struct ferry_chan *chan, struct ferry_args *args)
 {
 	u32 i, tag;
 
+	if (READ_ONCE(chan->detached))
+		return false;
 	for (i = 0; i < chan->geo.nr_queues; i++) {
 		if (ferry_queue_take_aside(chan->queues[i], args))
 			return true;

@@ -37,21 +37,29 @@ static struct ferry_chan *endpoint_chan(struct file *file)
 	return smp_load_acquire(&ep->chan);
 }
 
-/* Make @ep an endpoint of @chan, whose reference it takes over on success. */
-static int endpoint_set(struct ferry_endpoint *ep, struct ferry_chan *chan, u32 queue)
+/*
+ * Make @ep an endpoint of @chan, whose reference it takes over on success. @next: of a
+ * server that takes the place of a dead one.
+ */
+static int endpoint_set(struct ferry_endpoint *ep, struct ferry_chan *chan, u32 queue,
+			bool next)
 {
 	int err = 0;
 
 	mutex_lock(&ep->lock);
-	mutex_lock(&ferry_chans_lock);
-	if (ep->chan) {
+	mutex_lock(&chan->attach_lock);
+	if (ep->chan || (next && chan->endpoints)) {
 		err = -EBUSY;
+	} else if (next && !chan->detached) {
+		err = -ENOTCONN;
 	} else {
 		chan->endpoints++;
 		ep->queue = chan->queues[queue];
 		smp_store_release(&ep->chan, chan);
+		if (next)
+			ferry_recover_attach(chan);
 	}
-	mutex_unlock(&ferry_chans_lock);
+	mutex_unlock(&chan->attach_lock);
 	mutex_unlock(&ep->lock);
 	return err;
 }
@@ -71,13 +79,13 @@ static int dev_release(struct inode *inode, struct file *file)
 {
 	struct ferry_endpoint *ep = file->private_data;
 	struct ferry_chan *chan = ep->chan;
-	bool last = false;
+	bool gone;
 
 	if (chan) {
-		mutex_lock(&ferry_chans_lock);
-		last = --chan->endpoints == 0;
-		mutex_unlock(&ferry_chans_lock);
-		if (last)
+		mutex_lock(&chan->attach_lock);
+		gone = --chan->endpoints == 0 && !ferry_recover_detach(chan);
+		mutex_unlock(&chan->attach_lock);
+		if (gone)
 			ferry_chan_server_gone(chan);
 		ferry_chan_put(chan);
 	}
@@ -105,6 +113,9 @@ static int return_setup(struct ferry_setup *setup, void __user *arg,
 	setup->flags = chan->flags;
 	setup->id = chan->id;
 	setup->geo = chan->geo;
+	setup->on_death = chan->on_death;
+	setup->grace = chan->grace;
+	setup->timeout = chan->timeout;
 	strscpy_pad(setup->name, chan->name, sizeof(setup->name));
 	return copy_to_user(arg, setup, sizeof(*setup)) ? -EFAULT : 0;
 }
@@ -138,10 +149,49 @@ static long dev_create(struct file *file, void __user *arg)
 	chan = ferry_daemon_chan(setup.class, setup.name, setup.flags, &setup.geo);
 	if (IS_ERR(chan))
 		return PTR_ERR(chan);
-	err = return_setup(&setup, arg, chan);
+	err = ferry_recover_setup(chan, &setup);
 	if (!err)
-		err = endpoint_set(file->private_data, chan, 0);
+		err = return_setup(&setup, arg, chan);
+	if (!err)
+		err = endpoint_set(file->private_data, chan, 0, false);
 	if (err)
+		ferry_chan_put(chan);
+	return err;
+}
+
+/* A server that takes the place of a dead one. */
+static long attach_next(struct file *file, struct ferry_setup *setup, void __user *arg)
+{
+	struct ferry_chan *chan = ferry_chan_by_id(setup->id);
+	int err;
+
+	/* Who may not have it is not told that it is there. */
+	if (!chan || (!uid_eq(current_euid(), chan->owner) && !capable(CAP_SYS_ADMIN))) {
+		err = -ENOENT;
+		goto put_chan;
+	}
+	err = ferry_chan_is_local(chan) || setup->queue >= chan->geo.nr_queues ? -EINVAL : 0;
+	if (err)
+		goto put_chan;
+	setup->state_fd = -1;
+	if (chan->state) {
+		setup->state_fd = get_unused_fd_flags(O_CLOEXEC);
+		err = setup->state_fd < 0 ? setup->state_fd : 0;
+	}
+	if (!err)
+		err = return_setup(setup, arg, chan);
+	if (!err)
+		err = endpoint_set(file->private_data, chan, setup->queue, true);
+	if (err)
+		goto put_fd;
+	if (chan->state)
+		fd_install(setup->state_fd, get_file(chan->state));
+	return 0;
+put_fd:
+	if (setup->state_fd >= 0)
+		put_unused_fd(setup->state_fd);
+put_chan:
+	if (chan)
 		ferry_chan_put(chan);
 	return err;
 }
@@ -156,6 +206,9 @@ static long dev_attach(struct file *file, void __user *arg)
 	err = check_setup(&setup, arg);
 	if (err)
 		return err;
+	if (setup.fd == -1)
+		return attach_next(file, &setup, arg);
+	setup.state_fd = -1;
 	other = fget(setup.fd);
 	if (!other)
 		return -EBADF;
@@ -169,7 +222,7 @@ static long dev_attach(struct file *file, void __user *arg)
 		goto put_file;
 	/* @other holds a reference meanwhile. */
 	ferry_chan_get(chan);
-	err = endpoint_set(file->private_data, chan, setup.queue);
+	err = endpoint_set(file->private_data, chan, setup.queue, false);
 	if (err)
 		ferry_chan_put(chan);
 put_file:
@@ -449,7 +502,7 @@ struct ferry_chan *ferry_chan_of_file(struct file *file, u32 class)
 		chan = ferry_daemon_chan(class, "fuse", FERRY_CREATE_RW, &want);
 		if (IS_ERR(chan))
 			return chan;
-		err = endpoint_set(file->private_data, chan, 0);
+		err = endpoint_set(file->private_data, chan, 0, false);
 		if (err)	/* somebody was faster: take theirs */
 			ferry_chan_put(chan);
 	}

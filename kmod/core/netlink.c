@@ -12,6 +12,8 @@ static u32 state_of(const struct ferry_chan *chan)
 {
 	if (ferry_chan_is_dead(chan))
 		return FERRY_STATE_DEAD;
+	if (READ_ONCE(chan->detached))
+		return FERRY_STATE_DETACHED;
 	return READ_ONCE(chan->bound) ? FERRY_STATE_LIVE : FERRY_STATE_WAITING;
 }
 
@@ -48,12 +50,16 @@ static int put_chan(struct sk_buff *skb, struct netlink_callback *cb, struct fer
 	bool local = ferry_chan_is_local(chan);
 	struct ferry_stats sum;
 	void *msg;
+	u32 pid;
 
 	msg = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family,
 			  NLM_F_MULTI, FERRY_CMD_CHAN_GET);
 	if (!msg)
 		return -EMSGSIZE;
 	sum_stats(chan, &sum);
+	mutex_lock(&chan->client_lock);
+	pid = local ? 0 : pid_nr_ns(chan->creator, task_active_pid_ns(current));
+	mutex_unlock(&chan->client_lock);
 	if (nla_put_u32(skb, FERRY_A_ID, chan->id) ||
 	    nla_put_u32(skb, FERRY_A_CLASS, chan->class) ||
 	    nla_put_string(skb, FERRY_A_NAME, chan->name) ||
@@ -63,8 +69,7 @@ static int put_chan(struct sk_buff *skb, struct netlink_callback *cb, struct fer
 	    nla_put_u32(skb, FERRY_A_QUEUES, chan->geo.nr_queues) ||
 	    nla_put_u32(skb, FERRY_A_DEPTH, chan->geo.depth) ||
 	    nla_put_u32(skb, FERRY_A_FLAGS, chan->flags) ||
-	    nla_put_u32(skb, FERRY_A_PID, local ? 0 :
-			pid_nr_ns(chan->creator, task_active_pid_ns(current))) ||
+	    nla_put_u32(skb, FERRY_A_PID, pid) ||
 	    nla_put_u64_64bit(skb, FERRY_A_REQUESTS, sum.requests, FERRY_A_PAD) ||
 	    nla_put_u64_64bit(skb, FERRY_A_ERRORS, sum.errors, FERRY_A_PAD) ||
 	    nla_put_u64_64bit(skb, FERRY_A_BYTES_IN, sum.bytes_in, FERRY_A_PAD) ||

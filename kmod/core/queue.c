@@ -224,7 +224,10 @@ static struct ferry_slot *pop(struct ferry_queue *q)
 	slot = list_first_entry_or_null(&q->pending, struct ferry_slot, node_pending);
 	if (slot) {
 		ferry_queue_unlink(slot);
-		atomic_set(&slot->state, FERRY_FETCHED);
+		if (likely(atomic_read(&slot->state) == FERRY_QUEUED))
+			atomic_set(&slot->state, FERRY_FETCHED);
+		else
+			atomic_set(&slot->state, FERRY_ABANDONED);
 	}
 	spin_unlock(&q->lock);
 	return slot;
@@ -366,7 +369,8 @@ void ferry_queue_abort(struct ferry_queue *q)
 	q->nr_pending = 0;
 	/* As if a server had fetched them: their callers cannot take them back now. */
 	list_for_each_entry(slot, &failed, node_pending)
-		atomic_set(&slot->state, FERRY_FETCHED);
+		atomic_set(&slot->state, atomic_read(&slot->state) == FERRY_QUEUED ?
+			   FERRY_FETCHED : FERRY_ABANDONED);
 	spin_unlock(&q->lock);
 
 	/* A caller that is killed meanwhile leaves its slot ABANDONED on our list. */
@@ -378,6 +382,50 @@ void ferry_queue_abort(struct ferry_queue *q)
 		args->end(args, -ENOTCONN);
 	wake_up_all(&q->chan->slot_wait);
 	wake_up_all(&q->poll_wait);
+}
+
+/*
+ * The server is dead, and none of its threads in here any more: what it had fetched is
+ * pending again, before all else. An answer that it gave without a system call, and
+ * nobody saw, is taken.
+ */
+void ferry_queue_reissue(struct ferry_queue *q)
+{
+	const struct ferry_reply deadly = { .error = -EIO };
+	LIST_HEAD(again);
+	u32 i;
+
+	spin_lock(&q->lock);
+	ferry_ring_forget_spinner(q);
+	for (i = 0; i < q->depth && !q->dead; i++) {
+		struct ferry_slot *slot = &q->slots[i];
+
+		if (test_bit(i, q->used) && !ferry_ring_is_done(slot) &&
+		    ferry_slot_take_back(slot)) {
+			list_add_tail(&slot->node_pending, &again);
+			q->nr_pending++;
+		}
+	}
+	list_splice(&again, &q->pending);
+	ferry_ring_tell_pending(q, q->nr_pending);
+	spin_unlock(&q->lock);
+
+	for (i = 0; i < q->depth; i++) {
+		if (!test_bit(i, q->used))
+			continue;
+		ferry_slot_kick(&q->slots[i]);
+		ferry_slot_answer(&q->slots[i], &deadly);
+	}
+}
+
+/* Let submitted requests that are older than the channel's deadline end. */
+void ferry_queue_expire(struct ferry_queue *q)
+{
+	unsigned long limit = READ_ONCE(q->chan->timeout) * HZ;
+	u32 i;
+
+	for_each_set_bit(i, q->used, q->depth)
+		ferry_slot_expire(&q->slots[i], limit);
 }
 
 /* Let @args wait for a slot; -ENOTCONN: the channel is dead, they are the caller's. */

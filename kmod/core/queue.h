@@ -13,6 +13,7 @@
  *	ANSWERED	the caller
  *	FAILED		the caller; the channel died
  *	ABANDONED	the server; the caller was killed, nobody waits
+ *	ORPHANED	the queue (on ->pending): the server of an ABANDONED one died
  *
  *	IDLE -> QUEUED -> FETCHED -> ANSWERING -> ANSWERED -> IDLE
  *	IDLE -> FETCHED		handed to a server that was waiting or spinning
@@ -22,6 +23,10 @@
  *	FETCHED -> ABANDONED	caller killed			compare-and-swap
  *	FETCHED -> ANSWERING -> FAILED	channel aborted		compare-and-swap
  *	ABANDONED -> ANSWERING -> IDLE	the late answer came	compare-and-swap
+ *	FETCHED -> QUEUED	server died			compare-and-swap, under queue->lock
+ *	ABANDONED -> ORPHANED	server died			the same
+ *	QUEUED -> ORPHANED	caller killed, and a server had it already	under queue->lock
+ *	ORPHANED -> ABANDONED	the next server has it		under queue->lock
  *
  * All of them happen in slot.c and queue.c.
  */
@@ -36,6 +41,9 @@
 #include <linux/wait.h>
 #include "core/core.h"
 
+/* A request that so many servers died of is not given to another one. */
+#define FERRY_AGAIN_MAX		16
+
 /* ferry_queue.spin_worth is between 0 and this. */
 #define FERRY_SPIN_WORTH_MAX	8
 
@@ -44,6 +52,7 @@ enum {
 	FERRY_QUEUED,
 	FERRY_FETCHED,
 	FERRY_ABANDONED,
+	FERRY_ORPHANED,
 	FERRY_ANSWERING,
 	FERRY_ANSWERED,		/* from here on the caller's wait is over */
 	FERRY_FAILED,
@@ -104,6 +113,8 @@ struct ferry_rest {
  * @pin: backs @iter where the data is in user memory
  * @reply: owned as the slot
  * @spin: a server that spins on another CPU has it: the answer may come soon
+ * @again: how many servers had this request and died
+ * @born: when it was put in, in jiffies
  * @node_pending: in ferry_queue.pending
  */
 struct ferry_slot {
@@ -123,6 +134,8 @@ struct ferry_slot {
 	bool			wants_data;
 	bool			in_slot;
 	bool			spin;
+	u8			again;
+	unsigned long		born;
 	struct list_head	node_pending;
 	struct ferry_reply	reply;
 
@@ -192,6 +205,8 @@ bool ferry_queue_take_aside(struct ferry_queue *q, struct ferry_args *args);
 struct ferry_slot *ferry_queue_fetch(struct ferry_queue *q, bool wait);
 bool ferry_queue_has_work(struct ferry_queue *q);
 void ferry_queue_abort(struct ferry_queue *q);
+void ferry_queue_reissue(struct ferry_queue *q);
+void ferry_queue_expire(struct ferry_queue *q);
 void ferry_queue_run_backlog(struct ferry_queue *q);
 
 /* slot.c */
@@ -208,6 +223,8 @@ int ferry_slot_kick(struct ferry_slot *slot);
 int ferry_slot_finish(struct ferry_slot *slot, struct ferry_rest *rest);
 int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply);
 void ferry_slot_fail(struct ferry_slot *slot);
+bool ferry_slot_take_back(struct ferry_slot *slot);
+void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
 bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args);
 void ferry_wake(struct task_struct *task);
 
@@ -221,6 +238,8 @@ void ferry_ring_set_wait(struct ferry_slot *slot, bool wait);
 bool ferry_ring_spinning(const struct ferry_queue *q);
 bool ferry_ring_post(struct ferry_queue *q, u32 tag);
 void ferry_ring_tell_pending(struct ferry_queue *q, u32 nr);
+void ferry_ring_forget_spinner(struct ferry_queue *q);
+void ferry_ring_write_again(struct ferry_slot *slot);
 void ferry_ring_init(struct ferry_queue *q);
 void ferry_ring_read_out(struct ferry_slot *slot, struct ferry_args *args, u32 len);
 void *ferry_ring_request(struct ferry_slot *slot);

@@ -32,13 +32,14 @@ int ferry_ring_geometry(struct ferry_geometry *geo)
 	geo->data_size = PAGE_ALIGN(geo->data_size);
 	geo->box_off = 0;
 	geo->desc_off = sizeof(struct ferry_box);
+	geo->note_off = geo->desc_off + geo->depth * sizeof(struct ferry_desc);
 	geo->req_size = MSG_AREA;
 	geo->rep_off = MSG_AREA;
 	geo->rep_size = MSG_AREA;
 	geo->data_off = 2 * MSG_AREA;
 	geo->slot_size = geo->data_off + geo->data_size;
 
-	desc = PAGE_ALIGN(geo->desc_off + size_mul(geo->depth, sizeof(struct ferry_desc)));
+	desc = PAGE_ALIGN(geo->note_off + FERRY_NOTE_SIZE);
 	geo->slot_off = desc;
 	size = size_add(desc, size_mul(geo->depth, geo->slot_size));
 	if (size > INT_MAX || size_mul(size, geo->nr_queues) > QUEUES_MAX_BYTES)
@@ -179,6 +180,22 @@ bool ferry_ring_post(struct ferry_queue *q, u32 tag)
 void ferry_ring_tell_pending(struct ferry_queue *q, u32 nr)
 {
 	WRITE_ONCE(queue_box(q)->pending, nr);
+}
+
+/* The server is dead: nobody spins at @q. What was in the box is still FETCHED. */
+void ferry_ring_forget_spinner(struct ferry_queue *q)
+{
+	WRITE_ONCE(queue_box(q)->box, FERRY_BOX_NONE);
+}
+
+/* @slot goes to another server; its reply half stays, for that one to look at. */
+void ferry_ring_write_again(struct ferry_slot *slot)
+{
+	struct ferry_desc *desc = slot->desc;
+
+	WRITE_ONCE(desc->flags, READ_ONCE(desc->flags) | FERRY_DESC_AGAIN);
+	WRITE_ONCE(desc->wait, 1);
+	WRITE_ONCE(desc->done, 0);
 }
 
 /* Pairs with the release by which the server sets it: the reply is complete. */

@@ -152,6 +152,8 @@ int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 	slot->data_in = args->flags & FERRY_ARGS_DATA_IN ? args->data_len : 0;
 	slot->wants_data = args->flags & FERRY_ARGS_DATA_OUT;
 	slot->spin = false;
+	slot->again = 0;
+	slot->born = jiffies;
 	slot->pushed = 0;
 	slot->pin.bvec = NULL;
 	slot->in_slot = false;
@@ -403,37 +405,111 @@ void ferry_slot_fail(struct ferry_slot *slot)
 }
 
 /*
- * The caller was killed: true if the slot is not its own any more and it may go.
- * A FETCHED slot stays the server's, who will answer some day.
+ * Nobody waits for a QUEUED request any more; under queue->lock. True: the slot is free.
+ * One that a dead server may have executed has to be answered: late() sees to the rest.
+ */
+static bool withdraw(struct ferry_slot *slot)
+{
+	if (slot->again) {
+		atomic_set(&slot->state, FERRY_ORPHANED);
+		return false;
+	}
+	ferry_queue_unlink(slot);
+	atomic_set(&slot->state, FERRY_IDLE);
+	return true;
+}
+
+/*
+ * The caller goes: true if the slot is not its own any more. A FETCHED slot stays the
+ * server's, who will answer some day.
  */
 static bool leave(struct ferry_slot *slot)
 {
 	struct ferry_queue *q = slot->queue;
+	bool is_free = false;
 	struct ferry_pin pin;
 	bool left;
 
-	spin_lock(&q->lock);
-	if (atomic_read(&slot->state) == FERRY_QUEUED) {
-		ferry_queue_unlink(slot);
-		atomic_set(&slot->state, FERRY_IDLE);
-		spin_unlock(&q->lock);
-		if (slot->pin.bvec)
-			ferry_unpin(&slot->pin);
-		ferry_slot_put(slot);
-		return true;
-	}
-	spin_unlock(&q->lock);
-
-	/* Once ABANDONED the slot may be used again at any time: take the pin first. */
+	/* Once it is not ours the slot may be used again at any time: take the pin first. */
 	pin = slot->pin;
 	if (pin.bvec == slot->pin.inline_bvec)
 		pin.bvec = pin.inline_bvec;
-	spin_lock(&slot->lock);
-	left = atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) == FERRY_FETCHED;
-	spin_unlock(&slot->lock);
+	spin_lock(&q->lock);
+	left = atomic_read(&slot->state) == FERRY_QUEUED;
+	if (left)
+		is_free = withdraw(slot);
+	spin_unlock(&q->lock);
+	if (!left) {
+		spin_lock(&slot->lock);
+		left = atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) ==
+		       FERRY_FETCHED;
+		spin_unlock(&slot->lock);
+	}
 	if (left && pin.bvec)
 		ferry_unpin(&pin);
+	if (is_free)
+		ferry_slot_put(slot);
 	return left;
+}
+
+static bool is_late(const struct ferry_slot *slot, unsigned long limit)
+{
+	return !slot->waiter && time_after(jiffies, slot->born + limit);
+}
+
+/* A submitted request that is older than @limit jiffies fails with -ETIMEDOUT. */
+void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
+{
+	struct ferry_queue *q = slot->queue;
+	struct ferry_chan *chan = q->chan;
+	struct ferry_args *args = NULL;
+	bool is_free = false;
+	int idx = srcu_read_lock(&chan->srcu);
+
+	spin_lock(&q->lock);
+	if (atomic_read(&slot->state) == FERRY_QUEUED && is_late(slot, limit)) {
+		args = slot->args;
+		is_free = withdraw(slot);
+	}
+	spin_unlock(&q->lock);
+
+	if (!args) {
+		/* What FETCHED means stays so: an answer waits for the lock, take_reply(). */
+		spin_lock(&slot->lock);
+		smp_mb__after_spinlock();
+		if (atomic_read(&slot->state) == FERRY_FETCHED && is_late(slot, limit)) {
+			args = slot->args;
+			if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) !=
+			    FERRY_FETCHED)
+				args = NULL;
+		}
+		spin_unlock(&slot->lock);
+	}
+	if (is_free)
+		ferry_slot_put(slot);
+	if (args) {
+		ferry_chan_account(chan, args, -ETIMEDOUT);
+		trace_ferry_end(chan, args, -ETIMEDOUT);
+		args->end(args, -ETIMEDOUT);
+	}
+	srcu_read_unlock(&chan->srcu, idx);
+}
+
+/*
+ * The slot's server is dead: make it one to be fetched again; under queue->lock.
+ * False: nothing in it waits for a server, or should not be given to another.
+ */
+bool ferry_slot_take_back(struct ferry_slot *slot)
+{
+	if (slot->again == FERRY_AGAIN_MAX)
+		return false;
+	if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_QUEUED) != FERRY_FETCHED &&
+	    atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ORPHANED) != FERRY_ABANDONED)
+		return false;
+	slot->again++;
+	slot->pushed = 0;
+	ferry_ring_write_again(slot);
+	return true;
 }
 
 /* The caller looks for itself: true if the slot is ANSWERED now. */
@@ -483,14 +559,23 @@ static bool spin_for_answer(struct ferry_slot *slot)
 	return false;
 }
 
+/* In jiffies; a task that is exiting cannot be killed any more. */
+static long longest_wait(const struct ferry_chan *chan)
+{
+	if (unlikely(current->flags & PF_EXITING))
+		return EXIT_WAIT;
+	return chan->timeout ? chan->timeout * HZ : MAX_SCHEDULE_TIMEOUT;
+}
+
 /*
  * Wait until the slot comes back. 0: ANSWERED or FAILED, it is ours; -EINTR: we
- * were killed and have no slot any more.
+ * were killed, -ETIMEDOUT: it took too long; and have no slot any more. A server is
+ * frozen before its callers when the machine is suspended: hence FREEZABLE, and UNSAFE
+ * because they hold locks, of which nobody takes note until they are thawed.
  */
 int ferry_slot_wait(struct ferry_slot *slot)
 {
-	/* A task that is exiting cannot be killed any more: it waits so long only. */
-	long left = unlikely(current->flags & PF_EXITING) ? EXIT_WAIT : MAX_SCHEDULE_TIMEOUT;
+	long left = longest_wait(slot->queue->chan);
 
 	if (slot->spin) {
 		if (spin_for_answer(slot))
@@ -512,13 +597,13 @@ int ferry_slot_wait(struct ferry_slot *slot)
 	for (;;) {
 		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
 			return 0;
-		set_current_state(TASK_KILLABLE);
+		set_current_state(TASK_KILLABLE | TASK_FREEZABLE_UNSAFE);
 		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
 			break;
 		if (fatal_signal_pending(current) || !left) {
 			__set_current_state(TASK_RUNNING);
 			if (leave(slot))
-				return -EINTR;
+				return left ? -EINTR : -ETIMEDOUT;
 			/* ANSWERING: bounded, it copies nothing that could fault. */
 			cond_resched();
 			cpu_relax();
@@ -537,26 +622,26 @@ int ferry_slot_wait(struct ferry_slot *slot)
 bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args)
 {
 	struct ferry_queue *q = slot->queue;
-	bool found = false;
+	bool found = false, is_free = false;
 
 	if (READ_ONCE(slot->args) != args)
 		return false;
 	spin_lock(&q->lock);
 	if (atomic_read(&slot->state) == FERRY_QUEUED && slot->args == args) {
-		ferry_queue_unlink(slot);
 		found = true;
+		is_free = withdraw(slot);
 	}
 	spin_unlock(&q->lock);
-	if (found) {
-		ferry_slot_put(slot);
-		return true;
-	}
-	/* Who answers it waits for the lock before the slot is used anew: take_reply(). */
-	spin_lock(&slot->lock);
-	smp_mb__after_spinlock();
-	if (atomic_read(&slot->state) == FERRY_FETCHED && slot->args == args)
-		found = atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) ==
+	if (!found) {
+		/* As in ferry_slot_expire(): who answers waits for the lock. */
+		spin_lock(&slot->lock);
+		smp_mb__after_spinlock();
+		found = atomic_read(&slot->state) == FERRY_FETCHED && slot->args == args &&
+			atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) ==
 			FERRY_FETCHED;
-	spin_unlock(&slot->lock);
+		spin_unlock(&slot->lock);
+	}
+	if (is_free)
+		ferry_slot_put(slot);
 	return found;
 }

@@ -130,7 +130,7 @@ static void attach(void)
 	a.queue = 1;
 	a.fd = 999;
 	CHECK_ERR(ioctl(other, FERRY_IOC_ATTACH, &a), EBADF);
-	a.fd = -1;
+	a.fd = -2;
 	CHECK_ERR(ioctl(other, FERRY_IOC_ATTACH, &a), EBADF);
 	DO(pipe(pipes));
 	a.fd = pipes[0];

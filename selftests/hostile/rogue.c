@@ -43,6 +43,7 @@ struct ferry_setup rogue_setup(enum style style)
 {
 	return (struct ferry_setup){
 		.size = sizeof(struct ferry_setup),
+		.state_fd = -1,
 		.abi = FERRY_ABI,
 		.class = FERRY_CLASS_FS,
 		.flags = style == RW ? FERRY_CREATE_RW : 0,

@@ -128,6 +128,8 @@ static void ferryd(void)
 	check_ferryd("no_allow_other,no_default_permissions,nofail", "");
 	check_ferryd("wait=poll,spin_us=50",
 		     "wait=poll,spin_us=50,allow_other,default_permissions");
+	check_ferryd("grace=60,on_death=reissue,timeout=5,no_allow_other",
+		     "grace=60,timeout=5,on_death=reissue,default_permissions");
 	check_ferryd("no_allow_other,wait=sync", "wait=sync,default_permissions");
 	check_ferryd("allow_other,default_permissions", "allow_other,default_permissions");
 }
@@ -139,6 +141,8 @@ static void refused(void)
 	check_refused("placement=kernelx", "placement must be user or kernel");
 	check_refused("wait=polling", "wait must be sync, poll or rw");
 	check_refused("wait", "wait must be sync, poll or rw");
+	check_refused("on_death=cry", "on_death must be reissue or fail");
+	check_refused("grace=0", "grace needs a number from 1 to 86400");
 	check_refused("spin_us=0", "spin_us needs a number from 1 to 1000000");
 	check_refused("queues=0", "queues needs a number from 1 to 256");
 	check_refused("queues=257", "queues needs a number from 1 to 256");

@@ -17,7 +17,7 @@
 static const char usage[] =
 	"Usage: ferry list [--json]\n"
 	"\n"
-	"Show the channels between clients (mounts) and servers, one a line. IN is data\n"
+	"Show the channels between clients (mounts, disks) and servers, one a line. IN is data\n"
 	"that went to the server, OUT data that came from it.\n"
 	"\n"
 	"  --json      print an object with full numbers for programs\n"
@@ -40,7 +40,7 @@ struct row {
 
 static const char *class_name(const struct channel *c)
 {
-	return c->class == FERRY_CLASS_FS ? "fs" : "?";
+	return c->class == FERRY_CLASS_FS ? "fs" : c->class == FERRY_CLASS_BLOCK ? "block" : "?";
 }
 
 static const char *placement_name(const struct channel *c)
@@ -54,6 +54,7 @@ static const char *state_name(const struct channel *c)
 		[FERRY_STATE_WAITING]	= "waiting",
 		[FERRY_STATE_LIVE]	= "live",
 		[FERRY_STATE_DEAD]	= "dead",
+		[FERRY_STATE_DETACHED]	= "detached",
 	};
 
 	return c->state < sizeof(names) / sizeof(names[0]) ? names[c->state] : "?";
@@ -154,6 +155,17 @@ static char *bytes(uint64_t n)
 	return strdup(with_unit);
 }
 
+/* The disk that is a channel's client, or nothing. */
+static char *device(const struct channel *c)
+{
+	char path[64];
+
+	if (c->class != FERRY_CLASS_BLOCK || !*c->client)
+		return text(NULL);
+	snprintf(path, sizeof(path), "/dev/%s", c->client);
+	return strdup(path);
+}
+
 static void fill_row(struct row *row, const struct channel *c, struct libmnt_table *table,
 		     struct libmnt_iter *iter)
 {
@@ -165,7 +177,7 @@ static void fill_row(struct row *row, const struct channel *c, struct libmnt_tab
 		number(c->id), text(c->name), text(class_name(c)), text(placement_name(c)),
 		text(state_name(c)), text(style_name(c)), number(c->queues),
 		c->pid ? number(c->pid) : text(NULL),
-		text(fs ? mnt_fs_get_target(fs) : NULL),
+		fs ? text(mnt_fs_get_target(fs)) : device(c),
 		count(c->requests), count(c->errors), bytes(c->bytes_in), bytes(c->bytes_out),
 	} };
 }

@@ -16,6 +16,7 @@ static const struct verb {
 } verbs[] = {
 	{ "mount", "ferry mount", cmd_mount, "mount a filesystem, served by a daemon or in the kernel" },
 	{ "umount", "ferry umount", cmd_umount, "take a ferry mount away" },
+	{ "disk", "ferry disk", cmd_disk, "add, remove, resize and list disks" },
 	{ "list", "ferry list", cmd_list, "show the channels: who serves what, where and how much" },
 	{ "bench", "ferry bench", cmd_bench, "measure placements and wait styles against FUSE and tmpfs" },
 	{ "version", "ferry version", cmd_version, "show versions of command, module and kernel" },
@@ -152,7 +153,7 @@ int main(int argc, char **argv)
 	if (!strcmp(program_invocation_short_name, "mount.ferry"))
 		return mount_helper(argc, argv);
 	if (argc < 2) {
-		complain("a verb is needed: mount, umount, list, bench, version or help");
+		complain("a verb is needed: mount, umount, disk, list, bench, version or help");
 		return EXIT_USAGE;
 	}
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))

@@ -57,7 +57,7 @@ struct mount {
 	struct options opts;
 };
 
-static int check_source(const char *source)
+int check_source(const char *source)
 {
 	size_t len = strcspn(source, ":"), i;
 
@@ -107,8 +107,7 @@ static int check_dir(const struct mount *m)
 	return ret;
 }
 
-/* Our own ferryd stands beside us, in the build tree as where we are installed. */
-static const char *find_ferryd(char *buf, size_t size)
+const char *find_ferryd(char *buf, size_t size)
 {
 	ssize_t len = readlink("/proc/self/exe", buf, size - sizeof("ferryd"));
 	char *base;

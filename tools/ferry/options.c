@@ -81,24 +81,55 @@ static int parse_number(const struct option_text *opt, unsigned int max, unsigne
 	return 0;
 }
 
-static int parse_wait(struct options *opts, const struct option_text *opt, char *err, size_t size)
-{
-	size_t i;
+/* Numbers that ferryd takes; 0 in struct options: its choice. */
+static const struct {
+	const char *name;
+	size_t offset;
+	unsigned int max;
+} numbers[] = {
+	{ "queues", offsetof(struct options, queues), FERRY_QUEUES_MAX },
+	{ "depth", offsetof(struct options, depth), FERRY_DEPTH_MAX },
+	{ "spin_us", offsetof(struct options, spin_us), 1000000 },
+	{ "grace", offsetof(struct options, grace), FERRY_GRACE_MAX },
+	{ "timeout", offsetof(struct options, timeout), FERRY_TIMEOUT_MAX },
+};
 
-	for (i = 0; options_wait_styles[i]; i++) {
-		if (!value_is(opt, options_wait_styles[i]))
+static unsigned int *number_of(struct options *opts, size_t i)
+{
+	return (unsigned int *)((char *)opts + numbers[i].offset);
+}
+
+/* One of @words, which end with NULL, goes to @word. */
+static int parse_word(const struct option_text *opt, const char *const *words, char **word,
+		      char *err, size_t size)
+{
+	const char *const *w;
+	size_t used;
+
+	for (w = words; *w; w++) {
+		if (!value_is(opt, *w))
 			continue;
-		free(opts->wait);
-		opts->wait = strdup(options_wait_styles[i]);
-		return opts->wait ? 0 : -ENOMEM;
+		free(*word);
+		*word = strdup(*w);
+		return *word ? 0 : -ENOMEM;
 	}
-	snprintf(err, size, "option wait must be sync, poll or rw");
+	used = snprintf(err, size, "option %.*s must be ", (int)opt->name_len, opt->name);
+	for (w = words; *w && used < size; w++)
+		used += snprintf(err + used, size - used, "%s%s",
+				 w == words ? "" : w[1] ? ", " : " or ", *w);
 	return -EINVAL;
 }
 
 /* Take what is ours; the rest is collected in opts->fs. */
 static int parse_ours(struct options *opts, const struct option_text *opt, char *err, size_t size)
 {
+	static const char *const deaths[] = { "reissue", "fail", NULL };
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (is(opt, numbers[i].name))
+			return parse_number(opt, numbers[i].max, number_of(opts, i), err, size);
+	}
 	if (is(opt, "placement")) {
 		opts->kernel = value_is(opt, "kernel");
 		if (opts->kernel || value_is(opt, "user"))
@@ -107,13 +138,9 @@ static int parse_ours(struct options *opts, const struct option_text *opt, char 
 		return -EINVAL;
 	}
 	if (is(opt, "wait"))
-		return parse_wait(opts, opt, err, size);
-	if (is(opt, "queues"))
-		return parse_number(opt, FERRY_QUEUES_MAX, &opts->queues, err, size);
-	if (is(opt, "spin_us"))
-		return parse_number(opt, 1000000, &opts->spin_us, err, size);
-	if (is(opt, "depth"))
-		return parse_number(opt, FERRY_DEPTH_MAX, &opts->depth, err, size);
+		return parse_word(opt, options_wait_styles, &opts->wait, err, size);
+	if (is(opt, "on_death"))
+		return parse_word(opt, deaths, &opts->on_death, err, size);
 	if (is(opt, "allow_other") || is(opt, "no_allow_other")) {
 		opts->no_allow_other = is(opt, "no_allow_other");
 		return 0;
@@ -175,6 +202,7 @@ int options_parse(struct options *opts, const char *str, char *err, size_t size)
 void options_free(struct options *opts)
 {
 	free(opts->wait);
+	free(opts->on_death);
 	free(opts->vfs);
 	free(opts->fs);
 }
@@ -211,24 +239,27 @@ int options_drop_unknown(struct options *opts)
 
 char *options_for_ferryd(const struct options *opts)
 {
-	char wait[32] = "", queues[32] = "", depth[32] = "", spin[32] = "";
+	char wait[32] = "", on_death[32] = "", given[160] = "";
 	const char *parts[] = {
-		wait, queues, depth, spin,
+		wait, given, on_death,
 		opts->no_allow_other ? "" : "allow_other",
 		opts->no_default_permissions ? "" : "default_permissions",
 		opts->vfs, opts->fs,
 	};
-	size_t i, size = 1;
+	size_t i, used = 0, size = 1;
 	char *str;
 
 	if (opts->wait)
 		snprintf(wait, sizeof(wait), "wait=%s", opts->wait);
-	if (opts->queues)
-		snprintf(queues, sizeof(queues), "queues=%u", opts->queues);
-	if (opts->depth)
-		snprintf(depth, sizeof(depth), "depth=%u", opts->depth);
-	if (opts->spin_us)
-		snprintf(spin, sizeof(spin), "spin_us=%u", opts->spin_us);
+	if (opts->on_death)
+		snprintf(on_death, sizeof(on_death), "on_death=%s", opts->on_death);
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		unsigned int n = *number_of((struct options *)opts, i);
+
+		if (n)
+			used += snprintf(given + used, sizeof(given) - used, "%s%s=%u",
+					 used ? "," : "", numbers[i].name, n);
+	}
 	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		size += strlen(parts[i]) + 1;
 	str = calloc(1, size);

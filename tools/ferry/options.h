@@ -13,6 +13,9 @@
  * @queues: 0: the server's choice
  * @depth: slots of a queue, 0: the server's choice
  * @spin_us: wait=poll: how long a server looks before it sleeps, 0: its choice
+ * @on_death: reissue or fail, NULL: the backend's choice
+ * @grace: seconds that requests wait for another server, 0: the server's choice
+ * @timeout: seconds that a request may take, 0: for ever
  * @no_allow_other: the mount is its owner's alone
  * @no_default_permissions: the kernel does no permission checks of its own
  * @flags: MS_* of the generic options
@@ -25,6 +28,9 @@ struct options {
 	unsigned int queues;
 	unsigned int depth;
 	unsigned int spin_us;
+	char *on_death;
+	unsigned int grace;
+	unsigned int timeout;
 	bool no_allow_other;
 	bool no_default_permissions;
 	unsigned long flags;

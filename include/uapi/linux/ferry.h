@@ -24,6 +24,27 @@
  * where it looks for work first. When the last endpoint of a channel is
  * closed, the server counts as dead.
  *
+ * Death and the next server
+ * =========================
+ *
+ * What happens then is the channel's policy, ferry_setup.on_death. With
+ * FERRY_DEATH_FAIL the channel is dead: requests fail with -ENOTCONN. With
+ * FERRY_DEATH_REISSUE it is detached: its clients see nothing but a delay, for
+ * ferry_setup.grace seconds at most. Meanwhile a new server may attach by the
+ * channel's number (FERRY_IOC_ATTACH with fd -1). It finds
+ *   - the mapped queues as the dead server left them: its notes (geo.note_off) and
+ *     its marks (desc.mark), which the kernel never touches;
+ *   - the memory file that the dead server gave the channel to keep, if it did;
+ *   - each request that was fetched and not answered, once more: same tag, same
+ *     `unique`, FERRY_DESC_AGAIN in its descriptor. Message and data in the slot are
+ *     as the dead server left them, the reply half too. Reply data that was moved by
+ *     FERRY_IOC_XFER counts as not moved. A request that 16 servers have died of
+ *     fails with -EIO instead.
+ * A server that must not execute a request twice writes its `unique` to desc.mark
+ * when it has executed it and the descriptor's reply half is complete, and looks at
+ * the mark of each request that comes AGAIN: if it is the request's own, the reply
+ * is there, to be given at once.
+ *
  * Messages
  * ========
  *
@@ -136,6 +157,9 @@ enum ferry_class {
  * @data_off: where a slot's data area begins, page aligned
  * @data_size: bytes of the data area
  * @box_off: where the queue's struct ferry_box is in the mapping
+ * @note_off: where FERRY_NOTE_SIZE bytes of the server's own are in the mapping: all
+ *	zero in a new channel, never touched by the kernel
+ * @pad: 0
  */
 struct ferry_geometry {
 	__u32	nr_queues;
@@ -150,7 +174,25 @@ struct ferry_geometry {
 	__u32	data_off;
 	__u32	data_size;
 	__u32	box_off;
+	__u32	note_off;
+	__u32	pad;
 };
+
+#define FERRY_NOTE_SIZE		1024
+
+/**
+ * enum ferry_death - what becomes of a channel whose server died
+ * @FERRY_DEATH_FAIL: it is dead too
+ * @FERRY_DEATH_REISSUE: it waits for another server, who is given all requests that
+ *	have not been answered; not with FERRY_CREATE_RW
+ */
+enum ferry_death {
+	FERRY_DEATH_FAIL	= 0,
+	FERRY_DEATH_REISSUE	= 1,
+};
+
+#define FERRY_GRACE_MAX		86400	/* seconds */
+#define FERRY_TIMEOUT_MAX	86400	/* seconds */
 
 /* struct ferry_setup.flags for CREATE */
 #define FERRY_CREATE_RW		(1U << 0)	/* served by read() and write() */
@@ -162,10 +204,19 @@ struct ferry_geometry {
  * @abi: in: FERRY_ABI; out: the module's
  * @class: CREATE in: enum ferry_class; ATTACH out
  * @flags: CREATE in: FERRY_CREATE_*; ATTACH out: those of the channel
- * @id: out: the channel's number, unique while the module is loaded
- * @fd: ATTACH in: a file that is an endpoint of the channel
+ * @id: out, and in for ATTACH with @fd -1: the channel's number, unique while the
+ *	module is loaded
+ * @fd: ATTACH in: a file that is an endpoint of the channel; or -1 for the detached
+ *	channel with the number @id
  * @queue: ATTACH in: the queue that this file looks at first; CREATE makes the
  *	file an endpoint of queue 0
+ * @state_fd: CREATE in: a file in memory (memfd) that the channel keeps for the next
+ *	server, or -1; ATTACH with @fd -1 out: a new descriptor of it, close-on-exec, or -1
+ * @on_death: CREATE in: enum ferry_death; ATTACH out
+ * @grace: CREATE in: seconds that requests wait for the next server, 1 to
+ *	FERRY_GRACE_MAX, 0 with FERRY_DEATH_FAIL; ATTACH out
+ * @timeout: CREATE in: seconds after which a request that was not answered fails with
+ *	-ETIMEDOUT, whatever its server does; 0: it waits for ever; ATTACH out
  * @reserved: 0
  * @name: CREATE in: the backend's name, NUL-terminated, shown in lists; of
  *	letters, digits, '-', '_' and '.'; ATTACH out
@@ -180,6 +231,10 @@ struct ferry_setup {
 	__u32	id;
 	__s32	fd;
 	__u32	queue;
+	__s32	state_fd;
+	__u32	on_death;
+	__u32	grace;
+	__u32	timeout;
 	__u32	reserved;
 	char	name[FERRY_NAME_MAX];
 	struct ferry_geometry geo;
@@ -190,6 +245,7 @@ struct ferry_setup {
 #define FERRY_DESC_DATA_OUT	(1U << 1)	/* data is wanted from the server */
 #define FERRY_DESC_IN_SLOT	(1U << 2)	/* DATA_IN: it lies in the data area;
 						 * otherwise pull it by XFER */
+#define FERRY_DESC_AGAIN	(1U << 3)	/* another server had it, and died */
 
 /**
  * struct ferry_desc - what the two sides say about a slot's contents
@@ -204,6 +260,8 @@ struct ferry_setup {
  *	that FERRY_IOC_XFER has moved already
  * @done: server, style poll: the reply is complete; the kernel clears it with each
  *	request
+ * @mark: the server's own: `unique` of the last request here that it has executed. Zero
+ *	in a new channel, never touched by the kernel.
  * @pad: fills the cache line
  */
 struct ferry_desc {
@@ -215,7 +273,8 @@ struct ferry_desc {
 	__u32	rep_len;
 	__u32	rep_data;
 	__u32	done;
-	__u32	pad[8];
+	__u64	mark;
+	__u32	pad[6];
 };
 
 /* Values of ferry_box.box that are no tag. */
@@ -357,11 +416,13 @@ enum ferry_placement {
  * @FERRY_STATE_WAITING: there is a server, no client has been bound yet
  * @FERRY_STATE_LIVE: client and server are there
  * @FERRY_STATE_DEAD: one of them is gone; requests fail with -ENOTCONN
+ * @FERRY_STATE_DETACHED: the server died; requests wait for the next one
  */
 enum ferry_state {
 	FERRY_STATE_WAITING	= 0,
 	FERRY_STATE_LIVE	= 1,
 	FERRY_STATE_DEAD	= 2,
+	FERRY_STATE_DETACHED	= 3,
 };
 
 /*
