@@ -146,4 +146,4 @@ static const struct ferry_block_ops file_ops = {
 };
 
 FERRY_BACKEND(file, .help = "path=FILE[,direct][,ro][,block=BYTES]  a disk in a file, or on a block device",
-	      .block = &file_ops);
+	      .flags = FERRY_RECOVERS, .block = &file_ops);

@@ -61,24 +61,25 @@ static void cmd_end(struct ferry_args *args, int err)
 static int map_pages(struct disk_cmd *cmd, struct request *rq)
 {
 	unsigned int dir = rq_data_dir(rq) == WRITE ? ITER_SOURCE : ITER_DEST;
+	const struct bio *bio = rq->bio;
 	struct req_iterator iter;
-	struct bio_vec bv, *bvec;
 	unsigned int nr = 0;
+	struct bio_vec bv;
 
 	rq_for_each_bvec(bv, rq, iter)
 		nr++;
-	if (rq->bio == rq->biotail) {
-		bvec = __bvec_iter_bvec(rq->bio->bi_io_vec, rq->bio->bi_iter);
-		iov_iter_bvec(&cmd->iter, dir, bvec, nr, blk_rq_bytes(rq));
-		cmd->iter.iov_offset = rq->bio->bi_iter.bi_bvec_done;
+	if (bio == rq->biotail) {
+		iov_iter_bvec(&cmd->iter, dir, __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter), nr,
+			      blk_rq_bytes(rq));
+		cmd->iter.iov_offset = bio->bi_iter.bi_bvec_done;
 		return 0;
 	}
-	bvec = kmalloc_array(nr, sizeof(*bvec), GFP_NOWAIT | __GFP_NOWARN);
-	if (!bvec)
+	cmd->bvec = kmalloc_array(nr, sizeof(*cmd->bvec), GFP_NOWAIT | __GFP_NOWARN);
+	if (!cmd->bvec)
 		return -ENOMEM;
-	cmd->bvec = bvec;
+	nr = 0;
 	rq_for_each_bvec(bv, rq, iter)
-		*bvec++ = bv;
+		cmd->bvec[nr++] = bv;
 	iov_iter_bvec(&cmd->iter, dir, cmd->bvec, nr, blk_rq_bytes(rq));
 	return 0;
 }
