@@ -267,15 +267,25 @@ static int null_stdio(void)
 	return 0;
 }
 
-/* All is up: leave the terminal, and tell who waits for that. */
-static void tell_up(const struct command *cmd)
+/* Whoever reads what we print waits for its end. */
+static void leave_terminal(const struct command *cmd)
 {
 	if (cmd->foreground)
 		return;
 	ferry_log_open(cmd->level, true);
-	if (chdir("/") || null_stdio() || write(cmd->up_fd, "", 1) != 1)
+	if (chdir("/") || null_stdio())
 		ferry_log(FERRY_LOG_WARN, "did not leave the terminal: %s", strerror(errno));
-	close(cmd->up_fd);
+}
+
+/* All is up: leave the terminal, and tell who waits for that. */
+static void tell_up(const struct command *cmd)
+{
+	leave_terminal(cmd);
+	if (!cmd->foreground) {
+		if (write(cmd->up_fd, "", 1) != 1)
+			ferry_log(FERRY_LOG_WARN, "nobody waits any more: %s", strerror(errno));
+		close(cmd->up_fd);
+	}
 }
 
 static int begin_disk(const struct command *cmd, struct ferry_session *session)
@@ -319,10 +329,13 @@ static int run(const struct command *cmd, int report)
 	if (!err) {
 		u32 channel = ferry_session_channel(session);
 
-		if (report < 0)
+		if (report < 0) {
 			tell_up(cmd);
-		else if (write(report, &channel, sizeof(channel)) == sizeof(channel))
-			close(report);
+		} else {
+			leave_terminal(cmd);
+			if (write(report, &channel, sizeof(channel)) == sizeof(channel))
+				close(report);
+		}
 		ferry_log(FERRY_LOG_INFO, "%s serves channel %u%s%s", cmd->source, channel,
 			  cmd->dir ? " on " : "", cmd->dir ? cmd->dir : "");
 		serve(session, cmd->disk, sig_fd);

@@ -30,3 +30,14 @@ $(eval $(call backend_test,mirror,fs_model,mirror_model,asan))
 $(eval $(call backend_test,mirror,mirror,mirror,asan))
 $(eval $(call backend_test,null,null,null,asan))
 $(eval $(call backend_test,template,template,template,asan))
+
+# A disk's client is in the test itself.
+define disk_test
+UNIT_TESTS += $(B)/test/$(1)_model
+$(B)/test/$(1)_model: $(patsubst %,$(B)/asan/%.o,selftests/unit/disk_model selftests/claim lib/file \
+		backends/$(1)) $(patsubst %,$(B)/asan/lib/dispatch/%.o,$(LIB_DISPATCH))
+	@mkdir -p $$(@D)
+	$$(CC) $$(ASAN_FLAGS) -pthread -o $$@ $$^
+endef
+$(eval $(call disk_test,ramdisk))
+$(eval $(call disk_test,file))
