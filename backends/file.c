@@ -94,6 +94,18 @@ static int open_file(struct ferry_server *server, const char *path, bool direct)
 	return 0;
 }
 
+/* A copy of an option's value, or NULL. */
+static char *string_of(const char *args, const char *name)
+{
+	size_t len = 0;
+	const char *value = ferry_opt_find(args, name, &len);
+	char *s = value ? ferry_alloc(len + 1) : NULL;
+
+	if (s)
+		memcpy(s, value, len);
+	return s;
+}
+
 static bool has(const char *args, const char *name)
 {
 	size_t len;
@@ -111,7 +123,7 @@ static int file_init(struct ferry_server *server, const char *args)
 	err = ferry_opt_check(args, known);
 	if (err)
 		return err;
-	path = ferry_opt_string(args, "path");
+	path = string_of(args, "path");
 	if (!path || path[0] != '/' || ferry_opt_size(args, "block", &block) ||
 	    block > FERRY_BLOCK_SIZE_MAX) {
 		ferry_log(FERRY_LOG_ERR, "file: path= wants an absolute path, and block= bytes, as in path=/srv/disk,block=4096");

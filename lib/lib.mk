@@ -3,9 +3,9 @@
 
 FERRY_SO        := libferry.so.0
 
-LIB_DISPATCH    := dispatch file fs fs_init fs_reply block opts
+LIB_DISPATCH    := dispatch fs fs_init fs_reply block opts
 LIB_SOURCES     := $(patsubst %,lib/dispatch/%.c,$(LIB_DISPATCH)) \
-		   lib/env.c lib/file.c lib/page.c lib/load.c lib/mount.c lib/disk.c lib/channel.c lib/session.c \
+		   lib/env.c lib/file.c lib/dispatch/file.c lib/page.c lib/load.c lib/mount.c lib/disk.c lib/channel.c lib/session.c \
 		   lib/ring.c lib/loop_sync.c lib/loop_poll.c lib/loop_rw.c
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(B)/%.o)
 
@@ -55,6 +55,6 @@ $(UNIT_DISPATCH:%=$(B)/test/%): $(B)/test/%: $(B)/asan/selftests/unit/%.o $(UNIT
 	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^
 
 $(B)/test/loop: $(B)/asan/selftests/unit/loop.o $(B)/asan/selftests/unit/loop_kernel.o \
-		$(UNIT_OBJECTS) $(patsubst %,$(B)/asan/lib/%.o,env ring loop_sync loop_rw)
+		$(UNIT_OBJECTS) $(patsubst %,$(B)/asan/lib/%.o,env file ring loop_sync loop_rw)
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=ioctl -o $@ $^

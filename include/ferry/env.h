@@ -177,10 +177,4 @@ int ferry_opt_size(const char *args, const char *name, u64 *value);
  */
 int ferry_opt_check(const char *args, const char *const *known);
 
-/**
- * ferry_opt_string() - a copy of an option's value
- * Return: to be freed by ferry_free(); NULL: it is not given, or no memory
- */
-char *ferry_opt_string(const char *args, const char *name);
-
 #endif

@@ -82,18 +82,6 @@ int ferry_opt_size(const char *args, const char *name, u64 *value)
 }
 FERRY_EXPORT(ferry_opt_size);
 
-char *ferry_opt_string(const char *args, const char *name)
-{
-	size_t len = 0;
-	const char *p = ferry_opt_find(args, name, &len);
-	char *s = p ? ferry_alloc(len + 1) : NULL;
-
-	if (s)
-		memcpy(s, p, len);
-	return s;
-}
-FERRY_EXPORT(ferry_opt_string);
-
 static bool is_known(const char *const *known, const char *name, size_t len)
 {
 	for (; *known; known++)

@@ -35,7 +35,7 @@ $(eval $(call backend_test,template,template,template,asan))
 define disk_test
 UNIT_TESTS += $(B)/test/$(1)_model
 $(B)/test/$(1)_model: $(patsubst %,$(B)/asan/%.o,selftests/unit/disk_model selftests/claim lib/file \
-		backends/$(1)) $(patsubst %,$(B)/asan/lib/dispatch/%.o,$(LIB_DISPATCH))
+		lib/dispatch/file backends/$(1)) $(patsubst %,$(B)/asan/lib/dispatch/%.o,$(LIB_DISPATCH))
 	@mkdir -p $$(@D)
 	$$(CC) $$(ASAN_FLAGS) -pthread -o $$@ $$^
 endef
