@@ -90,6 +90,8 @@ static int open_file(struct ferry_server *server, const char *path, bool direct)
 		server->block.logical_block = max(server->block.logical_block,
 						  ferry_file_block(file));
 	server->block.size = size;
+	server->block.write_zeroes = !server->block.read_only && ferry_file_can_zero(file);
+	server->block.discard = server->block.write_zeroes;
 	server->priv = file;
 	return 0;
 }

@@ -166,3 +166,14 @@ int ferry_file_zero(struct ferry_file *file, u64 off, u64 len, bool keep)
 	return vfs_fallocate(file_of(file), mode, off, len);
 }
 FERRY_EXPORT(ferry_file_zero);
+
+bool ferry_file_can_zero(struct ferry_file *file)
+{
+	struct inode *inode = inode_of(file);
+
+	if (S_ISBLK(inode->i_mode))
+		return bdev_write_zeroes_sectors(I_BDEV(inode));
+	/* Behind the end there is nothing to lose. */
+	return !ferry_file_zero(file, i_size_read(inode), FERRY_PAGE_SIZE, false);
+}
+FERRY_EXPORT(ferry_file_can_zero);

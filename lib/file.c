@@ -3,6 +3,7 @@
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -127,4 +128,33 @@ int ferry_file_zero(struct ferry_file *file, u64 off, u64 len, bool keep)
 	int mode = FALLOC_FL_KEEP_SIZE | (keep ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE);
 
 	return fallocate(file->fd, mode, off, len) ? -errno : 0;
+}
+
+/* Of a device: what its queue says. */
+static bool device_can_zero(const struct ferry_file *file)
+{
+	unsigned long long max = 0;
+	char path[64];
+	struct stat st;
+	FILE *f;
+
+	if (fstat(file->fd, &st))
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/write_zeroes_max_bytes",
+		 major(st.st_rdev), minor(st.st_rdev));
+	f = fopen(path, "re");
+	if (!f)		/* a partition: its disk's would have to be asked */
+		return true;
+	if (fscanf(f, "%llu", &max) != 1)
+		max = 0;
+	fclose(f);
+	return max;
+}
+
+bool ferry_file_can_zero(struct ferry_file *file)
+{
+	if (file->is_device)
+		return device_can_zero(file);
+	/* Behind the end there is nothing to lose. */
+	return !ferry_file_zero(file, ferry_file_size(file), FERRY_PAGE_SIZE, false);
 }

@@ -135,6 +135,9 @@ int ferry_file_flush(struct ferry_file *file);
  */
 int ferry_file_zero(struct ferry_file *file, u64 off, u64 len, bool keep);
 
+/** ferry_file_can_zero() - does ferry_file_zero() work, as far as that can be asked? */
+bool ferry_file_can_zero(struct ferry_file *file);
+
 enum ferry_log_level {
 	FERRY_LOG_ERR,
 	FERRY_LOG_WARN,

@@ -7,6 +7,11 @@
 /* Bytes of struct ferry_block_ops in FERRY_BACKEND_ABI 1: none has fewer. */
 #define OPS_SIZE_1	(offsetof(struct ferry_block_ops, resize) + sizeof(void *))
 
+#if FERRY_BLOCK_FUA != FERRY_BLK_FUA || FERRY_BLOCK_KEEP != FERRY_BLK_KEEP || \
+	FERRY_BLOCK_TRANSFER_MAX != FERRY_BLK_TRANSFER_MAX
+#error "they are copied as they are"
+#endif
+
 static bool is_power(u32 n)
 {
 	return n && !(n & (n - 1));
@@ -127,9 +132,6 @@ static void do_read(struct ferry_req *req, const struct ferry_block_ops *ops,
 static void do_write(struct ferry_req *req, const struct ferry_block_ops *ops,
 		     const struct ferry_blk_io *io)
 {
-	_Static_assert(FERRY_BLOCK_FUA == FERRY_BLK_FUA && FERRY_BLOCK_KEEP == FERRY_BLK_KEEP,
-		       "copied as they are");
-
 	if (unlikely(!req->data_in || io->length != req->data_len))
 		ferry_reply_err(req, -EINVAL);
 	else

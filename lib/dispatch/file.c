@@ -39,7 +39,7 @@ static void pages_free(void **pages, unsigned int n)
 static ssize_t pull_through(struct ferry_req *req, struct ferry_file *file, u64 off, bool sync)
 {
 	struct ferry_iov iov[PAGES];
-	void *pages[PAGES];
+	void *pages[PAGES] = { NULL };
 	unsigned int nr = pages_alloc(pages, req->data_len);
 	u32 done = 0;
 	ssize_t n = nr ? 0 : -ENOMEM;
@@ -64,7 +64,7 @@ static ssize_t pull_through(struct ferry_req *req, struct ferry_file *file, u64 
 static ssize_t push_through(struct ferry_req *req, struct ferry_file *file, u64 off, u32 len)
 {
 	struct ferry_iov iov[PAGES];
-	void *pages[PAGES];
+	void *pages[PAGES] = { NULL };
 	unsigned int nr = pages_alloc(pages, len);
 	u32 done = 0;
 	ssize_t n = nr ? 0 : -ENOMEM;
