@@ -19,6 +19,8 @@
  * @pull: as ferry_req_pull()
  * @push: as ferry_req_push(); called in order of the bytes
  * @transfer: as ferry_req_transfer(); NULL in kernel placement
+ * @transfer_file: as ferry_req_pull_file(), or ferry_req_push_file() if the request's data
+ *	goes that way; @sync is the former's. NULL: the data goes through memory.
  * @done: the request is answered, see struct ferry_req "reply"
  * @control: answer a request of the core's own (FERRY_OP_CORE); may be NULL
  * @data_max: most bytes of data in the reply to a request that changes something, where
@@ -30,6 +32,8 @@ struct ferry_req_host {
 	ssize_t (*push)(struct ferry_req *req, const struct ferry_iov *iov,
 			unsigned int nr_iov);
 	ssize_t (*transfer)(struct ferry_req *req, int fd, u64 pos, size_t len);
+	ssize_t (*transfer_file)(struct ferry_req *req, struct ferry_file *file, u64 off, u32 len,
+				 bool sync);
 	void (*done)(struct ferry_req *req);
 	void (*control)(struct ferry_req *req);
 	u32 data_max;
