@@ -6,8 +6,9 @@
  * read as zeros. Whatever is made, written or removed is accepted and dropped.
  * Nothing is remembered: a node's number tells its type. Data of a write is not
  * fetched, data of a read is really copied. Lifetimes are 0, so that each call
- * of a program is a request.
+ * of a program is a request. As a disk it has `size` bytes in the same way.
  */
+#include <ferry/block.h>
 #include <ferry/fs.h>
 
 #define SIZE_DEFAULT	(1ULL << 30)
@@ -118,20 +119,25 @@ static void null_create(struct ferry_req *req, u64 parent, const char *name, u32
 	ferry_reply_create(req, &entry, handle);
 }
 
-static void null_read(struct ferry_req *req, u64 node, struct ferry_handle *handle, u64 off,
-		      u32 len)
+static void reply_zeros(struct ferry_req *req, u32 len)
 {
 	struct ferry_iov iov[PIECES];
-	u64 size = file_size(req);
 	u32 n;
 
-	len = off < size ? min((u64)len, size - off) : 0;
 	for (n = 0; len && n < PIECES; n++) {
 		iov[n].base = zeros;
 		iov[n].len = min(len, (u32)ZEROS);
 		len -= iov[n].len;
 	}
 	ferry_reply_data(req, iov, n);
+}
+
+static void null_read(struct ferry_req *req, u64 node, struct ferry_handle *handle, u64 off,
+		      u32 len)
+{
+	u64 size = file_size(req);
+
+	reply_zeros(req, off < size ? min((u64)len, size - off) : 0);
 }
 
 static void null_write(struct ferry_req *req, u64 node, struct ferry_handle *handle, u64 off,
@@ -210,6 +216,45 @@ static const struct ferry_fs_ops null_ops = {
 	.statfs = null_statfs,
 };
 
+static int null_disk_init(struct ferry_server *server, const char *args)
+{
+	int err = null_init(server, args);
+
+	if (!err)
+		server->block.size = *(u64 *)server->priv;
+	return err;
+}
+
+static void null_disk_read(struct ferry_req *req, u64 off, u32 len)
+{
+	reply_zeros(req, len);
+}
+
+static void null_disk_write(struct ferry_req *req, u64 off, u32 len, u32 flags)
+{
+	ferry_reply_err(req, 0);
+}
+
+static void null_disk_discard(struct ferry_req *req, u64 off, u64 len)
+{
+	ferry_reply_err(req, 0);
+}
+
+static void null_disk_zero(struct ferry_req *req, u64 off, u64 len, u32 flags)
+{
+	ferry_reply_err(req, 0);
+}
+
+static const struct ferry_block_ops null_disk_ops = {
+	.size = sizeof(null_disk_ops),
+	.init = null_disk_init,
+	.destroy = null_destroy,
+	.read = null_disk_read,
+	.write = null_disk_write,
+	.discard = null_disk_discard,
+	.write_zeroes = null_disk_zero,
+};
+
 FERRY_BACKEND(null, .flags = FERRY_RECOVERS | FERRY_STATELESS,
-	      .help = "[size=BYTES]  answers at once; files N* of that size",
-	      .fs = &null_ops);
+	      .help = "[size=BYTES]  answers at once; files N*, or a disk, of that size",
+	      .fs = &null_ops, .block = &null_disk_ops);

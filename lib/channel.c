@@ -36,7 +36,7 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 	struct ferry_setup setup = {
 		.size = sizeof(setup),
 		.abi = FERRY_ABI,
-		.class = FERRY_CLASS_FS,
+		.class = session->class,
 		.flags = session->loop->create_flags,
 		.state_fd = session->state_fd,
 		.on_death = grace ? FERRY_DEATH_REISSUE : FERRY_DEATH_FAIL,

@@ -49,6 +49,7 @@ struct ferry_worker {
 
 /**
  * struct ferry_session
+ * @class: enum ferry_class
  * @loop_data: the wait style's own
  * @channel: its number
  * @state_fd: the state, to be kept by the channel or found there; -1: there is none
@@ -57,8 +58,9 @@ struct ferry_worker {
  * @nr_workers: how many of @workers have an endpoint; one per queue
  * @spin_us: how long style poll looks before it sleeps; 0: its own choice
  * @dir: absolute path of the mount, NULL before it is there
+ * @disk: number of the disk, -1 before it is there
  * @ended_fd: eventfd, readable from the end of the last thread on
- * @up: FUSE_INIT was answered; written under @lock, read without
+ * @up: FUSE_INIT was answered, or there is none; written under @lock, read without
  * @stop: threads shall end; read after -EINTR
  * @lock: guards what follows
  * @changed: one of them did
@@ -68,6 +70,7 @@ struct ferry_worker {
  */
 struct ferry_session {
 	struct ferry_server server;
+	u32 class;
 	const struct ferry_loop_ops *loop;
 	void *loop_data;
 	u32 channel;
@@ -78,6 +81,7 @@ struct ferry_session {
 	u32 nr_workers;
 	u32 spin_us;
 	char *dir;
+	int disk;
 	int ended_fd;
 	bool up;
 	bool stop;
@@ -88,6 +92,9 @@ struct ferry_session {
 	u32 running;
 	int error;
 };
+
+/* session.c: let the threads serve. 0 or -errno after a line in the log. */
+int ferry_session_start(struct ferry_session *session);
 
 /* A request was answered while the session was not up. */
 void ferry_session_answered(struct ferry_session *session);
@@ -102,12 +109,19 @@ static inline bool ferry_session_stops(const struct ferry_session *session)
 	return __atomic_load_n(&session->stop, __ATOMIC_RELAXED);
 }
 
-/* file.c: @len bytes of memory from or to a file: how many, or -errno if that is none. */
-ssize_t ferry_file_read(int fd, void *p, size_t len, u64 pos);
-ssize_t ferry_file_write(int fd, const void *p, size_t len, u64 pos);
+/* fd.c: @len bytes of memory from or to a file: how many, or -errno if that is none. */
+ssize_t ferry_fd_read(int fd, void *p, size_t len, u64 pos);
+ssize_t ferry_fd_write(int fd, const void *p, size_t len, u64 pos);
+
+/* file.c: a host's transfer_file(), where it has a transfer(). */
+ssize_t ferry_file_transfer(struct ferry_req *req, struct ferry_file *file, u64 off, u32 len,
+			    bool sync);
+
+/* disk.c: the number of the disk that is a channel's client, or -ENODEV */
+int ferry_disk_of_channel(u32 channel);
 
 /* Register @fd at @endpoint as the file of an open reply: its number, or -errno. */
-int ferry_file_back(int endpoint, int fd);
+int ferry_fd_back(int endpoint, int fd);
 
 /* channel.c: /dev/ferry. 0 or -errno after a line in the log. */
 int ferry_channel_open(struct ferry_session *session, const struct ferry_session_options *want);

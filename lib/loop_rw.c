@@ -83,13 +83,13 @@ static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
 	struct message *m = message_of(req);
 
 	if (req->data_in)
-		return ferry_file_write(fd, m->data, len, pos);
-	return ferry_file_read(fd, m->out + sizeof(struct fuse_out_header) + req->pushed, len, pos);
+		return ferry_fd_write(fd, m->data, len, pos);
+	return ferry_fd_read(fd, m->out + sizeof(struct fuse_out_header) + req->pushed, len, pos);
 }
 
 static int backing(struct ferry_req *req, int fd)
 {
-	return ferry_file_back(message_of(req)->fd, fd);
+	return ferry_fd_back(message_of(req)->fd, fd);
 }
 
 static void send_reply(struct message *m)
@@ -144,7 +144,7 @@ static struct message *new_message(struct ferry_session *session, int fd)
 	m->answer = FERRY_ANSWER_SENT;
 	m->req.host = &host;
 	m->req.server = &session->server;
-	m->req.class = FERRY_CLASS_FS;
+	m->req.class = session->class;
 	m->req.out[0].p = m->out + sizeof(struct fuse_out_header);
 	m->req.out[0].len = MSG_MAX - sizeof(struct fuse_out_header);
 	m->req.nr_out = 1;
@@ -175,14 +175,23 @@ static struct message *get_message(struct ferry_session *session, int fd)
  * Where the message ends and its data begins, or how much data is wanted: the one
  * thing that a frame does not say and its opcode has to.
  */
-static void divide(struct message *m, u32 len)
+static u32 divide_block(struct message *m, u32 len)
+{
+	struct ferry_req *req = &m->req;
+	const struct ferry_blk_io *io = req->in[0].p;
+
+	if (req->opcode == FERRY_BLK_READ && len >= sizeof(*io))
+		req->data_len = min(io->length, (u64)DATA_MAX);
+	return req->opcode == FERRY_BLK_WRITE ? sizeof(*io) : 0;
+}
+
+/* Return: bytes of the message, if it has data with it; else 0. */
+static u32 divide_fs(struct message *m, u32 len)
 {
 	struct ferry_req *req = &m->req;
 	const char *in = req->in[0].p;
 	u32 fixed = 0;
 
-	req->data_in = false;
-	req->data_len = 0;
 	switch (req->opcode) {
 	case FUSE_WRITE:
 		fixed = sizeof(struct fuse_write_in);
@@ -207,10 +216,21 @@ static void divide(struct message *m, u32 len)
 			req->data_len = ((const struct fuse_getxattr_in *)in)->size;
 		break;
 	}
+	return fixed;
+}
+
+static void divide(struct message *m, u32 len)
+{
+	struct ferry_req *req = &m->req;
+	u32 fixed;
+
+	req->data_in = false;
+	req->data_len = 0;
+	fixed = req->class == FERRY_CLASS_BLOCK ? divide_block(m, len) : divide_fs(m, len);
 	if (fixed && len > fixed) {
 		req->data_in = true;
 		req->data_len = len - fixed;
-		m->data = in + fixed;
+		m->data = (const char *)req->in[0].p + fixed;
 		len = fixed;
 	}
 	req->data_len = min(req->data_len, DATA_MAX);
@@ -247,7 +267,7 @@ static int run(struct ferry_worker *worker)
 
 		if (!m)
 			return -ENOMEM;
-		n = read(worker->fd, m->in, session->server.fs.max_write + MSG_MAX);
+		n = read(worker->fd, m->in, BUFFER);
 		if (n < 0) {
 			if (errno == EINTR || errno == EAGAIN || errno == ENOENT)
 				continue;

@@ -165,12 +165,12 @@ static ssize_t write_through(struct ferry_slot *slot, u64 offset, int fd, u64 po
 	const struct ferry_iov iov = { slot->data, min(len, (size_t)slot->size) };
 	ssize_t n = xfer(slot, FERRY_XFER_PULL, offset, &iov, 1);
 
-	return n > 0 ? ferry_file_write(fd, slot->data, n, pos) : n;
+	return n > 0 ? ferry_fd_write(fd, slot->data, n, pos) : n;
 }
 
 static ssize_t read_through(struct ferry_slot *slot, u64 offset, int fd, u64 pos, size_t len)
 {
-	ssize_t n = ferry_file_read(fd, slot->data, min(len, (size_t)slot->size), pos);
+	ssize_t n = ferry_fd_read(fd, slot->data, min(len, (size_t)slot->size), pos);
 	const struct ferry_iov iov = { slot->data, n };
 
 	return n > 0 ? xfer(slot, FERRY_XFER_PUSH, offset, &iov, 1) : n;
@@ -197,9 +197,9 @@ static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
 	int err;
 
 	if (req->data_in && slot->desc->flags & FERRY_DESC_IN_SLOT)
-		return ferry_file_write(fd, slot->data, len, pos);
+		return ferry_fd_write(fd, slot->data, len, pos);
 	if (!req->data_in && req->data_len <= slot->size) {
-		n = ferry_file_read(fd, slot->data + slot->held, len, pos);
+		n = ferry_fd_read(fd, slot->data + slot->held, len, pos);
 		slot->held += max(n, (ssize_t)0);
 		return n;
 	}
@@ -229,7 +229,7 @@ void *ferry_ring_data(struct ferry_req *req, u32 *len)
 
 static int backing(struct ferry_req *req, int fd)
 {
-	return ferry_file_back(slot_of(req)->fd, fd);
+	return ferry_fd_back(slot_of(req)->fd, fd);
 }
 
 struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd)
@@ -386,7 +386,7 @@ static void init_slot(struct ferry_ring *ring, u32 tag)
 	slot->answer = FERRY_ANSWER_THERE;
 	slot->req.host = &ring->host;
 	slot->req.server = &session->server;
-	slot->req.class = FERRY_CLASS_FS;
+	slot->req.class = session->class;
 	slot->req.out[0].p = base + geo->rep_off;
 	slot->req.out[0].len = geo->rep_size;
 	slot->req.nr_out = 1;
@@ -412,6 +412,7 @@ int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req
 	ring->host.push = push;
 	ring->host.transfer = transfer;
 	ring->host.backing = backing;
+	ring->host.transfer_file = ferry_file_transfer;
 	ring->host.done = done;
 	ring->host.control = control;
 	/* What outlives us of the answer to a change is in its slot. */

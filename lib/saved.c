@@ -93,7 +93,7 @@ static int save(struct ferry_session *session)
 	s->fd = memfd_create("ferry-saved", MFD_CLOEXEC);
 	err = s->fd < 0 ? -errno : 0;
 	if (!err)
-		err = ferry_server_save(&session->server, FERRY_CLASS_FS, &s->stream);
+		err = ferry_server_save(&session->server, session->class, &s->stream);
 	if (!err)
 		err = flush(s);
 	if (err && s->fd >= 0)
@@ -168,7 +168,7 @@ int ferry_saved_load(struct ferry_session *session, const struct ferry_backend *
 	s->fd = fd;
 	s->len = s->used = 0;
 	err = lseek(fd, 0, SEEK_SET) ? -errno :
-	      ferry_server_load(&session->server, backend, FERRY_CLASS_FS, &s->stream);
+	      ferry_server_load(&session->server, backend, session->class, &s->stream);
 	if (err)
 		ferry_log(FERRY_LOG_ERR, "%s: did not load what the last server saved: %s%s",
 			  backend->name, strerror(-err),

@@ -51,15 +51,22 @@ u32 ferry_session_reissues(const struct ferry_backend *backend,
 	return reissue ? options->grace ? options->grace : GRACE_DEFAULT_S : 0;
 }
 
-static int check_backend(const struct ferry_backend *backend)
+static int check_backend(const struct ferry_session *session,
+			 const struct ferry_backend *backend)
 {
 	if (backend->abi != FERRY_BACKEND_ABI) {
 		ferry_log(FERRY_LOG_ERR, "%s: built for backend ABI %u, not %u: build it anew",
 			  backend->name, backend->abi, FERRY_BACKEND_ABI);
 		return -EPROTO;
 	}
-	if (!backend->fs) {
-		ferry_log(FERRY_LOG_ERR, "%s: is no filesystem", backend->name);
+	if (session->class == FERRY_CLASS_FS && !backend->fs) {
+		ferry_log(FERRY_LOG_ERR, "%s: is no filesystem%s", backend->name,
+			  backend->block ? ": it is a disk, see 'ferry disk --help'" : "");
+		return -EOPNOTSUPP;
+	}
+	if (session->class == FERRY_CLASS_BLOCK && !backend->block) {
+		ferry_log(FERRY_LOG_ERR, "%s: is no disk%s", backend->name,
+			  backend->fs ? ": it is a filesystem, see 'ferry mount --help'" : "");
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -85,7 +92,7 @@ static int found(struct ferry_session *session, const struct ferry_backend *back
 		if (err)
 			return err;
 	}
-	err = ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
+	err = ferry_server_init(&session->server, backend, session->class, args);
 	if (err)
 		return err;
 	settle_state(session);
@@ -100,7 +107,7 @@ static int found(struct ferry_session *session, const struct ferry_backend *back
 close_channel:
 	ferry_channel_close(session);
 stop_server:
-	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
+	ferry_server_destroy(&session->server, session->class);
 	return err;
 }
 
@@ -114,7 +121,7 @@ static int take_over_state(struct ferry_session *session, const struct ferry_bac
 		err = ferry_state_attach(backend, session->state_fd, ferry_ring_mark,
 					 session->loop_data);
 	if (!err)
-		err = ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
+		err = ferry_server_init(&session->server, backend, session->class, args);
 	if (err)
 		return err;
 	settle_state(session);
@@ -189,7 +196,9 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 	pthread_cond_init(&session->changed, NULL);
 	session->state_fd = -1;
 	session->saved_fd = -1;
-	err = check_backend(backend);
+	session->class = want.class ? want.class : FERRY_CLASS_FS;
+	session->disk = -1;
+	err = check_backend(session, backend);
 	if (err)
 		goto free_session;
 	err = -EINVAL;
@@ -268,7 +277,7 @@ static void *worker_main(void *arg)
 	int err;
 
 	/* Reclaim that waits for this server must not be what the server waits for. */
-	if (session->server.fs.writeback)
+	if (session->server.fs.writeback || session->class == FERRY_CLASS_BLOCK)
 		prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	drop_rseq();
 	err = session->loop->run(worker);
@@ -283,7 +292,7 @@ static void on_stop(int sig)
 {
 }
 
-static int start_workers(struct ferry_session *session)
+int ferry_session_start(struct ferry_session *session)
 {
 	struct sigaction sa = { .sa_handler = on_stop };
 	sigset_t block, old;
@@ -373,7 +382,7 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
 		ferry_log(FERRY_LOG_ERR, "%s: is no directory: give one to mount on", dir);
 		return -ENOTDIR;
 	}
-	err = start_workers(session);
+	err = ferry_session_start(session);
 	if (err)
 		return err;
 	if (asprintf(&all, "fd=%d,rootmode=%o,user_id=%u,group_id=%u%s%s",
@@ -406,7 +415,9 @@ int ferry_session_resume(struct ferry_session *session, const char *dir)
 			return -ENOMEM;
 	}
 	session->up = true;
-	return start_workers(session);
+	if (session->class == FERRY_CLASS_BLOCK)
+		session->disk = ferry_disk_of_channel(session->channel);
+	return ferry_session_start(session);
 }
 
 u32 ferry_session_channel(const struct ferry_session *session)
@@ -470,7 +481,7 @@ void ferry_session_free(struct ferry_session *session)
 	while (session->started)
 		pthread_join(session->workers[--session->started].thread, NULL);
 	wait_answered(session);
-	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
+	ferry_server_destroy(&session->server, session->class);
 	session->loop->close(session);
 	ferry_channel_close(session);
 	ferry_state_close();

@@ -2,8 +2,11 @@
 # Tests, as people call them. The scripts are in kselftest layout; see selftests/Makefile.
 .PHONY: selftests unit-tests check check-all check-debug demo
 
-selftests: ## the test programs: build/selftests
+selftests: $(B)/example-disk ## the test programs: build/selftests
 	@$(MAKE) --no-print-directory -C selftests OUTPUT=$(CURDIR)/$(B)/selftests
+
+$(B)/example-disk: $(B)/Documentation/example-disk.o $(B)/lib/libferry.so
+	$(CC) $(LDFLAGS) -pthread -o $@ $< -L$(B)/lib -Wl,-rpath,'$$ORIGIN/lib' -lferry
 
 UNIT_TESTS += $(addprefix $(B)/test/,$(UNIT_DISPATCH) loop options)
 

@@ -13,9 +13,10 @@ tool-pkgs:
 
 user: $(B)/bin/ferry $(B)/bin/mount.ferry
 
-$(B)/bin/ferry: $(TOOL_OBJS)
+$(B)/bin/ferry: $(TOOL_OBJS) $(B)/lib/libferry.so
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(shell pkg-config --libs $(TOOL_PKGS)) -lm
+	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(TOOL_OBJS) $(shell pkg-config --libs $(TOOL_PKGS)) \
+		-L$(B)/lib -Wl,-rpath,'$$ORIGIN/../lib' -lferry -lm
 
 $(B)/bin/mount.ferry: $(B)/bin/ferry
 	ln -sf ferry $@

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* ferryd: serve one backend, mounted on a directory, from a user process. */
+/* ferryd: serve one backend, mounted on a directory or as a disk, from a user process. */
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <ferry/session.h>
+#include <linux/ferry.h>
 
 #include "supervise.h"
 
@@ -19,11 +20,13 @@
  * @args: ARGS or NULL
  * @dir: where to mount; NULL with --attach if it was not said
  * @backend: what @name means
- * @mount_options: what of -o is not ours
+ * @disk: serve a disk
+ * @mount_options: what of -o is not ours: for the mount, or the disk
  * @up_fd: tells the parent that all is up; -1 in the foreground
  */
 struct command {
 	bool foreground;
+	bool disk;
 	enum ferry_log_level level;
 	struct ferry_session_options session;
 	const char *source;
@@ -38,11 +41,13 @@ struct command {
 static void usage(FILE *f)
 {
 	fputs("usage: ferryd [OPTION]... BACKEND[:ARGS] DIR\n"
+	      "       ferryd [OPTION]... --disk BACKEND[:ARGS]\n"
 	      "       ferryd [OPTION]... --attach CHANNEL BACKEND[:ARGS] [DIR]\n"
-	      "Serve BACKEND from a user process, mounted on DIR; or take the place of the server\n"
-	      "that CHANNEL has lost.\n"
+	      "Serve BACKEND from a user process, mounted on DIR, or as a disk whose name is printed;\n"
+	      "or take the place of the server that CHANNEL has lost.\n"
 	      "\n"
 	      "  -a, --attach CHANNEL   its number, see 'ferry list'\n"
+	      "  -d, --disk             a disk; with --attach: CHANNEL is a disk's\n"
 	      "  -f, --foreground       stay in the foreground, log to standard error\n"
 	      "  -l, --log-level LEVEL  err, warn, info (default) or debug\n"
 	      "  -o OPTION[,OPTION]...  wait=sync|poll|uring|rw  how to wait (default sync)\n"
@@ -52,11 +57,12 @@ static void usage(FILE *f)
 	      "                                       another one, or let requests fail\n"
 	      "                         grace=SECONDS that requests wait for another one\n"
 	      "                         timeout=SECONDS  requests fail that take longer\n"
-	      "                         others: mount options, see mount.ferry(8)\n"
+	      "                         others: mount options, see mount.ferry(8); with --disk\n"
+	      "                                       those of a disk, see ferry(8)\n"
 	      "  -h, --help [BACKEND]   this text, or the arguments of BACKEND\n"
 	      "  -V, --version          the version\n"
 	      "\n"
-	      "SIGTERM or SIGINT unmounts DIR; a second one does so although it is in use.\n", f);
+	      "SIGTERM or SIGINT unmounts DIR or removes the disk; a second one does so although it is in use.\n", f);
 }
 
 static int fail(const char *fmt, const char *what)
@@ -156,19 +162,24 @@ static int parse(struct command *cmd, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "attach", required_argument, NULL, 'a' },
+		{ "disk", no_argument, NULL, 'd' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	int c;
+	int c, args;
 
-	while ((c = getopt_long(argc, argv, "a:fl:o:hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "a:dfl:o:hV", options, NULL)) != -1) {
 		switch (c) {
 		case 'a':
 			if (parse_number("--attach", optarg, &cmd->session.attach))
 				return 2;
+			break;
+		case 'd':
+			cmd->disk = true;
+			cmd->session.class = FERRY_CLASS_BLOCK;
 			break;
 		case 'f':
 			cmd->foreground = true;
@@ -191,11 +202,14 @@ static int parse(struct command *cmd, int argc, char **argv)
 			return 2;
 		}
 	}
-	if (argc - optind != 2 && !(cmd->session.attach && argc - optind == 1))
-		return 1 + fail("%s", argc - optind < 2 ? "BACKEND and DIR are needed" :
+	args = argc - optind;
+	if (cmd->disk && args != 1)
+		return 1 + fail("%s", args ? "a disk wants BACKEND alone" : "BACKEND is needed");
+	if (args != 2 && !((cmd->disk || cmd->session.attach) && args == 1))
+		return 1 + fail("%s", args < 2 ? "BACKEND and DIR are needed" :
 						 "more than BACKEND and DIR");
 	cmd->source = argv[optind];
-	cmd->dir = argv[optind + 1];	/* NULL with --attach and none */
+	cmd->dir = argv[optind + 1];	/* NULL with --attach and none, and of a disk */
 	cmd->name = strdup(cmd->source);
 	if (!cmd->name)
 		return 1 + fail("%s", strerror(errno));
@@ -216,8 +230,8 @@ static int signal_fd(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* Until the mount is gone; a signal sees to that. */
-static void serve(struct ferry_session *session, int sig_fd)
+/* Until the mount or disk is gone; a signal sees to that. */
+static void serve(struct ferry_session *session, bool disk, int sig_fd)
 {
 	struct pollfd fds[] = {
 		{ .fd = ferry_session_fd(session), .events = POLLIN },
@@ -230,7 +244,10 @@ static void serve(struct ferry_session *session, int sig_fd)
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 || !fds[1].revents)
 			continue;
 		if (read(sig_fd, &info, sizeof(info)) == sizeof(info)) {
-			ferry_session_unmount(session, again);
+			if (disk)
+				ferry_session_remove(session, again);
+			else
+				ferry_session_unmount(session, again);
 			again = true;
 		}
 	}
@@ -269,10 +286,26 @@ static void tell_up(const struct command *cmd)
 	close(cmd->up_fd);
 }
 
+static int begin_disk(const struct command *cmd, struct ferry_session *session)
+{
+	struct ferry_disk_options options;
+	int ret = ferry_disk_options_parse(cmd->mount_options, &options);
+
+	if (!ret)
+		ret = ferry_session_disk(session, cmd->source, &options);
+	if (ret < 0)
+		return ret;
+	printf("/dev/ferryb%d\n", ret);
+	fflush(stdout);
+	return 0;
+}
+
 static int begin(const struct command *cmd, struct ferry_session *session)
 {
 	if (cmd->session.attach)
 		return ferry_session_resume(session, cmd->dir);
+	if (cmd->disk)
+		return begin_disk(cmd, session);
 	return ferry_session_mount(session, cmd->source, cmd->dir, cmd->mount_options);
 }
 
@@ -302,7 +335,7 @@ static int run(const struct command *cmd, int report)
 		}
 		ferry_log(FERRY_LOG_INFO, "%s serves channel %u%s%s", cmd->source, channel,
 			  cmd->dir ? " on " : "", cmd->dir ? cmd->dir : "");
-		serve(session, sig_fd);
+		serve(session, cmd->disk, sig_fd);
 		err = ferry_session_wait(session);
 		ferry_log(FERRY_LOG_INFO, "%s on channel %u: ended", cmd->source, channel);
 	}

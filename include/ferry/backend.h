@@ -8,7 +8,7 @@
  *
  * Compiled for user space this makes a shared object that ferryd loads;
  * compiled for the kernel it makes ferry-memfs.ko. See fs.h for the operations
- * of a filesystem.
+ * of a filesystem, block.h for those of a disk; a backend may have both.
  *
  * A *server* is one instance of a backend: one mount, one disk. Operations of
  * one server are called from many threads at a time; a backend locks its own
@@ -24,6 +24,7 @@
 
 struct ferry_req;
 struct ferry_fs_ops;
+struct ferry_block_ops;
 struct ferry_server;
 
 /**
@@ -60,6 +61,7 @@ int ferry_stream_read(struct ferry_stream *stream, void *p, size_t len);
  * @name: what users call it
  * @help: one line for `ferryd --help BACKEND`: its arguments
  * @fs: operations of the fs class, or NULL
+ * @block: operations of the block class, or NULL
  * @save: write to @stream all that load() needs; no request is under way. NULL: a server
  *	can be saved if it is FERRY_STATELESS.
  * @load: called after init(), with the same arguments that the saved server had: become
@@ -71,6 +73,7 @@ struct ferry_backend {
 	const char *name;
 	const char *help;
 	const struct ferry_fs_ops *fs;
+	const struct ferry_block_ops *block;
 	int (*save)(struct ferry_server *server, struct ferry_stream *stream);
 	int (*load)(struct ferry_server *server, struct ferry_stream *stream);
 };
@@ -90,6 +93,24 @@ struct ferry_backend {
  *	stacked on less than so many others: 1 or 2; 0 for none. The mount counts as so
  *	many itself. Not with @fs.writeback.
  * @fs.minor: protocol minor that was negotiated; 0 before FUSE_INIT
+ * @block: settings of the block class; init() must set the size and may change the
+ *	others, which are then made to fit each other
+ * @block.size: bytes, a multiple of the logical block size
+ * @block.logical_block: the smallest piece that can be read or written, a power of 2
+ *	from 512 to 4096; 512 before init()
+ * @block.physical_block: the smallest piece that is written at once without reading
+ *	what is around it; not below the logical block, and where init() sets 0 that
+ * @block.io_min: preferred smallest transfer, 0: the physical block
+ * @block.io_opt: preferred transfer, 0: none is better than others
+ * @block.max_transfer: bytes of one read or write, 4 KiB to 1 MiB, which it is before
+ * @block.depth: how many requests it likes to have at a time, 0: as the client likes
+ * @block.read_only: nothing is written
+ * @block.rotational: seeks are slow: a scheduler is worth its while
+ * @block.fua: write() obeys FERRY_BLOCK_FUA; without it the client flushes
+ * @block.discard: discard() is there and works; before init() if it is there
+ * @block.write_zeroes: the same of write_zeroes()
+ * @block.does_io: it waits for I/O of its own, on this host's files or disks. In
+ *	kernel placement it is asked by a thread of its own then.
  */
 struct ferry_server {
 	const struct ferry_backend *backend;
@@ -103,6 +124,21 @@ struct ferry_server {
 		u32 stack_depth;
 		u32 minor;
 	} fs;
+	struct {
+		u64 size;
+		u32 logical_block;
+		u32 physical_block;
+		u32 io_min;
+		u32 io_opt;
+		u32 max_transfer;
+		u32 depth;
+		bool read_only;
+		bool rotational;
+		bool fua;
+		bool discard;
+		bool write_zeroes;
+		bool does_io;
+	} block;
 };
 
 /** struct ferry_iov - a piece of the backend's memory */
@@ -180,7 +216,37 @@ ssize_t ferry_req_push(struct ferry_req *req, const struct ferry_iov *iov,
 ssize_t ferry_req_transfer(struct ferry_req *req, int fd, u64 pos, size_t len);
 
 /**
- * ferry_reply_err() - answer with an error, or with success and nothing else
+ * ferry_req_pull_file() - write data that came with the request to a file of the host
+ * @off: where in the file the request's first byte goes to; all of them follow
+ * @sync: return when it is safe
+ *
+ * As ferry_req_pull() and ferry_file_write(), with fewer copies; in user space, as
+ * ferry_req_transfer().
+ * Return: bytes, or -errno
+ */
+ssize_t ferry_req_pull_file(struct ferry_req *req, struct ferry_file *file, u64 off, bool sync);
+
+/**
+ * ferry_req_push_file() - append a piece of a file of the host to the reply
+ * @off: where it begins in the file
+ * @len: bytes; no more than there is room for in the reply
+ *
+ * As ferry_file_read() and ferry_req_push(), with fewer copies; in user space, as
+ * ferry_req_transfer().
+ * Return: bytes, less at the end of the file; or -errno
+ */
+ssize_t ferry_req_push_file(struct ferry_req *req, struct ferry_file *file, u64 off, u32 len);
+
+/**
+ * ferry_reply_data() - answer a read with pieces of memory, and what was pushed before
+ * @iov: may be NULL with @nr_iov 0. The memory is copied before the call
+ *	returns, so a lock that covers it can be dropped then.
+ */
+void ferry_reply_data(struct ferry_req *req, const struct ferry_iov *iov,
+		      unsigned int nr_iov);
+
+/**
+ * ferry_reply_err() - answer with an error, or with success and what was pushed
  * @err: 0 or -errno, -511 at the least; anything else becomes -EIO
  */
 void ferry_reply_err(struct ferry_req *req, int err);

@@ -78,6 +78,66 @@ void ferry_now(struct ferry_time *t);
 /** ferry_random() - @len unpredictable bytes at @buf */
 void ferry_random(void *buf, size_t len);
 
+/*
+ * Files of the host, regular ones and block devices. All of these may sleep, and none
+ * takes a lock of the backend's client: a backend that calls them sets what its
+ * class has for that (server->block.does_io).
+ */
+struct ferry_file;
+
+/* ferry_file_open(), @flags */
+#define FERRY_FILE_WRITE	(1U << 0)	/* it is written to as well */
+#define FERRY_FILE_DIRECT	(1U << 1)	/* past the page cache */
+
+/**
+ * ferry_file_open() - open a file of the host
+ * @path: absolute; looked up with the rights of whoever starts the server
+ * @flags: FERRY_FILE_*. A block device is held exclusively: -EBUSY if it is mounted.
+ * @file: out, to be closed by ferry_file_close()
+ * Return: 0, -EINVAL: neither regular file nor block device, or the filesystem has no
+ *	direct I/O; or what open() says
+ */
+int ferry_file_open(const char *path, u32 flags, struct ferry_file **file);
+void ferry_file_close(struct ferry_file *file);
+
+/** ferry_file_size() - bytes of a file or device as it is now; or -errno */
+s64 ferry_file_size(const struct ferry_file *file);
+
+/** ferry_file_block() - offset and length of direct I/O are multiples of this */
+u32 ferry_file_block(const struct ferry_file *file);
+
+struct ferry_iov;
+
+/**
+ * ferry_file_read() - read at an offset
+ * @iov: where to; with FERRY_FILE_DIRECT memory of ferry_page_alloc()
+ * Return: bytes, less than asked for at the end of the file; or -errno
+ */
+ssize_t ferry_file_read(struct ferry_file *file, u64 off, const struct ferry_iov *iov,
+			unsigned int nr_iov);
+
+/**
+ * ferry_file_write() - write at an offset
+ * @iov: as with ferry_file_read()
+ * @sync: return when it is safe
+ * Return: bytes; or -errno
+ */
+ssize_t ferry_file_write(struct ferry_file *file, u64 off, const struct ferry_iov *iov,
+			 unsigned int nr_iov, bool sync);
+
+/** ferry_file_flush() - what was written is safe when this returns 0 */
+int ferry_file_flush(struct ferry_file *file);
+
+/**
+ * ferry_file_zero() - make a piece read as zeros, within the file's size
+ * @keep: keep its room; else give it back to the filesystem or device
+ * Return: 0, -EOPNOTSUPP: this filesystem or device cannot
+ */
+int ferry_file_zero(struct ferry_file *file, u64 off, u64 len, bool keep);
+
+/** ferry_file_can_zero() - does ferry_file_zero() work, as far as that can be asked? */
+bool ferry_file_can_zero(struct ferry_file *file);
+
 enum ferry_log_level {
 	FERRY_LOG_ERR,
 	FERRY_LOG_WARN,

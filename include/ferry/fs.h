@@ -230,13 +230,6 @@ void ferry_reply_create(struct ferry_req *req, const struct ferry_entry *entry,
 			const struct ferry_handle *handle);
 void ferry_reply_readlink(struct ferry_req *req, const char *target);
 
-/**
- * ferry_reply_data() - answer a read with pieces of memory, and what was pushed before
- * @iov: may be NULL with @nr_iov 0. The memory is copied before the call
- *	returns, so a lock that covers it can be dropped then.
- */
-void ferry_reply_data(struct ferry_req *req, const struct ferry_iov *iov,
-		      unsigned int nr_iov);
 void ferry_reply_written(struct ferry_req *req, u32 len);
 void ferry_reply_statfs(struct ferry_req *req, const struct ferry_statfs *st);
 void ferry_reply_lseek(struct ferry_req *req, u64 off);

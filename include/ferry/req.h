@@ -21,6 +21,8 @@
  * @transfer: as ferry_req_transfer(); NULL in kernel placement
  * @backing: register a descriptor of this process as the file of an open reply: its
  *	number above 0, or -errno; NULL in kernel placement
+ * @transfer_file: as ferry_req_pull_file(), or ferry_req_push_file() if the request's data
+ *	goes that way; @sync is the former's. NULL: the data goes through memory.
  * @done: the request is answered, see struct ferry_req "reply"
  * @control: answer a request of the core's own (FERRY_OP_CORE); may be NULL
  * @data_max: most bytes of data in the reply to a request that changes something, where
@@ -33,6 +35,8 @@ struct ferry_req_host {
 			unsigned int nr_iov);
 	ssize_t (*transfer)(struct ferry_req *req, int fd, u64 pos, size_t len);
 	int (*backing)(struct ferry_req *req, int fd);
+	ssize_t (*transfer_file)(struct ferry_req *req, struct ferry_file *file, u64 off, u32 len,
+				 bool sync);
 	void (*done)(struct ferry_req *req);
 	void (*control)(struct ferry_req *req);
 	u32 data_max;

@@ -8,6 +8,8 @@
  *	ferry_session_wait(session);
  *	ferry_session_free(session);
  *
+ * Of a disk, ferry_session_disk() takes the place of ferry_session_mount().
+ *
  * Functions that return int return 0 or -errno, the latter after one line in the
  * log (ferry_log()) which says what failed, on what, and what to do.
  */
@@ -36,6 +38,7 @@ struct ferry_session;
  * @attach: number of a channel whose server died, to take its place; 0: make a channel.
  *	What shapes the channel (@queues, @depth, @data_size, @grace, @timeout) is not
  *	looked at then.
+ * @class: enum ferry_class of <linux/ferry.h>; 0: a filesystem
  */
 struct ferry_session_options {
 	size_t size;
@@ -48,6 +51,7 @@ struct ferry_session_options {
 	u32 grace;
 	u32 timeout;
 	u32 attach;
+	u32 class;
 };
 
 /**
@@ -112,6 +116,78 @@ u32 ferry_session_channel(const struct ferry_session *session);
  * Return: 0; -EBUSY: it is in use (not with @lazy); -EINVAL: it is not there
  */
 int ferry_session_unmount(struct ferry_session *session, bool lazy);
+
+/**
+ * struct ferry_disk_options - what a disk is to be like; 0 or NULL: as its backend says
+ * @size: sizeof(struct ferry_disk_options), so that it may grow
+ * @read_only: nobody writes to it
+ * @rotational: let the client treat it as one that seeks
+ * @logical_block, @physical_block, @io_min, @io_opt: bytes, in place of the backend's
+ * @depth: requests of a hardware queue at a time
+ * @timeout: seconds after which a request that was not answered fails; 0: 30
+ * @serial: letters, digits, '-', '_' and '.', for /dev/disk/by-id
+ */
+struct ferry_disk_options {
+	size_t size;
+	bool read_only;
+	bool rotational;
+	u32 logical_block;
+	u32 physical_block;
+	u32 io_min;
+	u32 io_opt;
+	u32 depth;
+	u32 timeout;
+	char serial[64];
+};
+
+/**
+ * ferry_disk_options_parse() - read options from "name=value,name"
+ * @str: ro, rotational, logical=, physical=, io_min=, io_opt= (bytes, with a suffix K, M),
+ *	depth=, io_timeout=, serial=; may be NULL
+ * @options: out
+ * Return: 0, -EINVAL: one of them is not known or out of range
+ */
+int ferry_disk_options_parse(const char *str, struct ferry_disk_options *options);
+
+/**
+ * ferry_session_disk() - begin to serve, and make the disk
+ * @source: BACKEND[:ARGS], for messages
+ * @options: may be NULL
+ *
+ * Of a session of FERRY_CLASS_BLOCK. Returns when the disk can be opened and its
+ * partitions have been looked for. Threads are running from then on, also when it
+ * fails. To be called once.
+ * Return: the number N of /dev/ferrybN; -ENOENT: the module ferryblk is not loaded;
+ *	-EPERM: it wants CAP_SYS_ADMIN; or as FERRY_BLK_IOC_ADD in <linux/ferry.h>
+ */
+int ferry_session_disk(struct ferry_session *session, const char *source,
+		       const struct ferry_disk_options *options);
+
+/**
+ * ferry_session_remove() - take the disk away; the session ends when it is gone
+ * @force: although it is open: requests that are under way fail
+ * Return: 0; -EBUSY: it is open (not with @force); -EINVAL: it is not there
+ */
+int ferry_session_remove(struct ferry_session *session, bool force);
+
+/**
+ * ferry_disk_add() - a disk of a backend in the kernel
+ * @name: the backend
+ * @args: for its init(), may be NULL
+ * @source, @options: as ferry_session_disk()
+ * Return: as ferry_session_disk()
+ */
+int ferry_disk_add(const char *name, const char *args, const char *source,
+		   const struct ferry_disk_options *options);
+
+/** ferry_disk_del() - take the disk @index away, as ferry_session_remove() */
+int ferry_disk_del(u32 index, bool force);
+
+/**
+ * ferry_disk_resize() - let the disk @index have another size
+ * @bytes: in: which, 0: all of what lies under it by now; out: what it has
+ */
+int ferry_disk_resize(u32 index, u64 *bytes);
 
 /**
  * ferry_session_fd() - a file descriptor that becomes readable when the session

@@ -323,6 +323,12 @@ u32 ferry_chan_queues(const struct ferry_chan *chan)
 }
 EXPORT_SYMBOL_GPL(ferry_chan_queues);
 
+u32 ferry_chan_depth(const struct ferry_chan *chan)
+{
+	return chan->geo.depth;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_depth);
+
 static struct ferry_op_stats __percpu *op_stats(const struct ferry_chan *chan,
 						const struct ferry_args *args)
 {
@@ -444,3 +450,20 @@ void ferry_submit(struct ferry_chan *chan, struct ferry_args *args)
 	chan->ops->submit(chan, args);
 }
 EXPORT_SYMBOL_GPL(ferry_submit);
+
+bool ferry_cancel(struct ferry_chan *chan, struct ferry_args *args, int err)
+{
+	int idx;
+
+	if (!chan->ops->cancel)
+		return false;
+	idx = srcu_read_lock(&chan->srcu);
+	if (!chan->ops->cancel(chan, args)) {
+		srcu_read_unlock(&chan->srcu, idx);
+		return false;
+	}
+	ferry_chan_end(chan, args, err);
+	srcu_read_unlock(&chan->srcu, idx);
+	return true;
+}
+EXPORT_SYMBOL_GPL(ferry_cancel);

@@ -96,6 +96,8 @@ struct ferry_args {
  * @may_back: may @file back one of the instance's? 0; -EOPNOTSUPP: none may; -ELOOP:
  *	this one would lead back here. May be NULL: none may.
  * @describe: name the client instance for lists ("8:1"), into @buf
+ * @is_atomic: once it is bound to a daemon's channel it calls ferry_submit() where nobody
+ *	may sleep: the server cannot move into the kernel
  */
 struct ferry_client_ops {
 	struct module	*owner;
@@ -104,6 +106,7 @@ struct ferry_client_ops {
 	bool (*owns)(void *client, const struct file *file);
 	int (*may_back)(void *client, const struct file *file);
 	int (*describe)(void *client, char *buf, size_t size);
+	bool is_atomic;
 };
 
 /**
@@ -164,7 +167,8 @@ bool ferry_chan_is_dead(const struct ferry_chan *chan);
 bool ferry_chan_is_local(const struct ferry_chan *chan);
 const char *ferry_chan_name(const struct ferry_chan *chan);
 u32 ferry_chan_id(const struct ferry_chan *chan);
-u32 ferry_chan_queues(const struct ferry_chan *chan);
+u32 ferry_chan_queues(const struct ferry_chan *chan);	/* 0: it is local, as with the next */
+u32 ferry_chan_depth(const struct ferry_chan *chan);
 
 /**
  * struct ferry_backing_file - a file that a server registered to back one of its client's
@@ -202,8 +206,21 @@ int ferry_call(struct ferry_chan *chan, struct ferry_args *args);
  * ferry_submit() - ask; args->end() is told the answer
  *
  * The request bears no one's ids (FERRY_ARGS_NO_CRED).
- * Context: may sleep; allocates nothing
+ * Context: process context. On a local channel it may sleep, and ->end() is called
+ *	before it returns; to a daemon it does not sleep. Allocates nothing.
  */
 void ferry_submit(struct ferry_chan *chan, struct ferry_args *args);
+
+/**
+ * ferry_cancel() - give a submitted request up
+ * @args: submitted, and kept by the caller from being submitted anew meanwhile
+ * @err: what it ends with
+ *
+ * The server may answer whenever it likes, nobody will hear it.
+ * Context: process context, does not sleep
+ * Return: true: args->end() was called with @err; false: it was or will be called
+ *	by somebody else, or the request cannot be had now
+ */
+bool ferry_cancel(struct ferry_chan *chan, struct ferry_args *args, int err);
 
 #endif

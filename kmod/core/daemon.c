@@ -108,6 +108,27 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 	}
 }
 
+/*
+ * Where it is nobody remembers: this happens once in a long while. Without a server
+ * nobody is late.
+ */
+static bool daemon_cancel(struct ferry_chan *chan, struct ferry_args *args)
+{
+	u32 i, tag;
+
+	if (READ_ONCE(chan->detached))
+		return false;
+	for (i = 0; i < chan->geo.nr_queues; i++) {
+		if (ferry_queue_take_aside(chan->queues[i], args))
+			return true;
+	}
+	for (tag = 0; tag < chan->geo.nr_queues * chan->geo.depth; tag++) {
+		if (ferry_slot_cancel(ferry_slot_by_tag(chan, tag), args))
+			return true;
+	}
+	return false;
+}
+
 static void daemon_abort(struct ferry_chan *chan)
 {
 	u32 i;
@@ -170,6 +191,7 @@ const struct ferry_deliver_ops ferry_daemon_ops = {
 	.placement	= FERRY_PLACEMENT_USER,
 	.call		= daemon_call,
 	.submit		= daemon_submit,
+	.cancel		= daemon_cancel,
 	.abort		= daemon_abort,
 	.settle		= daemon_settle,
 };

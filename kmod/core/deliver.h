@@ -13,6 +13,8 @@ struct ferry_chan;
  * @placement: enum ferry_placement
  * @call: deliver and wait; as ferry_call(), the gate has been passed
  * @submit: deliver; ->end() is called once, whatever happens; as ferry_submit()
+ * @cancel: forget a submitted request, as ferry_cancel() without the call of ->end().
+ *	NULL: cannot be done.
  * @abort: the gate is DEAD: fail what is under way, send servers home. May be
  *	called more than once, may sleep.
  * @settle: after abort: wait until no thread is on its way to ->end() without holding
@@ -22,6 +24,7 @@ struct ferry_deliver_ops {
 	u32 placement;
 	int (*call)(struct ferry_chan *chan, struct ferry_args *args);
 	void (*submit)(struct ferry_chan *chan, struct ferry_args *args);
+	bool (*cancel)(struct ferry_chan *chan, struct ferry_args *args);
 	void (*abort)(struct ferry_chan *chan);
 	void (*settle)(struct ferry_chan *chan);
 };

@@ -147,8 +147,8 @@ static long dev_create(struct file *file, void __user *arg)
 	err = check_setup(&setup, arg);
 	if (err)
 		return err;
-	if (setup.class != FERRY_CLASS_FS || setup.flags & ~CREATE_STYLES ||
-	    hweight32(setup.flags & CREATE_STYLES) > 1 ||
+	if ((setup.class != FERRY_CLASS_FS && setup.class != FERRY_CLASS_BLOCK) ||
+	    setup.flags & ~CREATE_STYLES || hweight32(setup.flags & CREATE_STYLES) > 1 ||
 	    !name_ok(setup.name, sizeof(setup.name)))
 		return -EINVAL;
 	chan = ferry_daemon_chan(setup.class, setup.name, setup.flags, &setup.geo);

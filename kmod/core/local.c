@@ -16,6 +16,7 @@
 #include <linux/uio.h>
 #include "compat/core.h"
 #include "core/core.h"
+#include "core/file.h"
 #include "core/queue.h"
 #include "ferry/req.h"
 
@@ -145,6 +146,21 @@ static ssize_t local_push(struct ferry_req *req, const struct ferry_iov *iov,
 	return done;
 }
 
+/* From page to page, past the backend: nothing is copied if the file is open for direct I/O. */
+static ssize_t local_transfer_file(struct ferry_req *req, struct ferry_file *file, u64 off,
+				   u32 len, bool sync)
+{
+	struct local_req *lr = container_of(req, struct local_req, req);
+	struct iov_iter iter = lr->iter;
+	ssize_t n;
+
+	iov_iter_truncate(&iter, len);
+	n = ferry_file_iter(file, off, &iter, req->data_in, sync);
+	if (n > 0 && !req->data_in)
+		iov_iter_advance(&lr->iter, n);
+	return n;
+}
+
 static void local_done(struct ferry_req *req)
 {
 	struct local_req *lr = container_of(req, struct local_req, req);
@@ -176,6 +192,7 @@ static void wait_done(struct local_req *lr)
 static const struct ferry_req_host local_host = {
 	.pull = local_pull,
 	.push = local_push,
+	.transfer_file = local_transfer_file,
 	.done = local_done,
 };
 

@@ -512,3 +512,21 @@ int ferry_queue_put_aside(struct ferry_queue *q, struct ferry_args *args)
 	ferry_queue_run_backlog(q);
 	return 0;
 }
+
+/* Take @args back that were put aside; false: they do not wait here. */
+bool ferry_queue_take_aside(struct ferry_queue *q, struct ferry_args *args)
+{
+	struct ferry_args *pos;
+	bool found = false;
+
+	spin_lock(&q->lock);
+	list_for_each_entry(pos, &q->backlog, core.node) {
+		found = pos == args;
+		if (found)
+			break;
+	}
+	if (found)
+		list_del_init(&args->core.node);
+	spin_unlock(&q->lock);
+	return found;
+}

@@ -728,3 +728,34 @@ int ferry_slot_wait(struct ferry_slot *slot)
 	__set_current_state(TASK_RUNNING);
 	return 0;
 }
+
+/*
+ * Take the submitted request @args out of @slot; false: it is not in there, or being
+ * answered. Its caller ends it. What a server has fetched stays the server's slot.
+ */
+bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args)
+{
+	struct ferry_queue *q = slot->queue;
+	bool found = false, is_free = false;
+
+	if (READ_ONCE(slot->args) != args)
+		return false;
+	spin_lock(&q->lock);
+	if (atomic_read(&slot->state) == FERRY_QUEUED && slot->args == args) {
+		found = true;
+		is_free = withdraw(slot);
+	}
+	spin_unlock(&q->lock);
+	if (!found) {
+		/* As in ferry_slot_expire(): who answers waits for the lock. */
+		spin_lock(&slot->lock);
+		smp_mb__after_spinlock();
+		found = atomic_read(&slot->state) == FERRY_FETCHED && slot->args == args &&
+			atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) ==
+			FERRY_FETCHED;
+		spin_unlock(&slot->lock);
+	}
+	if (is_free)
+		ferry_slot_put(slot);
+	return found;
+}

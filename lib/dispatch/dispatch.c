@@ -24,6 +24,9 @@ void ferry_dispatch(struct ferry_req *req)
 	case FERRY_CLASS_FS:
 		ferry_fs_dispatch(req);
 		break;
+	case FERRY_CLASS_BLOCK:
+		ferry_block_dispatch(req);
+		break;
 	default:
 		ferry_reply_err(req, -EOPNOTSUPP);
 	}
@@ -32,7 +35,14 @@ FERRY_EXPORT(ferry_dispatch);
 
 enum ferry_change ferry_req_change(const struct ferry_req *req)
 {
-	return req->class == FERRY_CLASS_FS ? ferry_fs_change(req) : FERRY_CHANGE_ALL;
+	switch (req->class) {
+	case FERRY_CLASS_FS:
+		return ferry_fs_change(req);
+	case FERRY_CLASS_BLOCK:
+		return ferry_block_change(req);
+	default:
+		return FERRY_CHANGE_ALL;
+	}
 }
 
 static bool is_answered(const struct ferry_req *req)
@@ -60,6 +70,14 @@ void ferry_reply_err(struct ferry_req *req, int err)
 	ferry_req_end(req);
 }
 FERRY_EXPORT(ferry_reply_err);
+
+void ferry_reply_data(struct ferry_req *req, const struct ferry_iov *iov, unsigned int nr_iov)
+{
+	ssize_t n = nr_iov ? ferry_req_push(req, iov, nr_iov) : 0;
+
+	ferry_reply_err(req, n < 0 ? n : 0);
+}
+FERRY_EXPORT(ferry_reply_data);
 
 void *ferry_req_refuse(struct ferry_req *req)
 {
@@ -134,6 +152,15 @@ ssize_t ferry_req_transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
 }
 FERRY_EXPORT(ferry_req_transfer);
 
+static int init_class(struct ferry_server *server, u32 class)
+{
+	if (class == FERRY_CLASS_FS && server->backend->fs)
+		return ferry_fs_server_init(server, server->args);
+	if (class == FERRY_CLASS_BLOCK && server->backend->block)
+		return ferry_block_server_init(server, server->args);
+	return -EOPNOTSUPP;
+}
+
 int ferry_server_init(struct ferry_server *server, const struct ferry_backend *backend,
 		      u32 class, const char *args)
 {
@@ -141,8 +168,6 @@ int ferry_server_init(struct ferry_server *server, const struct ferry_backend *b
 
 	if (backend->abi != FERRY_BACKEND_ABI)
 		return -EPROTO;
-	if (class != FERRY_CLASS_FS || !backend->fs)
-		return -EOPNOTSUPP;
 	server->backend = backend;
 	server->args = NULL;
 	if (args && *args) {
@@ -151,7 +176,7 @@ int ferry_server_init(struct ferry_server *server, const struct ferry_backend *b
 			return -ENOMEM;
 		memcpy(server->args, args, strlen(args) + 1);
 	}
-	err = ferry_fs_server_init(server, server->args);
+	err = init_class(server, class);
 	if (err)
 		ferry_free(server->args);
 	return err;
@@ -162,6 +187,8 @@ void ferry_server_destroy(struct ferry_server *server, u32 class)
 {
 	if (class == FERRY_CLASS_FS)
 		ferry_fs_server_destroy(server);
+	else if (class == FERRY_CLASS_BLOCK)
+		ferry_block_server_destroy(server);
 	ferry_free(server->args);
 }
 FERRY_EXPORT(ferry_server_destroy);

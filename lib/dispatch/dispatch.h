@@ -4,6 +4,7 @@
 #define FERRY_DISPATCH_H
 
 #include <linux/ferry.h>
+#include <ferry/block.h>
 #include <ferry/fs.h>
 #include <ferry/req.h>
 
@@ -41,5 +42,10 @@ enum ferry_change ferry_fs_change(const struct ferry_req *req);
 void ferry_fs_negotiate(struct ferry_req *req);	/* answers FUSE_INIT */
 int ferry_fs_server_init(struct ferry_server *server, const char *args);
 void ferry_fs_server_destroy(struct ferry_server *server);
+
+void ferry_block_dispatch(struct ferry_req *req);
+enum ferry_change ferry_block_change(const struct ferry_req *req);
+int ferry_block_server_init(struct ferry_server *server, const char *args);
+void ferry_block_server_destroy(struct ferry_server *server);
 
 #endif

@@ -164,14 +164,6 @@ void ferry_reply_lseek(struct ferry_req *req, u64 off)
 }
 FERRY_EXPORT(ferry_reply_lseek);
 
-void ferry_reply_data(struct ferry_req *req, const struct ferry_iov *iov, unsigned int nr_iov)
-{
-	ssize_t n = nr_iov ? ferry_req_push(req, iov, nr_iov) : 0;
-
-	ferry_reply_err(req, n < 0 ? n : 0);
-}
-FERRY_EXPORT(ferry_reply_data);
-
 /* Data that is of use in one piece only. */
 static void reply_whole(struct ferry_req *req, const void *p, size_t len, int too_long)
 {

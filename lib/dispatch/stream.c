@@ -44,6 +44,9 @@ static void *settings(struct ferry_server *server, u32 class, u32 *len)
 	case FERRY_CLASS_FS:
 		*len = sizeof(server->fs);
 		return &server->fs;
+	case FERRY_CLASS_BLOCK:
+		*len = sizeof(server->block);
+		return &server->block;
 	default:
 		*len = 0;
 		return server;

@@ -42,7 +42,7 @@ $(B)/kill/%.o: %.c
 	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS) $(KILLED) -c -o $@ $<
 
 kill_sources = $(call backend_test_sources,$(1),$(2)) lib/ring.c lib/loop_sync.c \
-	lib/file.c \
+	lib/fd.c lib/file.c \
 	selftests/unit/mortal.c selftests/unit/kill_points.c
 
 UNIT_TESTS += $(addprefix $(B)/test/,memfs_kill mirror_kill state_kill state)
@@ -57,3 +57,15 @@ $(B)/test/state: $(B)/asan/selftests/unit/state.o $(UNIT_OBJECTS) \
 		$(patsubst %,$(B)/asan/lib/%.o,env page $(LIB_STATE))
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^
+
+# A disk's client is in the test itself.
+define disk_test
+UNIT_TESTS += $(B)/test/$(1)_model
+$(B)/test/$(1)_model: $(patsubst %,$(B)/asan/%.o,selftests/unit/disk_model selftests/claim lib/file \
+		lib/dispatch/file backends/$(1)) $(patsubst %,$(B)/asan/lib/%.o,$(LIB_STATE)) \
+		$(patsubst %,$(B)/asan/lib/dispatch/%.o,$(LIB_DISPATCH))
+	@mkdir -p $$(@D)
+	$$(CC) $$(ASAN_FLAGS) -pthread -o $$@ $$^
+endef
+$(eval $(call disk_test,ramdisk))
+$(eval $(call disk_test,file))

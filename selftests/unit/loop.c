@@ -274,6 +274,7 @@ static void try_loop(const struct ferry_loop_ops *loop, const struct kernel *k, 
 	struct ferry_worker workers[THREADS] = { 0 };
 	pthread_t clients[CLIENTS], late;
 	struct ferry_session session = {
+		.class = FERRY_CLASS_FS,
 		.loop = loop,
 		.workers = workers,
 		.nr_workers = THREADS,

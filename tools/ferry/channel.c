@@ -19,7 +19,10 @@ static const char *word(const char *const *words, size_t nr, uint32_t n)
 
 const char *class_name(uint32_t class)
 {
-	static const char *const words[] = { [FERRY_CLASS_FS] = "fs" };
+	static const char *const words[] = {
+		[FERRY_CLASS_FS]	= "fs",
+		[FERRY_CLASS_BLOCK]	= "block",
+	};
 
 	return word(words, ARRAY_SIZE(words), class);
 }

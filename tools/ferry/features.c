@@ -30,6 +30,8 @@ struct feature {
 static const struct feature features[] = {
 	{ "class", "ferryfs", "fs: a filesystem is mounted",
 	  "fs is not loaded: modprobe ferryfs, or make load" },
+	{ "class", "ferryblk", "block: a disk appears",
+	  "block is not loaded: modprobe ferryblk, or make load" },
 	{ "wait", "rw", "read() and write() a request, as /dev/fuse", "" },
 	{ "wait", "sync", "a system call a request", "" },
 	{ "wait", "poll", "none while both sides are awake", "" },

@@ -13,6 +13,7 @@
 /* A verb gets "ferry VERB" as argv[0] and returns the exit status. */
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
+int cmd_disk(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_top(int argc, char **argv);
@@ -27,6 +28,12 @@ int cmd_version(int argc, char **argv);
 
 /* mount.ferry, as mount(8) calls it */
 int mount_helper(int argc, char **argv);
+
+/**
+ * check_source() - is that BACKEND[:ARGS]?
+ * Return: 0, -EINVAL after a complaint
+ */
+int check_source(const char *source);
 
 /** complain() - one line on stderr, led by the program's name */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

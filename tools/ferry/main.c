@@ -16,6 +16,7 @@ static const struct verb {
 } verbs[] = {
 	{ "mount", "ferry mount", cmd_mount, "mount a filesystem, served by a daemon or in the kernel" },
 	{ "umount", "ferry umount", cmd_umount, "take a ferry mount away" },
+	{ "disk", "ferry disk", cmd_disk, "add, remove, resize and list disks" },
 	{ "list", "ferry list", cmd_list, "show the channels: who serves what, where and how much" },
 	{ "stat", "ferry stat", cmd_stat, "show what channels have counted, by kind of request" },
 	{ "top", "ferry top", cmd_top, "watch the channels at work" },

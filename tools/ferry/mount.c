@@ -58,7 +58,7 @@ struct mount {
 	struct options opts;
 };
 
-static int check_source(const char *source)
+int check_source(const char *source)
 {
 	size_t len = strcspn(source, ":"), i;
 

@@ -112,7 +112,7 @@ static const char *why(int err)
 	case EALREADY:
 		return "it is in the kernel already";
 	case EOPNOTSUPP:
-		return "its backend cannot, or there is none of its name in the kernel, or it is served with wait=rw";
+		return "its backend cannot, or there is none of its name in the kernel, or it is served with wait=rw, or it is a disk's and should go there";
 	case ENOTCONN:
 		return "it has no server: see 'ferry recover'";
 	case ETIMEDOUT:
@@ -154,12 +154,15 @@ static int exec_ferryd(const struct request *req)
 
 	snprintf(attach, sizeof(attach), "--attach=%u", c->id);
 	argv[n++] = attach;
+	if (c->class == FERRY_CLASS_BLOCK)
+		argv[n++] = "--disk";
 	if (req->options) {
 		argv[n++] = "-o";
 		argv[n++] = req->options;
 	}
 	argv[n++] = c->name;
-	if (table && *channel_place(table, c, place, sizeof(place)) == '/')
+	if (c->class == FERRY_CLASS_FS && table &&
+	    *channel_place(table, c, place, sizeof(place)) == '/')
 		argv[n++] = place;
 	execvp(ferryd, (char *const *)argv);
 	ferryd_complain(ferryd);

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * file: a disk in a file, or on a block device. `path` names it; writes go through the
+ * host's page cache, or past it with `direct`. A flush is the host's fdatasync().
+ */
+#include <ferry/block.h>
+
+static struct ferry_file *file_of(const struct ferry_req *req)
+{
+	return ferry_req_server(req)->priv;
+}
+
+/* A disk has no end in the middle: what is short failed. */
+static void reply(struct ferry_req *req, ssize_t n, u32 len)
+{
+	if (n < 0)
+		ferry_reply_err(req, n);
+	else
+		ferry_reply_err(req, n == len ? 0 : -EIO);
+}
+
+static void file_read(struct ferry_req *req, u64 off, u32 len)
+{
+	reply(req, ferry_req_push_file(req, file_of(req), off, len), len);
+}
+
+static void file_write(struct ferry_req *req, u64 off, u32 len, u32 flags)
+{
+	reply(req, ferry_req_pull_file(req, file_of(req), off, flags & FERRY_BLOCK_FUA), len);
+}
+
+static void file_flush(struct ferry_req *req)
+{
+	ferry_reply_err(req, ferry_file_flush(file_of(req)));
+}
+
+static void file_discard(struct ferry_req *req, u64 off, u64 len)
+{
+	ferry_reply_err(req, ferry_file_zero(file_of(req), off, len, false));
+}
+
+static void file_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 flags)
+{
+	struct ferry_file *file = file_of(req);
+	int err = ferry_file_zero(file, off, len, flags & FERRY_BLOCK_KEEP);
+
+	if (!err && flags & FERRY_BLOCK_FUA)
+		err = ferry_file_flush(file);
+	ferry_reply_err(req, err);
+}
+
+/* The file is as large as its owner made it: a size that is asked for must be there. */
+static void file_resize(struct ferry_req *req, u64 size)
+{
+	s64 have = ferry_file_size(file_of(req));
+
+	if (have < 0) {
+		ferry_reply_err(req, have);
+		return;
+	}
+	have &= -(s64)ferry_req_server(req)->block.logical_block;
+	if (size > (u64)have || !have)
+		ferry_reply_err(req, -ENOSPC);
+	else
+		ferry_reply_resized(req, size ? size : (u64)have);
+}
+
+static int open_file(struct ferry_server *server, const char *path, bool direct)
+{
+	u32 flags = (server->block.read_only ? 0 : FERRY_FILE_WRITE) |
+		    (direct ? FERRY_FILE_DIRECT : 0);
+	struct ferry_file *file;
+	s64 size;
+	int err;
+
+	err = ferry_file_open(path, flags, &file);
+	if (err) {
+		ferry_log(FERRY_LOG_ERR, "file: %s does not open (error %d)%s", path, -err,
+			  err == -EINVAL ? ": a regular file or a block device is needed" : "");
+		return err;
+	}
+	size = ferry_file_size(file);
+	if (size <= 0) {
+		ferry_file_close(file);
+		ferry_log(FERRY_LOG_ERR, "file: %s is empty: make it as large as the disk is to be",
+			  path);
+		return size < 0 ? size : -EINVAL;
+	}
+	if (direct)
+		server->block.logical_block = max(server->block.logical_block,
+						  ferry_file_block(file));
+	server->block.size = size;
+	server->block.write_zeroes = !server->block.read_only && ferry_file_can_zero(file);
+	server->block.discard = server->block.write_zeroes;
+	server->priv = file;
+	return 0;
+}
+
+/* A copy of an option's value, or NULL. */
+static char *string_of(const char *args, const char *name)
+{
+	size_t len = 0;
+	const char *value = ferry_opt_find(args, name, &len);
+	char *s = value ? ferry_alloc(len + 1) : NULL;
+
+	if (s)
+		memcpy(s, value, len);
+	return s;
+}
+
+static bool has(const char *args, const char *name)
+{
+	size_t len;
+
+	return ferry_opt_find(args, name, &len);
+}
+
+static int file_init(struct ferry_server *server, const char *args)
+{
+	static const char *const known[] = { "path", "block", "direct", "ro", NULL };
+	u64 block = FERRY_BLOCK_SIZE_MIN;
+	char *path;
+	int err;
+
+	err = ferry_opt_check(args, known);
+	if (err)
+		return err;
+	path = string_of(args, "path");
+	if (!path || path[0] != '/' || ferry_opt_size(args, "block", &block) ||
+	    block > FERRY_BLOCK_SIZE_MAX) {
+		ferry_log(FERRY_LOG_ERR, "file: path= wants an absolute path, and block= bytes, as in path=/srv/disk,block=4096");
+		ferry_free(path);
+		return -EINVAL;
+	}
+	server->block.logical_block = block;
+	server->block.physical_block = FERRY_PAGE_SIZE;
+	server->block.read_only = has(args, "ro");
+	server->block.fua = true;
+	server->block.does_io = true;
+	err = open_file(server, path, has(args, "direct"));
+	ferry_free(path);
+	return err;
+}
+
+static void file_destroy(struct ferry_server *server)
+{
+	ferry_file_close(server->priv);
+}
+
+static const struct ferry_block_ops file_ops = {
+	.size = sizeof(file_ops),
+	.init = file_init,
+	.destroy = file_destroy,
+	.read = file_read,
+	.write = file_write,
+	.flush = file_flush,
+	.discard = file_discard,
+	.write_zeroes = file_write_zeroes,
+	.resize = file_resize,
+};
+
+FERRY_BACKEND(file, .help = "path=FILE[,direct][,ro][,block=BYTES]  a disk in a file, or on a block device",
+	      .flags = FERRY_RECOVERS | FERRY_STATELESS, .block = &file_ops);

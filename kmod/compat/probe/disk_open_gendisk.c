@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Is ->open() of a disk given the gendisk? */
+#include <linux/blkdev.h>
+
+int probe_open(struct gendisk *disk, blk_mode_t mode);
+extern const struct block_device_operations probe;
+const struct block_device_operations probe = { .open = probe_open };

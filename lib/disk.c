@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Disks: what /dev/ferryblk is asked for, and its errors in words. */
+#include <glob.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define CONTROL	"/dev/ferryblk"
+
+/* How long an open disk may be somebody's passing glance, udev's as a rule. */
+#define BUSY_TRIES	40
+#define BUSY_US		50000
+
+static int take_number(const char *str, const char *name, u32 *value)
+{
+	u64 v = *value;
+
+	if (ferry_opt_size(str, name, &v) || v > UINT32_MAX) {
+		ferry_log(FERRY_LOG_ERR, "%s= wants a number", name);
+		return -EINVAL;
+	}
+	*value = v;
+	return 0;
+}
+
+static int take_serial(const char *str, char *serial, size_t size)
+{
+	size_t len = 0, i;
+	const char *s = ferry_opt_find(str, "serial", &len);
+
+	for (i = 0; i < len; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.",
+			    s[i]))
+			break;
+	if (i < len || len >= size) {
+		ferry_log(FERRY_LOG_ERR, "serial= wants letters, digits, '-', '_' and '.', at most %zu of them",
+			  size - 1);
+		return -EINVAL;
+	}
+	memcpy(serial, s ? s : "", len);
+	return 0;
+}
+
+int ferry_disk_options_parse(const char *str, struct ferry_disk_options *options)
+{
+	static const char *const known[] = {
+		"ro", "rotational", "logical", "physical", "io_min", "io_opt", "depth",
+		"io_timeout", "serial", NULL
+	};
+	struct ferry_disk_options o = { .size = sizeof(o) };
+	size_t len;
+
+	if (ferry_opt_check(str, known) ||
+	    take_number(str, "logical", &o.logical_block) ||
+	    take_number(str, "physical", &o.physical_block) ||
+	    take_number(str, "io_min", &o.io_min) ||
+	    take_number(str, "io_opt", &o.io_opt) ||
+	    take_number(str, "depth", &o.depth) ||
+	    take_number(str, "io_timeout", &o.timeout) ||
+	    take_serial(str, o.serial, sizeof(o.serial)))
+		return -EINVAL;
+	o.read_only = ferry_opt_find(str, "ro", &len);
+	o.rotational = ferry_opt_find(str, "rotational", &len);
+	memcpy(options, &o, sizeof(o));
+	return 0;
+}
+
+int ferry_disk_of_channel(u32 channel)
+{
+	int index = -ENODEV;
+	glob_t found;
+	size_t i;
+
+	if (glob("/sys/block/ferryb*/ferry/channel", 0, NULL, &found))
+		return -ENODEV;
+	for (i = 0; i < found.gl_pathc; i++) {
+		FILE *f = fopen(found.gl_pathv[i], "re");
+		u32 n;
+
+		if (f && fscanf(f, "%u", &n) == 1 && n == channel)
+			sscanf(found.gl_pathv[i], "/sys/block/ferryb%d/", &index);
+		if (f)
+			fclose(f);
+	}
+	globfree(&found);
+	return index;
+}
+
+static int ask(unsigned long request, void *arg)
+{
+	int fd = open(CONTROL, O_RDWR | O_CLOEXEC);
+	int err;
+
+	if (fd < 0) {
+		err = -errno;
+		if (err == -ENOENT || err == -ENXIO || err == -ENODEV)
+			ferry_log(FERRY_LOG_ERR,
+				  "%s: the module ferryblk is not loaded: run 'modprobe ferryblk' or 'make load'",
+				  CONTROL);
+		else
+			ferry_log(FERRY_LOG_ERR, "%s: %s: making disks needs root", CONTROL,
+				  strerror(-err));
+		return err == -ENXIO || err == -ENODEV ? -ENOENT : err;
+	}
+	err = ioctl(fd, request, arg) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static const char *why_not_added(int err, bool in_kernel)
+{
+	switch (err) {
+	case -EPERM:
+		return "making disks needs root (CAP_SYS_ADMIN)";
+	case -EBUSY:
+		return "there is a disk of this server already, or what lies under it is in use";
+	case -EPROTO:
+		return "the kernel and the server do not speak the same version";
+	case -EOPNOTSUPP:
+		return "is no disk: see 'ferry mount --help'";
+	case -ENOTCONN:
+		return "its server died";
+	case -EINVAL:
+		return in_kernel ? "the kernel did not take it: see the end of dmesg" :
+				   "a block size, depth or timeout is out of range, or does not fit the disk";
+	}
+	return strerror(-err);
+}
+
+/* Return: the disk's number or -errno, the latter after a line in the log. */
+static int add(struct ferry_blk_add *how, const char *source,
+	       const struct ferry_disk_options *options)
+{
+	struct ferry_disk_options want = { 0 };
+	int err;
+
+	_Static_assert(sizeof(want.serial) == sizeof(how->serial), "copied as it is");
+
+	if (options)
+		memcpy(&want, options, min(options->size, sizeof(want)));
+	how->size = sizeof(*how);
+	how->abi = FERRY_ABI;
+	how->flags = (want.read_only ? FERRY_BLK_READ_ONLY : 0) |
+		     (want.rotational ? FERRY_BLK_ROTATIONAL : 0);
+	how->logical_block = want.logical_block;
+	how->physical_block = want.physical_block;
+	how->io_min = want.io_min;
+	how->io_opt = want.io_opt;
+	how->depth = want.depth;
+	how->timeout = want.timeout;
+	memcpy(how->serial, want.serial, sizeof(how->serial));
+	err = ask(FERRY_BLK_IOC_ADD, how);
+	if (!err)
+		return how->index;
+	if (access(CONTROL, R_OK | W_OK))
+		return err;	/* ask() has said why */
+	if (err == -ENOENT)
+		ferry_log(FERRY_LOG_ERR, "%s: no disk: there is no backend %s in the kernel: modprobe ferry-%s, or what it needs is not there",
+			  source, how->backend, how->backend);
+	else
+		ferry_log(FERRY_LOG_ERR, "%s: no disk: %s", source,
+			  why_not_added(err, how->fd < 0));
+	return err;
+}
+
+int ferry_session_disk(struct ferry_session *session, const char *source,
+		       const struct ferry_disk_options *options)
+{
+	struct ferry_blk_add how = { 0 };
+	int ret;
+
+	session->up = true;
+	ret = ferry_session_start(session);
+	if (ret)
+		return ret;
+	how.fd = session->workers[0].fd;
+	ret = add(&how, source, options);
+	if (ret >= 0)
+		session->disk = ret;
+	return ret;
+}
+
+int ferry_session_remove(struct ferry_session *session, bool force)
+{
+	return session->disk < 0 ? -EINVAL : ferry_disk_del(session->disk, force);
+}
+
+int ferry_disk_add(const char *name, const char *args, const char *source,
+		   const struct ferry_disk_options *options)
+{
+	struct ferry_blk_add how = { .fd = -1, .args = (uintptr_t)args };
+
+	if (strlen(name) >= sizeof(how.backend)) {
+		ferry_log(FERRY_LOG_ERR, "%s: a backend's name has %zu characters at most", name,
+			  sizeof(how.backend) - 1);
+		return -ENAMETOOLONG;
+	}
+	strcpy(how.backend, name);
+	return add(&how, source, options);
+}
+
+int ferry_disk_del(u32 index, bool force)
+{
+	struct ferry_blk_del how = {
+		.index = index,
+		.flags = force ? FERRY_BLK_DEL_FORCE : 0,
+	};
+	unsigned int tries = 0;
+	int err;
+
+	while ((err = ask(FERRY_BLK_IOC_DEL, &how)) == -EBUSY && ++tries < BUSY_TRIES)
+		usleep(BUSY_US);
+	if (err == -EBUSY)
+		ferry_log(FERRY_LOG_ERR, "ferryb%u: is in use, not removed: unmount it, see 'lsblk /dev/ferryb%u', or give --force",
+			  index, index);
+	else if (err == -ENODEV)
+		ferry_log(FERRY_LOG_ERR, "ferryb%u: no such disk: see 'ferry disk list'", index);
+	else if (err && err != -ENOENT)
+		ferry_log(FERRY_LOG_ERR, "ferryb%u: not removed: %s", index, strerror(-err));
+	return err;
+}
+
+int ferry_disk_resize(u32 index, u64 *bytes)
+{
+	struct ferry_blk_set_size how = { .index = index, .bytes = *bytes };
+	int err = ask(FERRY_BLK_IOC_RESIZE, &how);
+
+	if (!err)
+		*bytes = how.bytes;
+	else if (err == -ENODEV)
+		ferry_log(FERRY_LOG_ERR, "ferryb%u: no such disk: see 'ferry disk list'", index);
+	else if (err == -EOPNOTSUPP)
+		ferry_log(FERRY_LOG_ERR, "ferryb%u: its server cannot change its size", index);
+	else if (err == -ENOSPC)
+		ferry_log(FERRY_LOG_ERR, "ferryb%u: there is not so much under it", index);
+	else if (err == -EINVAL)
+		ferry_log(FERRY_LOG_ERR, "ferryb%u: %llu bytes are no whole blocks", index, *bytes);
+	else if (err != -ENOENT)
+		ferry_log(FERRY_LOG_ERR, "ferryb%u: not resized: %s", index, strerror(-err));
+	return err;
+}

@@ -1,0 +1,351 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Disks: filesystems on every backend, placement and wait style; sizes, limits, removal.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$(realpath "$0")")/lib.sh"
+need_modules
+work_dir
+mkdir "$work/mnt" "$work/host" "$work/tree"
+mount -t tmpfs none "$work/host"
+mkdir "$work/tree/linux"
+cp -a /usr/include/linux/[n-z]* "$work/tree/linux"
+modprobe -q brd rd_nr=1 rd_size=65536
+trap clean_disks EXIT
+echo "TAP version 13"
+
+clean_disks() {
+	local disk
+	while umount -l "$work/mnt" 2>/dev/null; do :; done
+	for disk in /sys/block/ferryb*; do
+		ferry disk del --force "$(basename "$disk")"
+	done
+	clean_up
+}
+
+# add_disk PLACEMENT SOURCE [OPTIONS]: its name is on stdout
+add_disk() {
+	case $1 in
+	user-*) ferry disk add -o "wait=${1#user-}${3:+,$3}" "$2" ;;
+	kernel) ferry disk add --in-kernel ${3:+-o "$3"} "$2" ;;
+	esac </dev/null
+}
+
+no_disk_left() {
+	local disks=(/sys/block/ferryb*)
+	[ ${#disks[@]} = 0 ] || { echo "left: ${disks[*]}"; ferry disk list; return 1; }
+	no_daemon_left && log_is_clean
+}
+
+# on_disk SOURCE PLACEMENT OPTIONS FUNCTION...: what is claimed of a fresh disk
+on_disk() {
+	local source=$1 placement=$2 options=$3 disk status
+	shift 3
+	disk=$(add_disk "$placement" "$source" "$options") || return
+	"$@" "$disk"
+	status=$?
+	mountpoint -q "$work/mnt" && umount "$work/mnt"
+	ferry disk del "$disk" || status=1
+	no_disk_left || status=1
+	return "$status"
+}
+
+check_ext4() { e2fsck -fn "$1"; }
+check_xfs() { xfs_repair -n "$1"; }
+check_btrfs() { btrfs check "$1"; }
+make_ext4() { mkfs.ext4 -q -F "$1"; }
+make_xfs() { mkfs.xfs -q -f "$1"; }
+make_btrfs() { mkfs.btrfs -q -f "$1"; }
+
+holds_tree() { # FSTYPE DISK
+	"make_$1" "$2" && mount -t "$1" "$2" "$work/mnt" || return
+	cp -a "$work/tree/linux" "$work/mnt/" && sync -f "$work/mnt" || return
+	echo 3 >/proc/sys/vm/drop_caches
+	diff -r "$work/tree/linux" "$work/mnt/linux" || return
+	rm -rf "$work/mnt/linux/netfilter" || return
+	fstrim "$work/mnt" 2>/dev/null
+	if [ "$1" = btrfs ]; then btrfs scrub start -B "$work/mnt" || return; fi
+	umount "$work/mnt" && "check_$1" "$2"
+}
+
+verifies() { # DISK
+	fio --name=verify --filename="$1" --direct=1 --ioengine=libaio --iodepth=16 --rw=randwrite \
+		--bsrange=4k-256k --size=6M --verify=crc32c --do_verify=1 --verify_fatal=1 \
+		--output-format=terse >/dev/null
+}
+
+good_disk() { # FSTYPE DISK
+	verifies "$2" && holds_tree "$1" "$2"
+}
+
+truncate -s 64M "$work/host/img"
+for placement in user-sync user-poll user-rw kernel; do
+	for source in ramdisk:size=64M "file:path=$work/host/img" file:path=/dev/ram0,direct; do
+		name=${source%%:*}
+		case $placement:$source in
+		user-poll:*direct | user-rw:*direct) continue ;;
+		*direct) name+=" on a device, direct" ;;
+		esac
+		wanted "ext4/$name/$placement" || continue
+		mark_log "$name $placement"
+		claim "$name, $placement: fio verifies, ext4 holds a tree and is clean" \
+			on_disk "$source" $placement "" good_disk ext4
+	done
+done
+
+# Filesystem over filesystem of the same type: no caller's transaction is in the way.
+on_upper() { # ARGS DISK
+	local upper status
+	mkfs.ext4 -q -F "$2" && mkdir -p "$work/lower" && mount "$2" "$work/lower" &&
+		truncate -s 64M "$work/lower/img" || return
+	upper=$(add_disk kernel "file:path=$work/lower/img$1") || return
+	holds_tree ext4 "$upper"
+	status=$?
+	mountpoint -q "$work/mnt" && umount "$work/mnt"
+	ferry disk del "$upper" || status=1
+	umount "$work/lower" || status=1
+	return "$status"
+}
+
+for args in "" ,direct; do
+	wanted "stacked$args" || continue
+	mark_log stacked
+	claim "a disk in a file$args on a filesystem on a disk, in the kernel" \
+		on_disk ramdisk:size=128M kernel "" on_upper "$args"
+done
+
+for case in "xfs user-sync" "btrfs kernel"; do
+	read -r fs placement <<<"$case"
+	wanted "$fs" || continue
+	mark_log "$fs"
+	claim "$fs on a ramdisk, $placement" \
+		on_disk ramdisk:size=400M "$placement" "" good_disk "$fs"
+done
+
+# A server whose backend answers from a thread of its own.
+asynchronous() {
+	local disk pid status=0
+	"$tree/build/example-disk" >"$work/out" &
+	pid=$!
+	for _ in {1..100}; do
+		read -r disk _ <"$work/out" && break
+		sleep 0.1
+	done
+	verifies "$disk" && holds_tree ext4 "$disk" || status=1
+	ferry disk del "$disk" || status=1
+	wait $pid || status=1
+	no_disk_left || status=1
+	return "$status"
+}
+
+if wanted example; then
+	mark_log example
+	claim "the example in the documentation serves a disk" asynchronous
+fi
+
+# --- what a disk looks like --------------------------------------------------------------
+
+queue() { cat "/sys/block/$(basename "$1")/queue/$2"; }
+
+is() { [ "$1" = "$2" ] || { echo "$3: $1, not $2"; return 1; }; }
+
+limits() { # DISK
+	is "$(queue "$1" logical_block_size)" 4096 logical_block_size &&
+		is "$(queue "$1" physical_block_size)" 16384 physical_block_size &&
+		is "$(queue "$1" minimum_io_size)" 32768 minimum_io_size &&
+		is "$(queue "$1" optimal_io_size)" 1048576 optimal_io_size &&
+		is "$(queue "$1" rotational)" 1 rotational &&
+		is "$(queue "$1" io_timeout)" 7000 io_timeout &&
+		is "$(cat "/sys/block/$(basename "$1")/ro")" 1 ro &&
+		is "$(cat "/sys/block/$(basename "$1")/ferry/serial")" abc-1 serial &&
+		{ ! dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct 2>/dev/null; } &&
+		is "$(lsblk -b -n -d -o SIZE "$1")" 67108864 size
+}
+
+many_limits=ro,rotational,logical=4096,physical=16K,io_min=32K,io_opt=1M,io_timeout=7,serial=abc-1
+
+discards() { # DISK
+	local disk=$1
+	dd if=/dev/urandom of="$disk" bs=1M count=4 oflag=direct 2>/dev/null &&
+		blkdiscard -o 1048576 -l 1048576 "$disk" &&
+		blkdiscard -z -o 2097152 -l 4096 "$disk" || return
+	cmp <(dd if="$disk" bs=1M skip=1 count=1 iflag=direct 2>/dev/null) <(head -c 1M /dev/zero) &&
+		cmp <(dd if="$disk" bs=4k skip=512 count=1 iflag=direct 2>/dev/null) <(head -c 4k /dev/zero) &&
+		! cmp -s <(dd if="$disk" bs=1M skip=3 count=1 iflag=direct 2>/dev/null) <(head -c 1M /dev/zero)
+}
+
+partitions() { # DISK
+	echo 'size=16M' | sfdisk -q "$1" && [ -b "${1}p1" ] && mkfs.ext4 -q -F "${1}p1" &&
+		is "$(blkid -p -o value -s TYPE "${1}p1")" ext4 "blkid" && mount "${1}p1" "$work/mnt" &&
+		umount "$work/mnt"
+}
+
+grows() { # DISK
+	mkfs.ext4 -q -F "$1" && mount "$1" "$work/mnt" && ferry disk resize "$1" 128M &&
+		is "$(lsblk -b -n -d -o SIZE "$1")" 134217728 size && resize2fs "$1" &&
+		[ "$(stat -f -c %b "$work/mnt")" -gt 80000 ] && umount "$work/mnt" &&
+		e2fsck -fn "$1" && ferry disk resize "$1" &&
+		is "$(lsblk -b -n -d -o SIZE "$1")" 268435456 "size, all there is" &&
+		! ferry disk resize "$1" 1T 2>/dev/null && ! ferry disk resize "$1" 1000 2>/dev/null
+}
+
+counts() { # DISK
+	local before after
+	before=$(awk '{ print $1 }' "/sys/block/$(basename "$1")/stat")
+	dd if="$1" of=/dev/null bs=4k count=100 iflag=direct 2>/dev/null || return
+	after=$(awk '{ print $1 }' "/sys/block/$(basename "$1")/stat")
+	is $((after - before)) 100 "reads in stat"
+}
+
+for placement in user-sync kernel; do
+	mark_log "looks $placement"
+	! wanted limits || claim "$placement: limits, timeout, serial and read-only are as given" \
+		on_disk ramdisk:size=64M $placement $many_limits limits
+	for source in ramdisk:size=64M "file:path=$work/host/img"; do
+		! wanted discard || claim "${source%%:*}, $placement: discard and zeroes work" \
+			on_disk "$source" $placement "" discards
+	done
+	! wanted partitions || claim "$placement: partitions are made and found" \
+		on_disk ramdisk:size=64M $placement "" partitions
+	! wanted resize || claim "$placement: a mounted disk grows" \
+		on_disk ramdisk:size=64M,max=256M $placement "" grows
+	! wanted stat || claim "$placement: its I/O is counted" on_disk null $placement "" counts
+done
+
+# --- what is refused, and what breaks ---------------------------------------------------------
+
+refused() { # TEXT COMMAND...
+	local text=$1 status
+	shift
+	timeout -k 2 30 "$@" >"$work/out" 2>"$work/err" </dev/null
+	status=$?
+	if [ "$status" = 0 ] || [ "$status" -ge 124 ]; then
+		echo "status $status"
+	elif ! grep -q -E -e "$text" "$work/err"; then
+		echo "does not match $text"
+	elif [ "$(wc -l <"$work/err")" != 1 ]; then
+		echo "more than a line"
+	else
+		return 0
+	fi
+	echo "\$ $*"
+	cat "$work/out" "$work/err"
+	return 1
+}
+
+refusal() { # NAME TEXT COMMAND...
+	local name=$1
+	shift
+	! wanted "$name" || claim "$name" refused "$@"
+}
+
+mark_log refused
+refusal "a size that is no multiple of the block" "multiple of the block size" \
+	ferry disk add ramdisk:size=1000
+refusal "the same in the kernel" "size=1000.*dmesg" ferry disk add --in-kernel ramdisk:size=1000
+refusal "an empty file" "is empty" ferry disk add "file:path=$work/out"
+refusal "a file that is not there" "/missing" ferry disk add "file:path=$work/missing"
+refusal "a directory" "regular file" ferry disk add "file:path=$work"
+refusal "no path" "path=" ferry disk add file
+refusal "an unknown option" "nonsense" ferry disk add -o nonsense ramdisk
+refusal "a filesystem is no disk" "ferry mount" ferry disk add memfs
+refusal "a filesystem is no disk in the kernel" "ferry mount" ferry disk add --in-kernel memfs
+refusal "a disk is no filesystem" "ferry disk" ferry mount ramdisk "$work/mnt"
+refusal "a backend that is not there" "nosuch" ferry disk add nosuch
+refusal "a depth of 0" "depth" ferry disk add -o depth=0 ramdisk
+refusal "a depth of a million" "depth" ferry disk add -o depth=1000000 ramdisk
+refusal "a block of 513 bytes" "out of range|fit" ferry disk add -o logical=513 ramdisk
+refusal "a disk that is not there" "ferryb77.*list" ferry disk del ferryb77
+refusal "what is no disk" "sda" ferry disk del sda
+
+mounted_stays() { # DISK
+	mkfs.ext4 -q -F "$1" && mount "$1" "$work/mnt" && refused "in use.*force" ferry disk del "$1" &&
+		touch "$work/mnt/f" && umount "$work/mnt"
+}
+
+for placement in user-sync kernel; do
+	! wanted mounted || claim "$placement: a mounted disk stays" \
+		on_disk ramdisk:size=64M $placement "" mounted_stays
+done
+
+forced() {
+	local disk status=0
+	disk=$(add_disk "$1" ramdisk:size=64M) && mkfs.ext4 -q -F "$disk" &&
+		mount "$disk" "$work/mnt" && touch "$work/mnt/f" || return
+	timeout 5 ferry disk del --force "$disk" || status=1
+	[ ! -e "/sys/block/$(basename "$disk")" ] || { echo "$disk is there"; status=1; }
+	timeout 5 sync -f "$work/mnt" 2>/dev/null && { echo "sync works without a disk"; status=1; }
+	timeout 5 umount "$work/mnt" || status=1
+	no_disk_left || status=1
+	return "$status"
+}
+
+for placement in user-sync kernel; do
+	! wanted forced || claim "$placement: a mounted disk is removed by force, within 5 s" \
+		forced $placement
+done
+
+killed() {
+	local disk status=0
+	disk=$(add_disk "$1" ramdisk:size=64M) && mkfs.ext4 -q -F "$disk" &&
+		mount "$disk" "$work/mnt" || return
+	(timeout 20 dd if=/dev/zero of="$work/mnt/f" bs=64k count=400 conv=fsync 2>/dev/null) &
+	pkill -KILL -x ferryd
+	wait $! && { echo "dd did not notice"; status=1; }
+	timeout 5 umount "$work/mnt" || status=1
+	for _ in {1..50}; do
+		[ -e "/sys/block/$(basename "$disk")" ] || break
+		sleep 0.1
+	done
+	no_disk_left || status=1
+	return "$status"
+}
+
+for style in user-sync user-poll user-rw; do
+	! wanted killed || claim "$style: a killed daemon's disk goes, mounted or not" killed $style
+done
+
+# The backend says that another of its servers can go on: nobody notices.
+replaced() {
+	local disk status=0
+	disk=$(add_disk "$1" "file:path=$work/host/img") || return
+	verifies "$disk" &
+	for _ in 1 2 3; do
+		sleep 0.2
+		pkill -KILL -n -x ferryd
+	done
+	wait $! || { echo "fio noticed"; status=1; }
+	holds_tree ext4 "$disk" || status=1
+	ferry disk del "$disk" || status=1
+	no_disk_left || status=1
+	return "$status"
+}
+
+for style in user-sync user-poll; do
+	! wanted replaced || claim "$style: a server in a file is killed and replaced under fio" \
+		replaced $style
+done
+
+shrinks() { # DISK
+	dd if=/dev/zero of="$1" bs=1M count=64 oflag=direct 2>/dev/null || return
+	truncate -s 8M "$work/host/shrink"
+	dd if="$1" of=/dev/null bs=1M skip=32 count=1 iflag=direct 2>"$work/err" && return 1
+	grep -q "Input/output error" "$work/err" || { cat "$work/err"; return 1; }
+	dd if="$1" of=/dev/null bs=1M count=8 iflag=direct 2>/dev/null
+}
+
+for placement in user-sync user-rw kernel; do
+	wanted shrinks || continue
+	truncate -s 64M "$work/host/shrink"
+	claim "$placement: a file that shrinks underneath is EIO where it was" \
+		on_disk "file:path=$work/host/shrink" $placement "" shrinks
+done
+
+if wanted rogue; then
+	mark_log rogue
+	points_of rogue timeout -k 10 200 "$programs/block/rogue" "$work" ${FERRY_CLAIMS:+"$FERRY_CLAIMS"}
+	claim "rogue: leaves no disk, and a clean log" no_disk_left
+fi
+
+unload_claim
+finish

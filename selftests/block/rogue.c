@@ -1,0 +1,648 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* Disks whose servers lie, keep silent or die: each ends soon, and with the right errno. */
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "disk.h"
+
+#define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
+
+static bool is_io(const struct request *req)
+{
+	return req->head.opcode == FERRY_BLK_READ || req->head.opcode == FERRY_BLK_WRITE;
+}
+
+static bool silent(struct server *s, const struct request *req)
+{
+	return is_io(req);
+}
+
+static bool silent_in_init(struct server *s, const struct request *req)
+{
+	return req->head.opcode == FERRY_BLK_INIT;
+}
+
+/* A disk whose server is honest until its disk is there, and then lies. */
+static lie_fn later_lie;
+
+static bool lie_later(struct server *s, const struct request *req)
+{
+	return s->shared->added && later_lie(s, req);
+}
+
+static struct server start_then(lie_fn lie, int *index)
+{
+	struct server s;
+
+	later_lie = lie;
+	s = server_new(lie_later);
+	server_start(&s);
+	*index = server_wait_added(&s);
+	CHECK(*index >= 0);
+	return s;
+}
+
+static struct server start_honest(int *index)
+{
+	struct server s = server_new(NULL);
+
+	server_start(&s);
+	*index = server_wait_added(&s);
+	CHECK(*index >= 0);
+	return s;
+}
+
+/* The errno of a direct read, within @seconds; 0: it worked. */
+static int try_read(int index, double seconds)
+{
+	double begin = now();
+	int fd = DO(disk_open(index));
+	void *buf = xmalloc(4096);
+	int err = pread(fd, buf, 4096, 8192) == 4096 ? 0 : errno;
+
+	close(fd);
+	if (now() - begin > seconds)
+		claim_fail(__FILE__, __LINE__, "the read took %g s", now() - begin);
+	return err;
+}
+
+static pid_t reader(int index, int should)
+{
+	pid_t pid = DO(fork());
+
+	if (pid)
+		return pid;
+	CHECK_EQ(try_read(index, 1000), should);
+	_exit(0);
+}
+
+static void end(struct server *s, int index)
+{
+	double give_up = now() + 2;
+
+	/* Somebody may be looking at it still. */
+	while (disk_del(index, false)) {
+		CHECK_EQ(errno, EBUSY);
+		CHECK(now() < give_up);
+		usleep(10000);
+	}
+	disk_wait_gone(index);
+	server_end(s);
+}
+
+static void serves(void)
+{
+	char *buf = xmalloc(8192), path[64];
+	struct server s;
+	int index, fd;
+
+	s = start_honest(&index);
+	snprintf(path, sizeof(path), "/sys/block/ferryb%d/ferryb%dp1", index, index);
+	DO(access(path, F_OK));
+	fd = DO(disk_open(index));
+	fill_pattern(buf, 8192, 0, 1);
+	CHECK_EQ(pwrite(fd, buf, 8192, 65536), 8192);
+	DO(fsync(fd));
+	memset(buf, 0, 8192);
+	CHECK_EQ(pread(fd, buf, 8192, 65536), 8192);
+	CHECK_EQ(find_difference(buf, 8192, 0, 1), -1);
+	close(fd);
+	end(&s, index);
+}
+
+static void killed_idle(void)
+{
+	struct server s;
+	int index;
+
+	s = start_honest(&index);
+	server_kill(&s);
+	disk_wait_gone(index);
+}
+
+static void killed_holding(void)
+{
+	struct server s;
+	int index, i;
+	pid_t pids[4];
+
+	s = start_then(silent, &index);
+	for (i = 0; i < 4; i++)
+		pids[i] = reader(index, EIO);
+	server_wait_told(&s, 4);
+	server_kill(&s);
+	for (i = 0; i < 4; i++)
+		wait_ok(pids[i]);
+	disk_wait_gone(index);
+}
+
+static void killed_in_scan(void)
+{
+	struct server s = server_new(silent);
+	struct server other;
+	int index;
+
+	server_start(&s);
+	server_wait_told(&s, 1);
+	server_kill(&s);
+	disk_wait_gone(0);
+	other = start_honest(&index);
+	end(&other, index);
+}
+
+static void killed_in_init(void)
+{
+	struct server s = server_new(silent_in_init);
+
+	server_start(&s);
+	server_wait_told(&s, 1);
+	server_kill(&s);
+	disk_wait_gone(0);
+}
+
+static void removed_in_scan(void)
+{
+	struct server s = server_new(silent);
+
+	server_start(&s);
+	server_wait_told(&s, 1);
+	CHECK_ERR(disk_del(0, false), EBUSY);
+	DO(disk_del(0, true));
+	disk_wait_gone(0);
+	CHECK_EQ(server_wait_added(&s), -ENOTCONN);
+	server_end(&s);
+}
+
+static void killed_in_removal(void)
+{
+	struct server s;
+	int index, i;
+	pid_t pid, del;
+
+	for (i = 0; i < 10; i++) {
+		s = start_then(silent, &index);
+		pid = reader(index, EIO);
+		server_wait_told(&s, 1);
+		del = DO(fork());
+		if (!del) {
+			disk_del(index, true);
+			_exit(0);
+		}
+		usleep(i * 300);
+		server_kill(&s);
+		wait_ok(del);
+		wait_ok(pid);
+		disk_wait_gone(index);
+	}
+}
+
+static void removed_open(void)
+{
+	void *buf = xmalloc(4096);
+	struct server s, other;
+	int index, second, fd;
+
+	s = start_honest(&index);
+	fd = DO(disk_open(index));
+	CHECK_ERR(disk_del(index, false), EBUSY);
+	CHECK_EQ(pread(fd, buf, 4096, 0), 4096);
+	DO(disk_del(index, true));
+	disk_wait_gone(index);
+	CHECK(pread(fd, buf, 4096, 0) <= 0);
+	server_end(&s);
+	/* The name is taken as long as somebody means the old one by it. */
+	other = start_honest(&second);
+	CHECK(second != index);
+	end(&other, second);
+	close(fd);
+}
+
+static bool reply_short(struct server *s, const struct request *req)
+{
+	if (!is_io(req))
+		return false;
+	CHECK_EQ(server_answer(s, req, 0, s->disk, 512), 0);
+	return true;
+}
+
+static bool reply_long(struct server *s, const struct request *req)
+{
+	if (!is_io(req))
+		return false;
+	CHECK_EQ(server_answer(s, req, 0, s->disk, req->io.length + 512), EINVAL);
+	return true;
+}
+
+static bool reply_nothing(struct server *s, const struct request *req)
+{
+	if (!is_io(req))
+		return false;
+	CHECK_EQ(server_answer(s, req, 0, NULL, 0), 0);
+	return true;
+}
+
+static int reply_error;
+
+static bool reply_err(struct server *s, const struct request *req)
+{
+	if (!is_io(req))
+		return false;
+	server_answer(s, req, reply_error, NULL, 0);
+	return true;
+}
+
+static void read_fails(lie_fn lie, int should)
+{
+	struct server s;
+	int index;
+
+	s = start_then(lie, &index);
+	CHECK_EQ(try_read(index, 2), should);
+	s.shared->honest = 1;
+	CHECK_EQ(try_read(index, 2), 0);
+	end(&s, index);
+}
+
+static void short_read(void)
+{
+	read_fails(reply_short, EIO);
+}
+
+static void long_read(void)
+{
+	read_fails(reply_long, EIO);
+}
+
+static void empty_read(void)
+{
+	read_fails(reply_nothing, EIO);
+}
+
+static void errors(void)
+{
+	static const int table[][2] = {
+		{ -EIO, EIO }, { -ENOSPC, ENOSPC }, { -ETIMEDOUT, ETIMEDOUT },
+		/* Those would mean something to the block layer. */
+		{ -EAGAIN, EIO }, { -ENOMEM, EIO }, { -EBUSY, EIO }, { -EINTR, EIO },
+		{ 5, EIO }, { -512, EIO }, { -4095, EIO },
+	};
+	size_t i;
+
+	for (i = 0; i < COUNT(table); i++) {
+		reply_error = table[i][0];
+		read_fails(reply_err, table[i][1]);
+	}
+}
+
+static void bad_geometry(void)
+{
+	static const struct ferry_blk_init_out good = {
+		.version = 1, .size = DISK_SIZE, .logical_block = 512, .physical_block = 512,
+		.io_min = 512, .max_transfer = 4096,
+	};
+	struct ferry_blk_init_out bad[16];
+	size_t i, n;
+
+	for (n = 0; n < COUNT(bad); n++)
+		bad[n] = good;
+	n = 0;
+	bad[n++].version = 0;
+	bad[n++].version = 2;
+	bad[n++].flags = ~0U;
+	bad[n++].size = 0;
+	bad[n++].size = DISK_SIZE + 1;
+	bad[n++].size = ~0ULL << 9;
+	bad[n++].logical_block = 0;
+	bad[n++].logical_block = 513;
+	bad[n++].logical_block = 8192;
+	bad[n++].physical_block = 256;
+	bad[n++].io_min = 0;
+	bad[n++].io_opt = 1000;
+	bad[n++].max_transfer = 0;
+	bad[n++].max_transfer = 1U << 31;
+	bad[n++].depth = 1000000;
+	bad[n++].reserved[3] = 1;
+	for (i = 0; i < n; i++) {
+		struct server s = server_new(NULL);
+
+		s.init = bad[i];
+		server_start(&s);
+		if (server_wait_added(&s) != -EPROTO)
+			claim_fail(__FILE__, __LINE__, "case %zu: %d", i, s.shared->err);
+		server_end(&s);
+		disk_wait_gone(0);
+	}
+}
+
+static bool init_short(struct server *s, const struct request *req)
+{
+	if (req->head.opcode != FERRY_BLK_INIT)
+		return false;
+	server_answer(s, req, 0, &s->init, 8);
+	return true;
+}
+
+static bool init_fails(struct server *s, const struct request *req)
+{
+	if (req->head.opcode != FERRY_BLK_INIT)
+		return false;
+	server_answer(s, req, -ENOMEDIUM, NULL, 0);
+	return true;
+}
+
+static void bad_init(void)
+{
+	struct server s = server_new(init_short);
+
+	server_start(&s);
+	CHECK_EQ(server_wait_added(&s), -EIO);
+	server_end(&s);
+	s = server_new(init_fails);
+	server_start(&s);
+	CHECK_EQ(server_wait_added(&s), -ENOMEDIUM);
+	server_end(&s);
+}
+
+static int try_add(struct server s)
+{
+	int ret;
+
+	server_start(&s);
+	ret = server_wait_added(&s);
+	if (ret < 0) {
+		server_end(&s);
+		return ret;
+	}
+	end(&s, ret);
+	return 0;
+}
+
+static void bad_add(void)
+{
+	struct server s = server_new(NULL), bad;
+	int null = DO(open("/dev/null", O_RDWR));
+	int plain = DO(open("/dev/ferry", O_RDWR));
+	struct ferry_setup fs = {
+		.size = sizeof(fs), .abi = FERRY_ABI, .class = FERRY_CLASS_FS, .state_fd = -1,
+		.name = "fs",
+	};
+
+	DO(ioctl(plain, FERRY_IOC_CREATE, &fs));
+#define WITH(field, value, should) do {				\
+	bad = s;						\
+	bad.how.field = (value);				\
+	CHECK_EQ(try_add(bad), should);				\
+	s.shared->added = 0;					\
+} while (0)
+	WITH(size, 8, -EPROTO);
+	WITH(abi, 77, -EPROTO);
+	WITH(fd, null, -EINVAL);
+	WITH(fd, plain, -EINVAL);
+	WITH(fd, 999, -EBADF);
+	WITH(fd, -2, -EINVAL);
+	WITH(fd, -1, -ENOENT);
+	WITH(flags, 1U << 20, -EINVAL);
+	WITH(reserved, 1, -EINVAL);
+	WITH(depth, 1000000, -EINVAL);
+	WITH(depth, 0, 0);
+	WITH(depth, 1, 0);
+	WITH(depth, FERRY_BLK_DEPTH_MAX, 0);
+	WITH(timeout, 1000000, -EINVAL);
+	WITH(logical_block, 256, -EINVAL);
+	WITH(logical_block, 4096, 0);
+	WITH(logical_block, 8192, -EINVAL);
+	WITH(physical_block, 4095, -EINVAL);
+	WITH(io_min, 3, -EINVAL);
+	WITH(serial[0], '/', -EINVAL);
+	bad = s;
+	memset(bad.how.serial, 'x', sizeof(bad.how.serial));
+	CHECK_EQ(try_add(bad), -EINVAL);
+}
+
+static void two_disks(void)
+{
+	struct server s;
+	int index;
+
+	s = start_honest(&index);
+	CHECK_EQ(s.shared->second, EBUSY);
+	end(&s, index);
+}
+
+static void not_root(void)
+{
+	struct server s;
+	int index, fd;
+	pid_t pid;
+
+	s = start_honest(&index);
+	fd = DO(open("/dev/ferryblk", O_RDWR));
+	pid = DO(fork());
+	if (!pid) {
+		struct ferry_blk_del del = { .index = index };
+
+		become(65534, 65534);
+		CHECK_ERR(ioctl(fd, FERRY_BLK_IOC_DEL, &del), EPERM);
+		CHECK_ERR(open("/dev/ferryblk", O_RDWR), EACCES);
+		_exit(0);
+	}
+	wait_ok(pid);
+	close(fd);
+	end(&s, index);
+}
+
+static void no_such_disk(void)
+{
+	struct ferry_blk_set_size size = { .index = 4711, .bytes = 1 << 20 };
+
+	server_new(NULL);
+	CHECK_ERR(disk_del(4711, false), ENODEV);
+	CHECK_ERR(disk_del(-1, true), ENODEV);
+	CHECK_ERR(control(FERRY_BLK_IOC_RESIZE, &size), ENODEV);
+	CHECK_ERR(control(_IO(FERRY_IOC_MAGIC, 0x7f), NULL), ENOTTY);
+	CHECK_ERR(control(FERRY_BLK_IOC_ADD, NULL), EFAULT);
+}
+
+static struct request held;
+
+static bool answer_late(struct server *s, const struct request *req)
+{
+	if (!is_io(req))
+		return false;
+	if (s->shared->told) {
+		/* The one that was given up: nobody hears it, and its slot is free again. */
+		server_answer(s, &held, 0, s->disk, held.io.length);
+		return false;
+	}
+	held = *req;
+	return true;
+}
+
+static void times_out(void)
+{
+	struct server s;
+	double begin;
+	int index;
+
+	later_lie = answer_late;
+	s = server_new(lie_later);
+	s.how.timeout = 1;
+	server_start(&s);
+	index = server_wait_added(&s);
+	CHECK(index >= 0);
+	begin = now();
+	CHECK_EQ(try_read(index, 5), ETIMEDOUT);
+	CHECK(now() - begin > 0.9);
+	CHECK_EQ(try_read(index, 5), 0);
+	CHECK_EQ(try_read(index, 5), 0);
+	end(&s, index);
+}
+
+static int uevents(void)
+{
+	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	struct timeval tv = { .tv_sec = 2 };
+	int fd = DO(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT));
+
+	DO(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
+	DO(bind(fd, (struct sockaddr *)&addr, sizeof(addr)));
+	return fd;
+}
+
+static bool uevent_comes(int fd, const char *disk, const char *what)
+{
+	char buf[8192];
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf) - 1, 0)) > 0) {
+		buf[n] = 0;
+		if (strstr(buf, disk) && memmem(buf, n, what, strlen(what)))
+			return true;
+	}
+	return false;
+}
+
+static long long sectors(int index)
+{
+	char path[64];
+	long long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/ferryb%d/size", index);
+	f = fopen(path, "r");
+	CHECK(f && fscanf(f, "%lld", &n) == 1);
+	fclose(f);
+	return n;
+}
+
+static int lied_size;
+
+static bool resize_lie(struct server *s, const struct request *req)
+{
+	const struct ferry_blk_resize out = { lied_size };
+
+	if (req->head.opcode != FERRY_BLK_RESIZE)
+		return false;
+	if (lied_size < 0)
+		return true;
+	server_answer(s, req, 0, &out, sizeof(out));
+	return true;
+}
+
+static int resize(int index, unsigned long long bytes)
+{
+	struct ferry_blk_set_size size = { .index = index, .bytes = bytes };
+
+	return control(FERRY_BLK_IOC_RESIZE, &size);
+}
+
+static void resizes(void)
+{
+	char name[32];
+	struct server s;
+	int index, fd;
+
+	s = start_then(resize_lie, &index);
+	lied_size = DISK_SIZE;
+	s.shared->honest = 1;
+	snprintf(name, sizeof(name), "ferryb%d", index);
+	fd = uevents();
+	DO(resize(index, DISK_SIZE / 2));
+	CHECK(uevent_comes(fd, name, "RESIZE=1"));
+	CHECK_EQ(sectors(index), DISK_SIZE / 2 / 512);
+	CHECK_ERR(resize(index, 1000), EINVAL);
+	DO(resize(index, DISK_SIZE));
+	CHECK_EQ(sectors(index), DISK_SIZE / 512);
+	end(&s, index);
+}
+
+static void resize_lied(void)
+{
+	struct server s;
+	int index;
+	pid_t pid;
+
+	lied_size = 1000;
+	s = start_then(resize_lie, &index);
+	CHECK_ERR(resize(index, DISK_SIZE / 2), EPROTO);
+	CHECK_EQ(sectors(index), DISK_SIZE / 512);
+	end(&s, index);
+
+	lied_size = -1;
+	s = start_then(resize_lie, &index);
+	pid = DO(fork());
+	if (!pid) {
+		CHECK_ERR(resize(index, DISK_SIZE / 2), ENOTCONN);
+		_exit(0);
+	}
+	server_wait_told(&s, 1);
+	server_kill(&s);
+	wait_ok(pid);
+	disk_wait_gone(index);
+}
+
+static void many(void)
+{
+	struct server s[8];
+	int index[8], i;
+
+	for (i = 0; i < 8; i++)
+		s[i] = start_honest(&index[i]);
+	for (i = 0; i < 8; i += 2)
+		server_kill(&s[i]);
+	for (i = 1; i < 8; i += 2)
+		end(&s[i], index[i]);
+	for (i = 0; i < 8; i += 2)
+		disk_wait_gone(index[i]);
+}
+
+static const struct claim claims[] = {
+	{ "a disk reads, writes, has its partition, and goes", serves },
+	{ "server killed while idle: the disk goes", killed_idle },
+	{ "server killed with requests: they fail, the disk goes", killed_holding },
+	{ "server killed while partitions are looked for", killed_in_scan },
+	{ "server killed before it said what it has", killed_in_init },
+	{ "removed by force while partitions are looked for", removed_in_scan },
+	{ "server killed during removal", killed_in_removal },
+	{ "an open disk is removed by force alone, and its name stays taken", removed_open },
+	{ "a short read is EIO", short_read },
+	{ "a long read is EIO", long_read },
+	{ "an empty read is EIO", empty_read },
+	{ "errors of a server are those that a disk may have", errors },
+	{ "a geometry that makes no sense is EPROTO", bad_geometry },
+	{ "INIT that is short or fails: no disk", bad_init },
+	{ "bad arguments of ADD are refused", bad_add },
+	{ "a channel has one disk", two_disks },
+	{ "who is not root makes no disks", not_root },
+	{ "what is not there is ENODEV", no_such_disk },
+	{ "a request that takes too long is ETIMEDOUT, and the disk goes on", times_out },
+	{ "a new size is seen, with an event", resizes },
+	{ "a server that lies or dies in a resize", resize_lied },
+	{ "disks come and go side by side", many },
+};
+CLAIMS_MAIN(claims)

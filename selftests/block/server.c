@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "disk.h"
+
+#define BUF_SIZE	(2 << 20)
+
+struct server server_new(lie_fn lie)
+{
+	struct server s = {
+		.lie = lie,
+		.init = {
+			.version = FERRY_BLK_VERSION,
+			.flags = FERRY_BLK_HAS_FLUSH,
+			.size = DISK_SIZE,
+			.logical_block = 512,
+			.physical_block = 512,
+			.io_min = 512,
+			.max_transfer = 1 << 20,
+		},
+		.how = { .size = sizeof(s.how), .abi = FERRY_ABI },
+	};
+
+	need_root();
+	if (access("/dev/ferryblk", R_OK | W_OK))
+		claim_skip("/dev/ferryblk: %s", strerror(errno));
+	s.shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(s.shared != MAP_FAILED);
+	return s;
+}
+
+int server_answer(struct server *s, const struct request *req, int error, const void *p,
+		  size_t len)
+{
+	struct fuse_out_header head = {
+		.len = sizeof(head) + len,
+		.error = error,
+		.unique = req->head.unique,
+	};
+	struct iovec iov[2] = { { &head, sizeof(head) }, { (void *)p, len } };
+
+	return writev(s->fd, iov, 2) < 0 ? errno : 0;
+}
+
+static void be_honest(struct server *s, const struct request *req)
+{
+	const struct ferry_blk_io *io = &req->io;
+	struct ferry_blk_resize resize = { io->offset };
+
+	switch (req->head.opcode) {
+	case FERRY_BLK_INIT:
+		server_answer(s, req, 0, &s->init, sizeof(s->init));
+		break;
+	case FERRY_BLK_READ:
+		CHECK(io->offset + io->length <= DISK_SIZE);
+		server_answer(s, req, 0, s->disk + io->offset, io->length);
+		break;
+	case FERRY_BLK_WRITE:
+		CHECK(io->offset + io->length <= DISK_SIZE);
+		memcpy(s->disk + io->offset, req->data, io->length);
+		server_answer(s, req, 0, NULL, 0);
+		break;
+	case FERRY_BLK_FLUSH:
+		server_answer(s, req, 0, NULL, 0);
+		break;
+	case FERRY_BLK_RESIZE:
+		server_answer(s, req, 0, &resize, sizeof(resize));
+		break;
+	default:
+		server_answer(s, req, -ENOSYS, NULL, 0);
+	}
+}
+
+static void *serve(void *arg)
+{
+	struct server *s = arg;
+	char *buf = xmalloc(BUF_SIZE);
+	struct request req;
+	ssize_t n;
+
+	for (;;) {
+		n = read(s->fd, buf, BUF_SIZE);
+		if (n < 0 && (errno == EINTR || errno == ENOENT))
+			continue;
+		if (n < 0)
+			break;
+		memset(&req, 0, sizeof(req));
+		memcpy(&req.head, buf, sizeof(req.head));
+		n -= sizeof(req.head);
+		memcpy(&req.io, buf + sizeof(req.head),
+		       (size_t)n < sizeof(req.io) ? (size_t)n : sizeof(req.io));
+		req.data = buf + sizeof(req.head) + sizeof(req.io);
+		if (!s->shared->honest && s->lie && s->lie(s, &req))
+			s->shared->told++;
+		else
+			be_honest(s, &req);
+	}
+	CHECK_EQ(errno, ENODEV);
+	return NULL;
+}
+
+/* A partition table with one entry, so that there is something to find. */
+static void make_table(char *disk)
+{
+	unsigned char *entry = (unsigned char *)disk + 446;
+	const uint32_t start = PART_START, sectors = DISK_SIZE / 512 - PART_START;
+
+	entry[4] = 0x83;
+	memcpy(entry + 8, &start, 4);
+	memcpy(entry + 12, &sectors, 4);
+	disk[510] = 0x55;
+	disk[511] = (char)0xaa;
+}
+
+static void run(struct server *s)
+{
+	struct ferry_setup setup = {
+		.size = sizeof(setup),
+		.abi = FERRY_ABI,
+		.class = FERRY_CLASS_BLOCK,
+		.flags = FERRY_CREATE_RW,
+		.state_fd = -1,
+		.name = "rogue",
+		.geo = { .nr_queues = 1, .depth = 8 },
+	};
+	pthread_t thread;
+
+	s->fd = DO(open("/dev/ferry", O_RDWR | O_CLOEXEC));
+	DO(ioctl(s->fd, FERRY_IOC_CREATE, &setup));
+	s->disk = xmalloc(DISK_SIZE);
+	make_table(s->disk);
+	CHECK(!pthread_create(&thread, NULL, serve, s));
+	if (!s->how.fd && !s->how.backend[0])
+		s->how.fd = s->fd;
+	s->shared->err = control(FERRY_BLK_IOC_ADD, &s->how) ? errno : 0;
+	s->shared->index = s->how.index;
+	if (!s->shared->err)
+		s->shared->second = control(FERRY_BLK_IOC_ADD, &s->how) ? errno : 0;
+	s->shared->added = 1;
+	if (s->shared->err)
+		return;
+	pthread_join(thread, NULL);
+}
+
+void server_start(struct server *s)
+{
+	s->pid = DO(fork());
+	if (s->pid)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	run(s);
+	_exit(0);
+}
+
+static void await(volatile int *what, int value, const char *name)
+{
+	double end = now() + 20;
+
+	while (*what < value) {
+		if (now() > end)
+			claim_fail(__FILE__, __LINE__, "%s: not within 20 s", name);
+		usleep(2000);
+	}
+}
+
+int server_wait_added(struct server *s)
+{
+	await(&s->shared->added, 1, "ADD");
+	return s->shared->err ? -s->shared->err : s->shared->index;
+}
+
+void server_wait_told(struct server *s, int nr)
+{
+	await(&s->shared->told, nr, "the request");
+}
+
+static void reap(struct server *s, double seconds)
+{
+	double end = now() + seconds;
+	int status;
+
+	while (waitpid(s->pid, &status, WNOHANG) != s->pid) {
+		if (now() > end)
+			claim_fail(__FILE__, __LINE__, "the server is there after %g s", seconds);
+		usleep(2000);
+	}
+	if (WIFEXITED(status))
+		CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+void server_kill(struct server *s)
+{
+	DO(kill(s->pid, SIGKILL));
+	reap(s, 2);
+}
+
+void server_end(struct server *s)
+{
+	reap(s, 5);
+}
+
+int control(unsigned long request, void *arg)
+{
+	int fd = DO(open("/dev/ferryblk", O_RDWR | O_CLOEXEC));
+	int ret = ioctl(fd, request, arg);
+	int err = errno;
+
+	close(fd);
+	errno = err;
+	return ret;
+}
+
+int disk_del(int index, bool force)
+{
+	struct ferry_blk_del del = {
+		.index = index,
+		.flags = force ? FERRY_BLK_DEL_FORCE : 0,
+	};
+
+	return control(FERRY_BLK_IOC_DEL, &del);
+}
+
+int disk_open(int index)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/ferryb%d", index);
+	return open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+}
+
+void disk_wait_gone(int index)
+{
+	double end = now() + 5;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/block/ferryb%d", index);
+	while (!access(path, F_OK)) {
+		if (now() > end)
+			claim_fail(__FILE__, __LINE__, "%s is there after 5 s", path);
+		usleep(2000);
+	}
+}
