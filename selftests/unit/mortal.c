@@ -144,6 +144,7 @@ static void serve(void)
 {
 	struct ferry_worker worker = { .fd = queue_fd };
 	struct ferry_session session = {
+		.class = FERRY_CLASS_FS,
 		.loop = &ferry_loop_sync, .workers = &worker, .nr_workers = 1, .geo = geo,
 		.state_fd = state_fd, .up = true,
 	};
