@@ -8,7 +8,7 @@ need_modules
 work_dir
 echo "TAP version 13"
 run_fs_tests user-uring memfs names rename rw direct mmap cache readdir fsx stress
-mkdir -p "$work/host"
+mkdir -p "$work/host" "$work/mnt"
 mount -t tmpfs tmpfs "$work/host"
 run_fs_tests user-uring "mirror:$work/host" rw direct mmap fsx
 

@@ -122,8 +122,12 @@ static void refused(void)
 	CHECK_EQ(result_of(&ring), 0);
 
 	if (!io_uring_queue_init(4, &polled, IORING_SETUP_IOPOLL)) {
+		int res;
+
+		/* 6.1 does not take them there, 7.2 does. */
 		command(&polled, fd, FERRY_SYNC_POLL);
-		CHECK_EQ(result_of(&polled), -EOPNOTSUPP);
+		res = result_of(&polled);
+		CHECK(res == -EOPNOTSUPP || res == -EAGAIN);
 	}
 }
 FOR_EACH_SETUP(refused)

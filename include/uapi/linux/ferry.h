@@ -105,7 +105,7 @@
  *     or its process has closed a descriptor of the endpoint's file. A request that had
  *     been given to it and not been seen goes to another server. Closing a ring takes
  *     up to a second to come to that on kernels before 6.7, exec() too.
- *   - A ring with IORING_SETUP_IOPOLL is -EOPNOTSUPP.
+ *   - Some kernels refuse commands in a ring with IORING_SETUP_IOPOLL: -EOPNOTSUPP.
  *   What is sync's is uring's too: a server may use both on one channel.
  *
  * The queue mapping
