@@ -34,8 +34,7 @@ include selftests/selftests.mk
 user: ## libferry, backends, ferryd, ferry: into build/
 
 modules: ## ferry.ko, ferryfs.ko, ferry-*.ko, against KDIR
-	@test -n "$(KDIR)" -a -f "$(KDIR)/Makefile" || { \
-		echo "make: no kernel headers$(if $(KDIR), in $(KDIR)); install them: apt-get install linux-headers-amd64, or set KDIR=" >&2; exit 2; }
+	@tools/headers '$(KDIR)'
 	$(KMAKE) modules
 
 # User objects: build/<source path>.o, never beside a source that kbuild compiles.

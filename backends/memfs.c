@@ -81,6 +81,7 @@ static void memfs_setattr(struct ferry_req *req, u64 id, const struct ferry_seta
 		ferry_reply_err(req, -ESTALE);
 		return;
 	}
+	memfs_node_save(node);
 	if (set->valid & FERRY_SET_SIZE)
 		err = set_size(fs, node, set->size);
 	if (!err) {
@@ -119,6 +120,7 @@ static void memfs_open(struct ferry_req *req, u64 id, struct ferry_handle *handl
 	if (handle->flags & O_TRUNC) {
 		node = memfs_node_write(fs, id);
 		if (node) {
+			memfs_node_save(node);
 			err = set_size(fs, node, 0);
 			if (!err && handle->keep & FERRY_OPEN_KILL_SUID)
 				memfs_node_kill_suid(node);
@@ -164,13 +166,16 @@ static void memfs_destroy(struct ferry_server *server)
 {
 	struct memfs *fs = server->priv;
 
+	server->priv = NULL;
+	/* The next server may go on with it. */
+	if (ferry_state_is_kept())
+		return;
 	if (fs->table)
 		memfs_nodes_destroy(fs);
-	ferry_page_free(fs->zero_page);
+	ferry_state_page_free(fs->zero_page);
 	ferry_mutex_destroy(&fs->nodes_lock);
 	ferry_rwlock_destroy(&fs->tree);
-	ferry_free(fs);
-	server->priv = NULL;
+	ferry_state_free(fs);
 }
 
 static int make_root(struct memfs *fs)
@@ -215,11 +220,23 @@ static int configure(struct memfs *fs, struct ferry_server *server, const char *
 	return 0;
 }
 
+/* Go on with what another server left. */
+static int resume(struct ferry_server *server, struct memfs *fs, const char *args)
+{
+	server->priv = fs;
+	ferry_rwlock_init(&fs->tree);
+	memfs_nodes_resume(fs);
+	return configure(fs, server, args);
+}
+
 static int memfs_init(struct ferry_server *server, const char *args)
 {
-	struct memfs *fs = ferry_alloc(sizeof(*fs));
+	struct memfs *fs = ferry_state_root();
 	int err;
 
+	if (fs)
+		return resume(server, fs, args);
+	fs = ferry_state_alloc(sizeof(*fs));
 	if (!fs)
 		return -ENOMEM;
 	ferry_rwlock_init(&fs->tree);
@@ -231,7 +248,7 @@ static int memfs_init(struct ferry_server *server, const char *args)
 	if (err)
 		goto fail;
 	err = -ENOMEM;
-	fs->zero_page = ferry_page_alloc();
+	fs->zero_page = ferry_state_page_alloc();
 	if (!fs->zero_page)
 		goto fail;
 	err = memfs_nodes_init(fs);
@@ -240,6 +257,7 @@ static int memfs_init(struct ferry_server *server, const char *args)
 	err = make_root(fs);
 	if (err)
 		goto fail;
+	ferry_state_set_root(fs);
 	return 0;
 fail:
 	memfs_destroy(server);
@@ -277,5 +295,6 @@ static const struct ferry_fs_ops memfs_ops = {
 	.fallocate = memfs_fallocate,
 };
 
-FERRY_BACKEND(memfs, .help = "[size=BYTES][,nodes=N][,writeback]  in memory; 0: no limit",
+FERRY_BACKEND(memfs, .flags = FERRY_RECOVERS,
+	      .help = "[size=BYTES][,nodes=N][,writeback]  in memory; 0: no limit",
 	      .fs = &memfs_ops);

@@ -27,11 +27,15 @@
  * find the names unchanged in between. Looking names up, attributes and data
  * need the node's own lock only. Data is pulled and pushed, and a link's target
  * or an attribute's value answered, with the node's lock held.
+ *
+ * Where the server is to be recovered all of this lies in its state (state.h); what is
+ * changed is saved before, by whoever changes it.
  */
 #ifndef MEMFS_H
 #define MEMFS_H
 
 #include <ferry/fs.h>
+#include <ferry/state.h>
 
 #define MEMFS_NAME_MAX		255
 #define MEMFS_LINK_MAX		65000		/* names of one node, directories aside */
@@ -169,8 +173,15 @@ static inline struct memfs *memfs_of(const struct ferry_req *req)
 	return ferry_req_server(req)->priv;
 }
 
+/* The node, but for its lock, is going to be changed. */
+static inline void memfs_node_save(struct memfs_node *node)
+{
+	ferry_tx_add(&node->id, sizeof(*node) - offsetof(struct memfs_node, id));
+}
+
 /* memfs_node.c */
 int memfs_nodes_init(struct memfs *fs);
+void memfs_nodes_resume(struct memfs *fs);
 void memfs_nodes_destroy(struct memfs *fs);
 struct memfs_node *memfs_node_read(struct memfs *fs, u64 id);
 struct memfs_node *memfs_node_write(struct memfs *fs, u64 id);

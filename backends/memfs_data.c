@@ -48,18 +48,33 @@ static u64 pages_missing(const struct memfs_node *node, u64 first, u64 count)
 	return missing;
 }
 
+/* The caller has saved the node. */
 static void *page_make(struct memfs_node *node, u64 nr)
 {
-	void *page = ferry_page_alloc();
+	void *page = ferry_state_page_alloc();
 
 	if (!page)
 		return NULL;
 	if (memfs_map_set(&node->pages, nr, page)) {
-		ferry_page_free(page);
+		ferry_state_page_free(page);
 		return NULL;
 	}
 	node->nr_pages++;
 	return page;
+}
+
+/*
+ * A page is going to be written to. What is written inside of the file is not saved: it
+ * is written again, or nobody knows what it was to be. Bytes behind its end are zero if
+ * this write is not to be.
+ */
+static void page_save(const struct memfs_node *node, u64 nr, char *page)
+{
+	u64 begin = nr * FERRY_PAGE_SIZE;
+	u32 inside = node->size > begin ? min(node->size - begin, (u64)FERRY_PAGE_SIZE) : 0;
+
+	if (inside < FERRY_PAGE_SIZE)
+		ferry_tx_add(page + inside, FERRY_PAGE_SIZE - inside);
 }
 
 /*
@@ -81,6 +96,8 @@ static u64 pages_make(struct memfs *fs, struct memfs_node *node, u64 first, u64 
 			if (!page)
 				break;
 			granted--;
+		} else {
+			page_save(node, first + i, page);
 		}
 		if (iov) {
 			iov[i].base = page;
@@ -98,7 +115,7 @@ static void pages_drop(struct memfs *fs, struct memfs_node *node, u64 first, u64
 	u64 dropped = 0;
 
 	while (memfs_map_next(&node->pages, &nr) && nr <= last) {
-		ferry_page_free(memfs_map_del(&node->pages, nr));
+		ferry_state_page_free(memfs_map_del(&node->pages, nr));
 		dropped++;
 	}
 	node->nr_pages -= dropped;
@@ -112,8 +129,10 @@ static void zero(struct memfs_node *node, u64 off, u64 len)
 		u32 n = min(len, (u64)(FERRY_PAGE_SIZE - IN_PAGE(off)));
 		u8 *page = memfs_map_get(&node->pages, PAGE_OF(off));
 
-		if (page)
+		if (page) {
+			ferry_tx_add(page + IN_PAGE(off), n);
 			memset(page + IN_PAGE(off), 0, n);
+		}
 		off += n;
 		len -= n;
 	}
@@ -284,6 +303,25 @@ static s64 pull_file(struct ferry_req *req, struct memfs_node *node, u64 off, u6
 	return done ? (s64)done : err;
 }
 
+/*
+ * Whether a write changes bytes that are there, and times, and nothing else: then it can
+ * be done twice.
+ */
+static bool is_in_place(struct memfs *fs, u64 id, u64 off, u64 len, u32 flags)
+{
+	struct memfs_node *node;
+	bool is;
+	int err;
+
+	node = file_get(fs, id, false, &err);
+	if (!node)
+		return true;
+	is = off + len <= node->size && !node->xattrs && !(flags & FERRY_WRITE_KILL_SUID) &&
+	     (!len || !pages_missing(node, PAGE_OF(off), span_pages(off, len)));
+	ferry_read_unlock(&node->lock);
+	return is;
+}
+
 void memfs_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len,
 		 u32 flags)
 {
@@ -292,11 +330,14 @@ void memfs_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64
 	s64 done;
 	int err;
 
+	if (ferry_state_is_kept() && !is_in_place(fs, id, off, len, flags))
+		ferry_tx_begin();
 	node = file_get(fs, id, true, &err);
 	if (!node) {
 		ferry_reply_err(req, err);
 		return;
 	}
+	memfs_node_save(node);
 	done = pull_file(req, node, off, len);
 	if (done > 0) {
 		memfs_node_changed(node, true);
@@ -413,6 +454,7 @@ void memfs_fallocate(struct ferry_req *req, u64 id, struct ferry_handle *handle,
 
 	node = file_get(fs, id, true, &err);
 	if (node) {
+		memfs_node_save(node);
 		err = allocate(fs, node, mode, off, len);
 		ferry_write_unlock(&node->lock);
 	}

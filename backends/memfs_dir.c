@@ -52,7 +52,7 @@ static int buckets_grow(struct memfs_dir *d)
 	struct memfs_name *n, *next;
 	u32 i;
 
-	bigger.bucket = ferry_alloc(nr * sizeof(*bigger.bucket));
+	bigger.bucket = ferry_state_alloc(nr * sizeof(*bigger.bucket));
 	if (!bigger.bucket)
 		return d->bucket ? 0 : -ENOMEM;
 	for (i = 0; i < d->nr_buckets; i++) {
@@ -60,11 +60,12 @@ static int buckets_grow(struct memfs_dir *d)
 			struct memfs_name **to = bucket_of(&bigger, n->hash);
 
 			next = n->chain;
+			ferry_tx_save(n->chain);
 			n->chain = *to;
 			*to = n;
 		}
 	}
-	ferry_free(d->bucket);
+	ferry_state_free(d->bucket);
 	d->bucket = bigger.bucket;
 	d->nr_buckets = nr;
 	return 0;
@@ -82,18 +83,19 @@ int memfs_dir_add(struct memfs_node *dir, const char *name, size_t len, u32 hash
 	struct memfs_name *n;
 	int err;
 
+	ferry_tx_save(*d);
 	if (d->nr >= d->nr_buckets) {
 		err = buckets_grow(d);
 		if (err)
 			return err;
 	}
-	n = ferry_alloc(sizeof(*n) + len);
+	n = ferry_state_alloc(sizeof(*n) + len);
 	if (!n)
 		return -ENOMEM;
 	n->cookie = max(d->cookie, (u64)COOKIE_DOTDOT) + 1;
 	err = memfs_map_set(&d->order, n->cookie, n);
 	if (err) {
-		ferry_free(n);
+		ferry_state_free(n);
 		return err;
 	}
 	d->cookie = n->cookie;
@@ -103,6 +105,7 @@ int memfs_dir_add(struct memfs_node *dir, const char *name, size_t len, u32 hash
 	memcpy(n->text, name, len);
 	bucket = bucket_of(d, hash);
 	n->chain = *bucket;
+	ferry_tx_save(*bucket);
 	*bucket = n;
 	d->nr++;
 	d->nr_dirs += node->type == S_IFDIR;
@@ -116,22 +119,26 @@ void memfs_dir_del(struct memfs_node *dir, struct memfs_name *name)
 
 	for (at = bucket_of(d, name->hash); *at != name; at = &(*at)->chain)
 		;
+	ferry_tx_save(*d);
+	ferry_tx_save(*at);
 	*at = name->chain;
 	memfs_map_del(&d->order, name->cookie);
 	d->nr--;
 	d->nr_dirs -= name->node->type == S_IFDIR;
-	ferry_free(name);
+	ferry_state_free(name);
 }
 
 /* Let a name stand for another node */
 void memfs_dir_set(struct memfs_node *dir, struct memfs_name *name, struct memfs_node *node)
 {
+	ferry_tx_save(dir->dir.nr_dirs);
+	ferry_tx_save(name->node);
 	dir->dir.nr_dirs -= name->node->type == S_IFDIR;
 	dir->dir.nr_dirs += node->type == S_IFDIR;
 	name->node = node;
 }
 
-/* Drop all names; what they name may be gone already */
+/* Drop all names; what they name may be gone already. The caller has saved the node. */
 void memfs_dir_clear(struct memfs_node *dir)
 {
 	struct memfs_dir *d = &dir->dir;
@@ -140,9 +147,9 @@ void memfs_dir_clear(struct memfs_node *dir)
 
 	while ((n = memfs_map_next(&d->order, &cookie))) {
 		memfs_map_del(&d->order, cookie);
-		ferry_free(n);
+		ferry_state_free(n);
 	}
-	ferry_free(d->bucket);
+	ferry_state_free(d->bucket);
 	memset(d, 0, sizeof(*d));
 }
 
@@ -174,6 +181,7 @@ void memfs_lookup(struct ferry_req *req, u64 parent, const char *name)
 	/* Counted while its name holds it, so that it outlives the directory's lock. */
 	node = n->node;
 	id = memfs_node_id(node);
+	ferry_tx_save(node->nlookup);
 	ferry_atomic_add(&node->nlookup, 1);
 	ferry_read_unlock(&dir->lock);
 
@@ -240,6 +248,7 @@ static bool add_name_plus(struct ferry_req *req, u64 id, u64 *cookie)
 	len = n->len;
 	memcpy(text, n->text, len);
 	child = memfs_node_id(n->node);
+	ferry_tx_save(n->node->nlookup);
 	ferry_atomic_add(&n->node->nlookup, 1);
 	ferry_read_unlock(&dir->lock);
 

@@ -45,11 +45,14 @@ static void prune(struct memfs_map *map, u64 key)
 	}
 	/* way[n] is a slot of the branch in *way[n - 1] */
 	while (n-- && branch_empty(*way[n])) {
-		ferry_free(*way[n]);
+		ferry_state_free(*way[n]);
+		ferry_tx_save(*way[n]);
 		*way[n] = NULL;
 	}
-	if (!map->root)
+	if (!map->root) {
+		ferry_tx_save(map->height);
 		map->height = 0;
+	}
 }
 
 /*
@@ -64,9 +67,11 @@ int memfs_map_set(struct memfs_map *map, u64 key, void *item)
 	if (key >> (HEIGHT_MAX * BITS))
 		return -EFBIG;
 
+	if (!fits(map, key))
+		ferry_tx_save(*map);
 	while (!fits(map, key)) {
 		if (map->root) {
-			struct branch *b = ferry_alloc(sizeof(*b));
+			struct branch *b = ferry_state_alloc(sizeof(*b));
 
 			if (!b)
 				return -ENOMEM;
@@ -81,16 +86,18 @@ int memfs_map_set(struct memfs_map *map, u64 key, void *item)
 		struct branch *b = *slot;
 
 		if (!b) {
-			b = ferry_alloc(sizeof(*b));
+			b = ferry_state_alloc(sizeof(*b));
 			if (!b) {
 				prune(map, key);
 				return -ENOMEM;
 			}
+			ferry_tx_save(*slot);
 			*slot = b;
 		}
 		shift -= BITS;
 		slot = &b->slot[(key >> shift) % SLOTS];
 	}
+	ferry_tx_save(*slot);
 	*slot = item;
 	return 0;
 }
@@ -157,6 +164,7 @@ void *memfs_map_del(struct memfs_map *map, u64 key)
 	item = *slot;
 	if (!item)
 		return NULL;
+	ferry_tx_save(*slot);
 	*slot = NULL;
 	prune(map, key);
 	return item;

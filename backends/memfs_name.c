@@ -6,7 +6,7 @@ static int set_target(struct memfs_node *node, const char *target)
 {
 	size_t len = strlen(target);
 
-	node->target = ferry_alloc(len + 1);
+	node->target = ferry_state_alloc(len + 1);
 	if (!node->target)
 		return -ENOMEM;
 	memcpy(node->target, target, len);
@@ -124,6 +124,7 @@ void memfs_create(struct ferry_req *req, u64 parent, const char *name, u32 mode,
 static void drop_link(struct memfs *fs, struct memfs_node *node)
 {
 	ferry_write_lock(&node->lock);
+	ferry_tx_save(node->nlink);
 	if (--node->nlink)
 		memfs_link_uncharge(fs);
 	memfs_node_changed(node, false);
@@ -287,8 +288,10 @@ static int rename_check(const struct memfs_node *dir, const struct memfs_node *n
 static void moved(struct memfs_node *node, struct memfs_node *dir)
 {
 	ferry_write_lock(&node->lock);
-	if (node->type == S_IFDIR)
+	if (node->type == S_IFDIR) {
+		ferry_tx_save(node->dir.parent);
 		node->dir.parent = dir;
+	}
 	memfs_node_changed(node, false);
 	ferry_write_unlock(&node->lock);
 }
@@ -376,8 +379,10 @@ static int link_name(struct memfs *fs, u64 id, u64 new_parent, const char *new_n
 		err = -EMLINK;
 	else
 		err = memfs_link_charge(fs);
-	if (!err)
+	if (!err) {
+		ferry_tx_save(node->nlink);
 		node->nlink++;
+	}
 	ferry_write_unlock(&node->lock);
 	if (err)
 		return err;
@@ -389,6 +394,7 @@ static int link_name(struct memfs *fs, u64 id, u64 new_parent, const char *new_n
 	}
 	ferry_write_lock(&node->lock);
 	memfs_node_changed(node, false);
+	ferry_tx_save(node->nlookup);
 	ferry_atomic_add(&node->nlookup, 1);
 	memfs_node_entry(node, entry);
 	ferry_write_unlock(&node->lock);

@@ -20,6 +20,7 @@ static void *slot_get(const struct ferry_atomic *slot)
 
 static void slot_set(struct ferry_atomic *slot, void *p)
 {
+	ferry_tx_save(*slot);
 	ferry_atomic_set(slot, (uintptr_t)p);
 }
 
@@ -44,7 +45,7 @@ static struct ferry_atomic *level_make(struct ferry_atomic *slot)
 	struct ferry_atomic *level = slot_get(slot);
 
 	if (!level) {
-		level = ferry_page_alloc();
+		level = ferry_state_page_alloc();
 		if (level)
 			slot_set(slot, level);
 	}
@@ -65,12 +66,13 @@ static struct memfs_node *table_grow(struct memfs *fs)
 		level = level_make(&level[(index >> LEVEL_BITS) % LEVEL_SLOTS]);
 	if (!level)
 		return NULL;
-	node = ferry_alloc(sizeof(*node));
+	node = ferry_state_alloc(sizeof(*node));
 	if (!node)
 		return NULL;
 	ferry_rwlock_init(&node->lock);
 	node->index = index;
 	slot_set(&level[index % LEVEL_SLOTS], node);
+	ferry_tx_save(fs->nr_known);
 	fs->nr_known = index;
 	return node;
 }
@@ -146,13 +148,16 @@ int memfs_node_new(struct memfs *fs, u32 mode, struct memfs_node **res)
 	if (fs->nr_nodes >= fs->max_nodes)
 		goto out;
 	node = fs->dead;
-	if (node)
+	if (node) {
+		ferry_tx_save(fs->dead);
 		fs->dead = node->next_free;
-	else
+	} else {
 		node = table_grow(fs);
+	}
 	err = -ENOMEM;
 	if (!node)
 		goto out;
+	ferry_tx_save(fs->nr_nodes);
 	fs->nr_nodes++;
 	err = 0;
 out:
@@ -160,6 +165,7 @@ out:
 	if (err)
 		return err;
 
+	memfs_node_save(node);
 	ferry_atomic_set(&node->nlookup, 0);
 	node->type = mode & S_IFMT;
 	node->perm = mode & 07777;
@@ -197,6 +203,7 @@ void memfs_node_publish(struct memfs_node *node, struct ferry_entry *entry)
 /* End of a life. The caller holds the lock, or nobody knows the node. */
 static void node_end(struct memfs *fs, struct memfs_node *node)
 {
+	memfs_node_save(node);
 	ferry_atomic_set(&node->id, 0);
 	memfs_xattrs_clear(fs, node);
 	switch (node->type) {
@@ -207,15 +214,17 @@ static void node_end(struct memfs *fs, struct memfs_node *node)
 		memfs_dir_clear(node);
 		break;
 	case S_IFLNK:
-		ferry_free(node->target);
+		ferry_state_free(node->target);
 		break;
 	}
 
 	ferry_mutex_lock(&fs->nodes_lock);
+	ferry_tx_save(fs->nr_nodes);
 	fs->nr_nodes--;
 	/* A place whose lives are used up stays empty. */
 	if (++node->generation) {
 		node->next_free = fs->dead;
+		ferry_tx_save(fs->dead);
 		fs->dead = node;
 	}
 	ferry_mutex_unlock(&fs->nodes_lock);
@@ -244,6 +253,7 @@ void memfs_node_forget(struct memfs *fs, u64 id, u64 nlookup)
 	if (!node)
 		return;
 	known = ferry_atomic_read(&node->nlookup);
+	ferry_tx_save(node->nlookup);
 	ferry_atomic_add(&node->nlookup, -(s64)min(nlookup, known));
 	memfs_node_put(fs, node);
 }
@@ -254,6 +264,7 @@ int memfs_link_charge(struct memfs *fs)
 	int err = 0;
 
 	ferry_mutex_lock(&fs->nodes_lock);
+	ferry_tx_save(fs->nr_nodes);
 	if (fs->nr_nodes < fs->max_nodes)
 		fs->nr_nodes++;
 	else
@@ -265,6 +276,7 @@ int memfs_link_charge(struct memfs *fs)
 void memfs_link_uncharge(struct memfs *fs)
 {
 	ferry_mutex_lock(&fs->nodes_lock);
+	ferry_tx_save(fs->nr_nodes);
 	fs->nr_nodes--;
 	ferry_mutex_unlock(&fs->nodes_lock);
 }
@@ -279,6 +291,7 @@ u64 memfs_pages_charge(struct memfs *fs, u64 want)
 
 	if (!want)
 		return 0;
+	ferry_tx_save(fs->nr_pages);
 	total = ferry_atomic_add(&fs->nr_pages, want);
 	if (likely(!fs->max_pages || total <= fs->max_pages))
 		return want;
@@ -289,8 +302,10 @@ u64 memfs_pages_charge(struct memfs *fs, u64 want)
 
 void memfs_pages_uncharge(struct memfs *fs, u64 nr)
 {
-	if (nr)
-		ferry_atomic_add(&fs->nr_pages, -(s64)nr);
+	if (!nr)
+		return;
+	ferry_tx_save(fs->nr_pages);
+	ferry_atomic_add(&fs->nr_pages, -(s64)nr);
 }
 
 /* What stat() shows; the caller holds the lock */
@@ -329,9 +344,12 @@ void memfs_node_entry(const struct memfs_node *node, struct ferry_entry *entry)
 /* Stamp a node: its @contents or its attributes changed */
 void memfs_node_changed(struct memfs_node *node, bool contents)
 {
+	ferry_tx_save(node->ctime);
 	ferry_now(&node->ctime);
-	if (contents)
+	if (contents) {
+		ferry_tx_save(node->mtime);
 		node->mtime = node->ctime;
+	}
 }
 
 static bool not_after(const struct ferry_time *a, const struct ferry_time *b)
@@ -355,6 +373,7 @@ void memfs_node_accessed(struct memfs *fs, struct memfs_node *node)
 	node = memfs_node_write(fs, id);
 	if (!node)
 		return;
+	ferry_tx_save(node->atime);
 	ferry_now(&node->atime);
 	ferry_write_unlock(&node->lock);
 }
@@ -362,6 +381,7 @@ void memfs_node_accessed(struct memfs *fs, struct memfs_node *node)
 /* What a write or chown does to S_ISUID and S_ISGID */
 void memfs_node_kill_suid(struct memfs_node *node)
 {
+	ferry_tx_save(node->perm);
 	node->perm &= ~S_ISUID;
 	if (node->perm & S_IXGRP)
 		node->perm &= ~S_ISGID;
@@ -369,8 +389,18 @@ void memfs_node_kill_suid(struct memfs_node *node)
 
 int memfs_nodes_init(struct memfs *fs)
 {
-	fs->table = ferry_page_alloc();
+	fs->table = ferry_state_page_alloc();
 	return fs->table ? 0 : -ENOMEM;
+}
+
+/* All nodes are as another server left them, but for their locks */
+void memfs_nodes_resume(struct memfs *fs)
+{
+	u32 i;
+
+	ferry_mutex_init(&fs->nodes_lock);
+	for (i = 1; i <= fs->nr_known; i++)
+		ferry_rwlock_init(&table_get(fs, i)->lock);
 }
 
 void memfs_nodes_destroy(struct memfs *fs)
@@ -383,14 +413,14 @@ void memfs_nodes_destroy(struct memfs *fs)
 		if (memfs_node_id(node))
 			node_end(fs, node);
 		ferry_rwlock_destroy(&node->lock);
-		ferry_free(node);
+		ferry_state_free(node);
 	}
 	for (i = 0; i < LEVEL_SLOTS; i++) {
 		struct ferry_atomic *level = slot_get(&fs->table[i]);
 
 		for (j = 0; level && j < LEVEL_SLOTS; j++)
-			ferry_page_free(slot_get(&level[j]));
-		ferry_page_free(level);
+			ferry_state_page_free(slot_get(&level[j]));
+		ferry_state_page_free(level);
 	}
-	ferry_page_free(fs->table);
+	ferry_state_page_free(fs->table);
 }

@@ -86,6 +86,7 @@ static int charge(struct memfs *fs, struct memfs_node *node)
 	} else {
 		memfs_pages_uncharge(fs, node->xattr_pages - pages);
 	}
+	ferry_tx_save(node->xattr_pages);
 	node->xattr_pages = pages;
 	return 0;
 }
@@ -94,9 +95,10 @@ void memfs_xattrs_clear(struct memfs *fs, struct memfs_node *node)
 {
 	struct memfs_xattr *x;
 
+	ferry_tx_save(node->xattrs);
 	while ((x = node->xattrs)) {
 		node->xattrs = x->next;
-		ferry_free(x);
+		ferry_state_free(x);
 	}
 	charge(fs, node);
 }
@@ -108,8 +110,9 @@ static int drop(struct memfs *fs, struct memfs_node *node, const char *name)
 
 	if (!x)
 		return -ENODATA;
+	ferry_tx_save(*at);
 	*at = x->next;
-	ferry_free(x);
+	ferry_state_free(x);
 	return charge(fs, node);
 }
 
@@ -135,13 +138,14 @@ static int insert(struct memfs *fs, struct memfs_node *node, struct memfs_xattr 
 		return -ENOSPC;
 
 	x->next = old ? old->next : NULL;
+	ferry_tx_save(*at);
 	*at = x;
 	err = charge(fs, node);
 	if (err) {
 		*at = old;
 		return err;
 	}
-	ferry_free(old);
+	ferry_state_free(old);
 	return 0;
 }
 
@@ -158,7 +162,7 @@ void memfs_setxattr(struct ferry_req *req, u64 id, const char *name, u32 len, u3
 	if (err)
 		goto out;
 	err = -ENOMEM;
-	x = ferry_alloc(sizeof(*x) + strlen(name) + 1 + len);
+	x = ferry_state_alloc(sizeof(*x) + strlen(name) + 1 + len);
 	if (!x)
 		goto out;
 	x->name_len = strlen(name) + 1;
@@ -183,7 +187,7 @@ void memfs_setxattr(struct ferry_req *req, u64 id, const char *name, u32 len, u3
 	}
 	ferry_write_unlock(&node->lock);
 out:
-	ferry_free(x);
+	ferry_state_free(x);
 	ferry_reply_err(req, err);
 }
 

@@ -13,6 +13,7 @@
  * What the C library would give you is in <ferry/env.h>, under other names.
  */
 #include <ferry/fs.h>
+#include <ferry/state.h>
 
 /*
  * Nodes are numbers of your choice, above 0; the root's is given. Here they are
@@ -258,7 +259,8 @@ static void template_listxattr(struct ferry_req *req, u64 node)
 
 /*
  * Begin and end. init() reads the arguments; where it refuses them it says why in
- * one line of the log. destroy() is called when no request is under way.
+ * one line of the log. What is to survive the process is allocated from the state; what
+ * a request changes there it would save before, by ferry_tx_add(). destroy() is called when no request is under way.
  */
 static int template_init(struct ferry_server *server, const char *args)
 {
@@ -270,6 +272,10 @@ static int template_init(struct ferry_server *server, const char *args)
 	size_t arg_len;
 	int err;
 
+	/* Where another process was killed its state is here; see ferry/state.h. */
+	server->priv = ferry_state_root();
+	if (server->priv)
+		return 0;
 	err = ferry_opt_check(args, known);
 	if (err)
 		return err;
@@ -279,20 +285,23 @@ static int template_init(struct ferry_server *server, const char *args)
 		len = arg_len;
 	}
 
-	t = ferry_alloc(sizeof(*t) + len + 1);
+	t = ferry_state_alloc(sizeof(*t) + len + 1);
 	if (!t)
 		return -ENOMEM;
 	memcpy(t->text, text, len);
 	t->text[len] = '\n';
 	t->len = len + 1;
 	ferry_now(&t->born);
+	ferry_state_set_root(t);
 	server->priv = t;
 	return 0;
 }
 
 static void template_destroy(struct ferry_server *server)
 {
-	ferry_free(server->priv);
+	/* A state that is kept is the next server's. */
+	if (!ferry_state_is_kept())
+		ferry_state_free(server->priv);
 }
 
 static const struct ferry_fs_ops template_ops = {
@@ -315,5 +324,5 @@ static const struct ferry_fs_ops template_ops = {
 };
 
 /* This makes it a backend: a shared object in user space, a module in the kernel. */
-FERRY_BACKEND(template, .help = "[text=TEXT]  one file, hello, that says TEXT",
+FERRY_BACKEND(template, .flags = FERRY_RECOVERS | FERRY_STATELESS, .help = "[text=TEXT]  one file, hello, that says TEXT",
 	      .fs = &template_ops);

@@ -38,7 +38,7 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 		.abi = FERRY_ABI,
 		.class = FERRY_CLASS_FS,
 		.flags = session->loop->create_flags,
-		.state_fd = -1,
+		.state_fd = session->state_fd,
 		.on_death = grace ? FERRY_DEATH_REISSUE : FERRY_DEATH_FAIL,
 		.grace = grace,
 		.timeout = want->timeout,
@@ -102,8 +102,7 @@ static int succeed(struct ferry_session *session, u32 id, int fd)
 			  err == -ENOTCONN ? ": it does not wait for a server" : "");
 		return err;
 	}
-	if (setup.state_fd >= 0)
-		close(setup.state_fd);
+	session->state_fd = setup.state_fd;
 	if (strcmp(setup.name, name)) {
 		ferry_log(FERRY_LOG_ERR, "channel %u: was served by %s, not by %s", id,
 			  setup.name, name);
@@ -112,6 +111,23 @@ static int succeed(struct ferry_session *session, u32 id, int fd)
 	session->channel = setup.id;
 	session->geo = setup.geo;
 	return 0;
+}
+
+int ferry_channel_keep(struct ferry_session *session)
+{
+	struct ferry_move move = {
+		.size = sizeof(move),
+		.to = FERRY_MOVE_KEEP,
+		.fd = session->state_fd,
+	};
+	int err;
+
+	if (!ioctl(session->workers[0].fd, FERRY_IOC_MOVE, &move))
+		return 0;
+	err = -errno;
+	ferry_log(FERRY_LOG_ERR, "channel %u: does not keep the state: %s", session->channel,
+		  strerror(-err));
+	return err;
 }
 
 static int attach(struct ferry_session *session, int fd, u32 queue)

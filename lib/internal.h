@@ -31,23 +31,28 @@ struct ferry_loop_ops {
 
 extern const struct ferry_loop_ops ferry_loop_sync;
 extern const struct ferry_loop_ops ferry_loop_poll;
+extern const struct ferry_loop_ops ferry_loop_uring;
 extern const struct ferry_loop_ops ferry_loop_rw;
 
 /**
  * struct ferry_worker - a thread and its endpoint
  * @fd: an open /dev/ferry, endpoint of @queue
+ * @loop_data: the wait style's own
  */
 struct ferry_worker {
 	struct ferry_session *session;
 	pthread_t thread;
 	int fd;
 	u32 queue;
+	void *loop_data;
 };
 
 /**
  * struct ferry_session
  * @loop_data: the wait style's own
  * @channel: its number
+ * @state_fd: the state, to be kept by the channel or found there; -1: there is none
+ * @saved_fd: the server saved, on its way to another one; -1: it is not
  * @geo: what the channel really has
  * @nr_workers: how many of @workers have an endpoint; one per queue
  * @spin_us: how long style poll looks before it sleeps; 0: its own choice
@@ -66,6 +71,8 @@ struct ferry_session {
 	const struct ferry_loop_ops *loop;
 	void *loop_data;
 	u32 channel;
+	int state_fd;
+	int saved_fd;
 	struct ferry_geometry geo;
 	struct ferry_worker *workers;
 	u32 nr_workers;
@@ -105,6 +112,7 @@ int ferry_file_back(int endpoint, int fd);
 /* channel.c: /dev/ferry. 0 or -errno after a line in the log. */
 int ferry_channel_open(struct ferry_session *session, const struct ferry_session_options *want);
 void ferry_channel_close(struct ferry_session *session);
+int ferry_channel_keep(struct ferry_session *session);	/* ->state_fd, or nothing if it is -1 */
 
 /*
  * When a request is answered: in ferry_dispatch(), then the loop sends the answer;

@@ -3,10 +3,12 @@
 
 FERRY_SO        := libferry.so.0
 
-LIB_DISPATCH    := dispatch fs fs_init fs_reply opts
+LIB_DISPATCH    := dispatch fs fs_init fs_reply opts stream
+LIB_STATE       := state state_tx state_heap
 LIB_SOURCES     := $(patsubst %,lib/dispatch/%.c,$(LIB_DISPATCH)) \
-		   lib/env.c lib/page.c lib/file.c lib/load.c lib/mount.c lib/channel.c lib/session.c \
-		   lib/ring.c lib/loop_sync.c lib/loop_poll.c lib/loop_rw.c
+		   lib/env.c lib/page.c lib/file.c lib/load.c lib/mount.c lib/channel.c \
+		   lib/session.c lib/saved.c lib/ring.c lib/loop_sync.c lib/loop_poll.c \
+		   lib/loop_uring.c lib/loop_rw.c $(patsubst %,lib/%.c,$(LIB_STATE))
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(B)/%.o)
 
 # What is seen from outside is in libferry.map, which the linker obeys.
@@ -17,7 +19,7 @@ user: $(B)/lib/libferry.so $(B)/lib/libferry.a $(B)/lib/pkgconfig/ferry.pc
 
 $(B)/lib/libferry.so.$(FERRY_VERSION): $(LIB_OBJECTS) lib/libferry.map
 	$(CC) -shared -pthread $(LDFLAGS) -Wl,-soname,$(FERRY_SO) \
-		-Wl,--version-script=lib/libferry.map -Wl,-z,defs,-z,now,-Bsymbolic-functions -o $@ $(LIB_OBJECTS) -ldl
+		-Wl,--version-script=lib/libferry.map -Wl,-z,defs,-z,now,-Bsymbolic-functions -o $@ $(LIB_OBJECTS) -luring -ldl
 
 $(B)/lib/$(FERRY_SO): $(B)/lib/libferry.so.$(FERRY_VERSION)
 	ln -sf $(<F) $@
@@ -55,6 +57,6 @@ $(UNIT_DISPATCH:%=$(B)/test/%): $(B)/test/%: $(B)/asan/selftests/unit/%.o $(UNIT
 	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^
 
 $(B)/test/loop: $(B)/asan/selftests/unit/loop.o $(B)/asan/selftests/unit/loop_kernel.o \
-		$(UNIT_OBJECTS) $(patsubst %,$(B)/asan/lib/%.o,env file ring loop_sync loop_rw)
+		$(UNIT_OBJECTS) $(patsubst %,$(B)/asan/lib/%.o,env file ring loop_sync loop_rw saved $(LIB_STATE) page)
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=ioctl -o $@ $^

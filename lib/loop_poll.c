@@ -211,8 +211,7 @@ static int run(struct ferry_worker *worker)
 			err = -EPROTO;
 			break;
 		}
-		ferry_dispatch(&slot->req);
-		if (likely(ferry_answer_is_there(&slot->answer)))
+		if (likely(ferry_ring_serve(slot)))
 			kick = publish(slot);
 		if (unlikely(!ferry_session_is_up(session))) {
 			if (kick)

@@ -62,9 +62,8 @@ static int run(struct ferry_worker *worker)
 		slot = ferry_ring_take(ring, tag, worker->fd);
 		if (unlikely(!slot))
 			return -EPROTO;
-		ferry_dispatch(&slot->req);
 		arg = FERRY_SYNC_WAIT;
-		if (likely(ferry_answer_is_there(&slot->answer)))
+		if (likely(ferry_ring_serve(slot)))
 			arg = tag | FERRY_SYNC_REPLY |
 			      (likely(ferry_session_is_up(session)) ? FERRY_SYNC_WAIT : 0);
 	}

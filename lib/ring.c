@@ -18,6 +18,8 @@
 #include <sys/uio.h>
 
 #include "ring.h"
+#include "saved.h"
+#include "state.h"
 
 #define XFER_IOV_MAX	1024
 
@@ -95,8 +97,10 @@ static size_t hold(struct ferry_slot *slot, size_t room, const struct ferry_iov 
 
 	for (; nr_iov && room; nr_iov--, iov++) {
 		size_t n = min(iov->len, room);
+		char *to = slot->data + slot->held;
 
-		memcpy(slot->data + slot->held, iov->base, n);
+		if (iov->base != to)	/* not so if it came by ferry_ring_data() */
+			memcpy(to, iov->base, n);
 		slot->held += n;
 		done += n;
 		room -= n;
@@ -218,6 +222,16 @@ static int backing(struct ferry_req *req, int fd)
 	return ferry_file_back(slot_of(req)->fd, fd);
 }
 
+void *ferry_ring_data(struct ferry_req *req, u32 *len)
+{
+	struct ferry_slot *slot = slot_of(req);
+
+	if (req->data_in ? !(slot->desc->flags & FERRY_DESC_IN_SLOT) : req->data_len > slot->size)
+		return NULL;
+	*len = req->data_len;
+	return slot->data + slot->held;
+}
+
 struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd)
 {
 	struct ferry_slot *slot = &ring->slots[tag];
@@ -255,6 +269,92 @@ void ferry_ring_put(struct ferry_slot *slot)
 	slot->desc->error = err;
 	slot->desc->rep_len = err ? 0 : req->out_len;
 	slot->desc->rep_data = err ? 0 : slot->held;
+}
+
+/* What the client and the servers of a channel have settled, in its notes. */
+struct notes {
+	u32 minor;
+	u32 max_write;
+	u32 max_readahead;
+	u32 time_gran;
+	u32 writeback;
+};
+
+static struct notes *notes_of(const struct ferry_ring *ring)
+{
+	return (void *)((char *)ring->queues[0] + ring->session->geo.note_off);
+}
+
+/* FUSE_INIT is going to be answered; who comes after us is not asked it again. */
+void ferry_ring_write_notes(const struct ferry_ring *ring)
+{
+	const struct ferry_server *server = &ring->session->server;
+	struct notes *notes = notes_of(ring);
+
+	notes->max_write = server->fs.max_write;
+	notes->max_readahead = server->fs.max_readahead;
+	notes->time_gran = server->fs.time_gran;
+	notes->writeback = server->fs.writeback;
+	__atomic_store_n(&notes->minor, server->fs.minor, __ATOMIC_RELEASE);
+}
+
+void ferry_ring_read_notes(const struct ferry_ring *ring)
+{
+	struct ferry_server *server = &ring->session->server;
+	const struct notes *notes = notes_of(ring);
+
+	if (!notes->minor)
+		return;
+	server->fs.max_write = notes->max_write;
+	server->fs.max_readahead = notes->max_readahead;
+	server->fs.time_gran = notes->time_gran;
+	server->fs.writeback = notes->writeback;
+	server->fs.minor = notes->minor;
+}
+
+u64 ferry_ring_mark(void *arg, u32 tag)
+{
+	const struct ferry_ring *ring = arg;
+
+	return tag < ring->nr_slots ? ring->slots[tag].desc->mark : 0;
+}
+
+/* As one whose answer, and what it changed, outlive this process. */
+static void serve_once(struct ferry_slot *slot)
+{
+	struct ferry_desc *desc = slot->desc;
+	struct ferry_req *req = &slot->req;
+	bool there;
+
+	if (desc->flags & FERRY_DESC_AGAIN && desc->mark == req->unique) {
+		__atomic_store_n(&slot->answer, FERRY_ANSWER_THERE, __ATOMIC_RELEASE);
+		return;
+	}
+	ferry_tx_enter(ferry_req_change(req), slot->tag, req->unique);
+	ferry_dispatch(req);
+	there = __atomic_load_n(&slot->answer, __ATOMIC_ACQUIRE) == FERRY_ANSWER_THERE;
+	ferry_tx_leave(there ? (u64 *)&desc->mark : NULL);
+}
+
+static struct ferry_ring *ring_of(const struct ferry_req *req)
+{
+	return container_of(req->host, struct ferry_ring, host);
+}
+
+static void control(struct ferry_req *req)
+{
+	ferry_saved_serve(ring_of(req)->session, req);
+}
+
+bool ferry_ring_serve(struct ferry_slot *slot)
+{
+	if (unlikely(ferry_state_is_kept()))
+		serve_once(slot);
+	else
+		ferry_dispatch(&slot->req);
+	if (unlikely(slot->req.opcode == FUSE_INIT))
+		ferry_ring_write_notes(ring_of(&slot->req));
+	return ferry_answer_is_there(&slot->answer);
 }
 
 unsigned int ferry_ring_pending(struct ferry_session *session)
@@ -313,6 +413,9 @@ int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req
 	ring->host.transfer = transfer;
 	ring->host.backing = backing;
 	ring->host.done = done;
+	ring->host.control = control;
+	/* What outlives us of the answer to a change is in its slot. */
+	ring->host.data_max = geo->data_size;
 	ring->slots = aligned_alloc(64, bytes);
 	ring->queues = calloc(geo->nr_queues, sizeof(*ring->queues));
 	if (!ring->slots || !ring->queues)

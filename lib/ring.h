@@ -56,11 +56,31 @@ void ferry_ring_close(struct ferry_session *session);
 /* Where a server that spins at @queue is given requests. */
 struct ferry_box *ferry_ring_box(const struct ferry_ring *ring, u32 queue);
 
+/* Another server has settled things with the client: let session->server know. */
+void ferry_ring_write_notes(const struct ferry_ring *ring);
+void ferry_ring_read_notes(const struct ferry_ring *ring);
+
+/* desc.mark of a slot, as ferry_state_attach() wants to know it; @arg is the ring. */
+u64 ferry_ring_mark(void *arg, u32 tag);
+
 /* A request has been fetched through @fd: make ->req of it. NULL: no such tag. */
 struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd);
 
+/*
+ * Execute what ferry_ring_take() gave, unless a server that died had done so.
+ * Return: the caller is to send the answer, whose descriptor is complete; if not, it is
+ * sent when the backend has it.
+ */
+bool ferry_ring_serve(struct ferry_slot *slot);
+
 /* Fill in the descriptor from what the request's reply says. */
 void ferry_ring_put(struct ferry_slot *slot);
+
+/*
+ * Where data lies that came with a request, or is to lie in its reply, @len bytes; NULL if
+ * it does not travel in the slot.
+ */
+void *ferry_ring_data(struct ferry_req *req, u32 *len);
 
 /* Requests that were fetched and not answered. */
 unsigned int ferry_ring_pending(struct ferry_session *session);

@@ -10,7 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "ring.h"
+#include "saved.h"
+#include "state.h"
 
 #define INIT_TIMEOUT_S	30
 #define GRACE_DEFAULT_S	30
@@ -21,6 +23,7 @@
 static const struct ferry_loop_ops *const loops[] = {
 	&ferry_loop_sync,
 	&ferry_loop_poll,
+	&ferry_loop_uring,
 	&ferry_loop_rw,
 };
 
@@ -33,7 +36,7 @@ static const struct ferry_loop_ops *find_loop(const char *name)
 	for (i = 0; i < ARRAY_SIZE(loops); i++)
 		if (!strcmp(loops[i]->name, name))
 			return loops[i];
-	ferry_log(FERRY_LOG_ERR, "wait=%s: no such wait style: there are sync, poll and rw", name);
+	ferry_log(FERRY_LOG_ERR, "wait=%s: no such wait style: there are sync, poll, uring and rw", name);
 	return NULL;
 }
 
@@ -48,8 +51,7 @@ u32 ferry_session_reissues(const struct ferry_backend *backend,
 	return reissue ? options->grace ? options->grace : GRACE_DEFAULT_S : 0;
 }
 
-static int start_server(struct ferry_session *session, const struct ferry_backend *backend,
-			const char *args)
+static int check_backend(const struct ferry_backend *backend)
 {
 	if (backend->abi != FERRY_BACKEND_ABI) {
 		ferry_log(FERRY_LOG_ERR, "%s: built for backend ABI %u, not %u: build it anew",
@@ -60,7 +62,112 @@ static int start_server(struct ferry_session *session, const struct ferry_backen
 		ferry_log(FERRY_LOG_ERR, "%s: is no filesystem", backend->name);
 		return -EOPNOTSUPP;
 	}
-	return ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
+	return 0;
+}
+
+/* Does the backend keep what it knows in the state? If not there is none any more. */
+static void settle_state(struct ferry_session *session)
+{
+	if (session->state_fd >= 0 && !ferry_state_ready()) {
+		close(session->state_fd);
+		session->state_fd = -1;
+	}
+}
+
+/* A server, and a channel for it. */
+static int found(struct ferry_session *session, const struct ferry_backend *backend,
+		 const char *args, const struct ferry_session_options *want)
+{
+	int err;
+
+	if (ferry_session_reissues(backend, want)) {
+		err = ferry_state_create(backend, &session->state_fd);
+		if (err)
+			return err;
+	}
+	err = ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
+	if (err)
+		return err;
+	settle_state(session);
+	err = ferry_channel_open(session, want);
+	if (err)
+		goto stop_server;
+	err = session->loop->open(session);
+	if (err)
+		goto close_channel;
+	return 0;
+
+close_channel:
+	ferry_channel_close(session);
+stop_server:
+	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
+	return err;
+}
+
+/* What the last server has left behind when it died. */
+static int take_over_state(struct ferry_session *session, const struct ferry_backend *backend,
+			   const char *args)
+{
+	int err = 0;
+
+	if (session->state_fd >= 0)
+		err = ferry_state_attach(backend, session->state_fd, ferry_ring_mark,
+					 session->loop_data);
+	if (!err)
+		err = ferry_server_init(&session->server, backend, FERRY_CLASS_FS, args);
+	if (err)
+		return err;
+	settle_state(session);
+	ferry_ring_read_notes(session->loop_data);
+	return 0;
+}
+
+/* What the last server saved before it went. */
+static int load_saved(struct ferry_session *session, const struct ferry_backend *backend,
+		      const struct ferry_session_options *want)
+{
+	int saved = session->state_fd;
+	int err = 0;
+
+	session->state_fd = -1;
+	if (ferry_session_reissues(backend, want))
+		err = ferry_state_create(backend, &session->state_fd);
+	if (!err)
+		err = ferry_saved_load(session, backend, saved);
+	close(saved);
+	if (err)
+		return err;
+	settle_state(session);
+	ferry_ring_write_notes(session->loop_data);
+	/* It was true when we came. Of a stateless server it stays so. */
+	return backend->flags & FERRY_STATELESS ? 0 : ferry_channel_keep(session);
+}
+
+/* A channel that has lost its server, and a server that goes on where that one stopped. */
+static int succeed(struct ferry_session *session, const struct ferry_backend *backend,
+		   const char *args, const struct ferry_session_options *want)
+{
+	int err;
+
+	if (session->loop == &ferry_loop_rw) {
+		ferry_log(FERRY_LOG_ERR, "channel %u: wait=rw cannot take the place of a server",
+			  want->attach);
+		return -EINVAL;
+	}
+	err = ferry_channel_open(session, want);
+	if (err)
+		return err;
+	err = session->loop->open(session);
+	if (err)
+		goto close_channel;
+	err = session->state_fd >= 0 && ferry_saved_is(session->state_fd) ?
+	      load_saved(session, backend, want) : take_over_state(session, backend, args);
+	if (!err)
+		return 0;
+	session->loop->close(session);
+close_channel:
+	ferry_channel_close(session);
+	return err;
 }
 
 int ferry_session_new(const struct ferry_backend *backend, const char *args,
@@ -80,6 +187,11 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 	}
 	pthread_mutex_init(&session->lock, NULL);
 	pthread_cond_init(&session->changed, NULL);
+	session->state_fd = -1;
+	session->saved_fd = -1;
+	err = check_backend(backend);
+	if (err)
+		goto free_session;
 	err = -EINVAL;
 	session->loop = find_loop(want.wait);
 	if (!session->loop)
@@ -95,23 +207,18 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 		goto free_session;
 	}
 	session->spin_us = want.spin_us;
-	err = start_server(session, backend, args);
+	session->server.backend = backend;
+	err = want.attach ? succeed(session, backend, args, &want) :
+			    found(session, backend, args, &want);
 	if (err)
-		goto close_ended;
-	err = ferry_channel_open(session, &want);
-	if (err)
-		goto stop_server;
-	err = session->loop->open(session);
-	if (err)
-		goto close_channel;
+		goto close_state;
 	*result = session;
 	return 0;
 
-close_channel:
-	ferry_channel_close(session);
-stop_server:
-	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
-close_ended:
+close_state:
+	ferry_state_close();
+	if (session->state_fd >= 0)
+		close(session->state_fd);
 	close(session->ended_fd);
 free_session:
 	pthread_cond_destroy(&session->changed);
@@ -366,6 +473,11 @@ void ferry_session_free(struct ferry_session *session)
 	ferry_server_destroy(&session->server, FERRY_CLASS_FS);
 	session->loop->close(session);
 	ferry_channel_close(session);
+	ferry_state_close();
+	if (session->state_fd >= 0)
+		close(session->state_fd);
+	if (session->saved_fd >= 0)
+		close(session->saved_fd);
 	close(session->ended_fd);
 	pthread_cond_destroy(&session->changed);
 	pthread_mutex_destroy(&session->lock);

@@ -60,6 +60,34 @@ refusal "make without headers says what to install" "headers.*apt-get|apt-get.*h
 refusal "an unknown verb is named" "nonsense" ferry nonsense
 refusal "mount without a directory says what it wants" "DIR|usage|argument" ferry mount memfs
 
+# A module of the same size in which one letter of such a field is another.
+changed_module() { # FIELD FILE
+	sed "s/$1=./$1=X/" "$tree/ferry.ko" >"$2"
+}
+
+older_module() {
+	local status=0
+	changed_module srcversion "$work/ferry.ko" && insmod "$work/ferry.ko" || return
+	refused "another build.*make unload" "$tree/tools/modules" load || status=1
+	ferry version >"$work/out" || status=1
+	"$tree/tools/modules" unload && "$tree/tools/modules" load || status=1
+	"$tree/tools/modules" unload || status=1
+	return "$status"
+}
+
+other_kernel() {
+	mkdir -p "$work/tree/tools" && cp "$tree/tools/modules" "$work/tree/tools" &&
+		cp "$tree/ferryfs.ko" "$work/tree" && changed_module vermagic "$work/tree/ferry.ko" || return
+	refused "built for kernel X.*running is .*make modules KDIR=" \
+		"$work/tree/tools/modules" load
+}
+
+if [ ! -d /sys/module/ferry ] && [ -e "$tree/ferry.ko" ]; then
+	! wanted "older module" ||
+		claim "an older module that is loaded is named, and can be replaced" older_module
+	! wanted "other kernel" || claim "modules for another kernel are named" other_kernel
+fi
+
 need_modules >"$work/load" || { cat "$work/load"; exit; }
 
 # --- with them ----------------------------------------------------------------

@@ -8,8 +8,12 @@ need_modules
 work_dir
 echo "TAP version 13"
 
-for program in device replies death transfer backing; do
+for program in device replies death transfer backing uring device32 replies32; do
 	wanted "$program" || continue
+	if [ ! -e "$programs/hostile/$program" ]; then
+		skip "$program" "not built: apt-get install gcc-multilib"
+		continue
+	fi
 	mark_log "$program"
 	points_of "$program" timeout -k 10 600 "$programs/hostile/$program" "$work" ${FERRY_CLAIMS:+"$FERRY_CLAIMS"}
 	claim "$program: leaves a clean log" log_is_clean

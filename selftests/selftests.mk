@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Tests, as people call them. The scripts are in kselftest layout; see selftests/Makefile.
-.PHONY: selftests unit-tests check demo
+.PHONY: selftests unit-tests check check-all check-debug demo
 
 selftests: ## the test programs: build/selftests
 	@$(MAKE) --no-print-directory -C selftests OUTPUT=$(CURDIR)/$(B)/selftests
@@ -8,10 +8,18 @@ selftests: ## the test programs: build/selftests
 UNIT_TESTS += $(addprefix $(B)/test/,$(UNIT_DISPATCH) loop options)
 
 # In a make of their own: what deps installs is asked for when the makefiles are read.
-check: ## the whole test-suite; TESTS=PATTERN for some, HOST=1 in the running kernel
+check: ## the whole test-suite; TESTS=PATTERN for some, DISTRO=NAME elsewhere, HOST=1 right here
 	@tools/deps
-	@$(MAKE) --no-print-directory -s all selftests unit-tests
-	@HOST='$(HOST)' selftests/check '$(TESTS)'
+	@test -n '$(DISTRO)' || $(MAKE) --no-print-directory -s all selftests unit-tests
+	@HOST='$(HOST)' DISTRO='$(DISTRO)' selftests/check '$(TESTS)'
+
+check-all: ## the whole test-suite on each stock kernel
+	@$(MAKE) --no-print-directory -s check
+	@$(MAKE) --no-print-directory -s check DISTRO=trixie
+	@$(MAKE) --no-print-directory -s check DISTRO=trixie-backports
+
+check-debug: ## a choice of it on a debug kernel (KASAN, lockdep, kmemleak); an hour
+	@$(MAKE) --no-print-directory -s check DISTRO=debug TESTS='$(TESTS)'
 
 demo: ## memfs in a daemon and in the kernel, with a real tree; HOST=1 in the running kernel
 	@tools/deps

@@ -7,7 +7,6 @@
 need_modules
 work_dir
 echo "TAP version 13"
-export FERRY_TEST_BIG=1
 run_fs_tests user-sync memfs
 fs_test user-sync memfs:size=16M "$programs/fs/full"
 unload_claim

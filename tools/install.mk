@@ -3,6 +3,7 @@
 # outside prefix lies where kernel, mount(8), systemd and udev look for it.
 unitdir   := /lib/systemd/system
 rulesdir  := /lib/udev/rules.d
+usersdir  := /usr/lib/sysusers.d
 
 # Debian's make -C KDIR kernelrelease tells another number.
 KREL       = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
@@ -18,7 +19,7 @@ $(B)/prefix: FORCE
 .PHONY: install uninstall FORCE
 install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
 	install -d $(addprefix $(DESTDIR),$(bindir) $(libdir)/pkgconfig $(libdir)/ferry/backends \
-		$(incdir)/ferry $(incdir)/linux $(unitdir) $(rulesdir) /sbin)
+		$(incdir)/ferry $(incdir)/linux $(unitdir) $(rulesdir) $(usersdir) /sbin)
 	install $(filter-out %/mount.ferry,$(wildcard $(B)/bin/*)) $(DESTDIR)$(bindir)
 	ln -sf $(bindir)/ferry $(DESTDIR)/sbin/mount.ferry
 	cp -P $(wildcard $(B)/lib/libferry.*) $(DESTDIR)$(libdir)
@@ -28,16 +29,18 @@ install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
 	install -m 644 $(B)/lib/pkgconfig/ferry.pc $(DESTDIR)$(libdir)/pkgconfig
 	sed 's|@bindir@|$(bindir)|' userd/ferryd@.service >$(DESTDIR)$(unitdir)/ferryd@.service
 	install -m 644 tools/60-ferry.rules $(DESTDIR)$(rulesdir)
+	install -m 644 tools/ferry.sysusers $(DESTDIR)$(usersdir)/ferry.conf
 	$(foreach p,$(MAN_PAGES),install -D -m 644 -t $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $p)) $p &&) :
 	install -D -m 644 -t $(DESTDIR)$(moddir) ferry*.ko
 	strip --strip-debug $(DESTDIR)$(moddir)/*.ko
-	$(if $(DESTDIR),,ldconfig && depmod $(KREL))
+	$(if $(DESTDIR),,groupadd -rf ferry && ldconfig && depmod $(KREL))
 
 uninstall: ## remove what make install brought
 	rm -f $(addprefix $(DESTDIR)$(bindir)/,$(notdir $(wildcard $(B)/bin/*)) ferry ferryd) \
 		$(DESTDIR)/sbin/mount.ferry $(DESTDIR)$(libdir)/libferry.* \
 		$(DESTDIR)$(libdir)/pkgconfig/ferry.pc $(DESTDIR)$(incdir)/linux/ferry.h \
 		$(DESTDIR)$(unitdir)/ferryd@.service $(DESTDIR)$(rulesdir)/60-ferry.rules \
+		$(DESTDIR)$(usersdir)/ferry.conf \
 		$(foreach p,$(MAN_PAGES),$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $p))/$(notdir $p))
 	rm -rf $(addprefix $(DESTDIR),$(libdir)/ferry $(incdir)/ferry $(moddir))
 	$(if $(DESTDIR),,ldconfig && depmod $(KREL))

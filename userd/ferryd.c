@@ -38,14 +38,14 @@ struct command {
 static void usage(FILE *f)
 {
 	fputs("usage: ferryd [OPTION]... BACKEND[:ARGS] DIR\n"
-	      "       ferryd [OPTION]... --attach=CHANNEL BACKEND[:ARGS] [DIR]\n"
+	      "       ferryd [OPTION]... --attach CHANNEL BACKEND[:ARGS] [DIR]\n"
 	      "Serve BACKEND from a user process, mounted on DIR; or take the place of the server\n"
 	      "that CHANNEL has lost.\n"
 	      "\n"
-	      "  -a, --attach=CHANNEL   its number, see 'ferry list'\n"
+	      "  -a, --attach CHANNEL   its number, see 'ferry list'\n"
 	      "  -f, --foreground       stay in the foreground, log to standard error\n"
 	      "  -l, --log-level LEVEL  err, warn, info (default) or debug\n"
-	      "  -o OPTION[,OPTION]...  wait=sync|poll|rw  how to wait (default sync)\n"
+	      "  -o OPTION[,OPTION]...  wait=sync|poll|uring|rw  how to wait (default sync)\n"
 	      "                         queues=N      queues and threads (default one per CPU)\n"
 	      "                         depth=N       requests that a queue takes at a time\n"
 	      "                         on_death=reissue|fail  when the server is killed, start\n"
@@ -250,14 +250,22 @@ static int null_stdio(void)
 	return 0;
 }
 
-/* All is up: leave the terminal, and tell who waits for that. */
-static void tell_up(const struct command *cmd)
+/* What serves in the background holds no terminal, no pipe of a shell and no directory. */
+static void leave_terminal(const struct command *cmd)
 {
 	if (cmd->foreground)
 		return;
 	ferry_log_open(cmd->level, true);
-	if (chdir("/") || null_stdio() || write(cmd->up_fd, "", 1) != 1)
+	if (chdir("/") || null_stdio())
 		ferry_log(FERRY_LOG_WARN, "did not leave the terminal: %s", strerror(errno));
+}
+
+/* All is up: tell who waits for that. */
+static void tell_up(const struct command *cmd)
+{
+	leave_terminal(cmd);
+	if (!cmd->foreground && write(cmd->up_fd, "", 1) != 1)
+		ferry_log(FERRY_LOG_WARN, "could not say that all is up: %s", strerror(errno));
 	close(cmd->up_fd);
 }
 
@@ -286,10 +294,12 @@ static int run(const struct command *cmd, int report)
 	if (!err) {
 		u32 channel = ferry_session_channel(session);
 
-		if (report < 0)
+		if (report < 0) {
 			tell_up(cmd);
-		else if (write(report, &channel, sizeof(channel)) == sizeof(channel))
+		} else if (write(report, &channel, sizeof(channel)) == sizeof(channel)) {
 			close(report);
+			leave_terminal(cmd);
+		}
 		ferry_log(FERRY_LOG_INFO, "%s serves channel %u%s%s", cmd->source, channel,
 			  cmd->dir ? " on " : "", cmd->dir ? cmd->dir : "");
 		serve(session, sig_fd);
@@ -353,6 +363,7 @@ int main(int argc, char **argv)
 	struct command cmd = {
 		.level = FERRY_LOG_INFO,
 		.session.size = sizeof(cmd.session),
+		.up_fd = -1,
 	};
 	int end = parse(&cmd, argc, argv);
 

@@ -24,6 +24,23 @@
 
 struct ferry_req;
 struct ferry_fs_ops;
+struct ferry_server;
+
+/**
+ * struct ferry_stream - where a server's state is saved to or loaded from
+ * @move: write or read exactly @len bytes; the host's. 0 or -errno, for good
+ * @err: what the first move that failed said; nothing moves after it
+ */
+struct ferry_stream {
+	int (*move)(struct ferry_stream *stream, void *p, size_t len);
+	int err;
+};
+
+/** ferry_stream_write() - append to the state; 0 or -errno, which lasts */
+int ferry_stream_write(struct ferry_stream *stream, const void *p, size_t len);
+
+/** ferry_stream_read() - read what comes next; 0 or -errno, which lasts; -EIO: the end */
+int ferry_stream_read(struct ferry_stream *stream, void *p, size_t len);
 
 /* Grows only at the end; ferry_backend.abi must be equal on both sides. */
 #define FERRY_BACKEND_ABI	1
@@ -33,6 +50,8 @@ struct ferry_fs_ops;
 						 * it mounts get default_permissions */
 #define FERRY_RECOVERS		(1U << 1)	/* another server of it may go on where one
 						 * was killed: channels wait for it */
+#define FERRY_STATELESS		(1U << 2)	/* a server knows nothing but its arguments:
+						 * it can be saved and loaded without help */
 
 /**
  * struct ferry_backend - what FERRY_BACKEND() defines
@@ -41,6 +60,10 @@ struct ferry_fs_ops;
  * @name: what users call it
  * @help: one line for `ferryd --help BACKEND`: its arguments
  * @fs: operations of the fs class, or NULL
+ * @save: write to @stream all that load() needs; no request is under way. NULL: a server
+ *	can be saved if it is FERRY_STATELESS.
+ * @load: called after init(), with the same arguments that the saved server had: become
+ *	what it was. Node ids, lookup counts and handles stay.
  */
 struct ferry_backend {
 	u32 abi;
@@ -48,11 +71,14 @@ struct ferry_backend {
 	const char *name;
 	const char *help;
 	const struct ferry_fs_ops *fs;
+	int (*save)(struct ferry_server *server, struct ferry_stream *stream);
+	int (*load)(struct ferry_server *server, struct ferry_stream *stream);
 };
 
 /**
  * struct ferry_server - one instance of a backend
  * @backend: whose
+ * @args: a copy of its arguments, or NULL
  * @priv: the backend's own, set by its init()
  * @fs: settings of the fs class; init() may change them
  * @fs.max_write: bytes that one write request carries at most, 4 KiB to 4 MiB: the
@@ -67,6 +93,7 @@ struct ferry_backend {
  */
 struct ferry_server {
 	const struct ferry_backend *backend;
+	char *args;
 	void *priv;
 	struct {
 		u32 max_write;

@@ -22,6 +22,9 @@
  * @backing: register a descriptor of this process as the file of an open reply: its
  *	number above 0, or -errno; NULL in kernel placement
  * @done: the request is answered, see struct ferry_req "reply"
+ * @control: answer a request of the core's own (FERRY_OP_CORE); may be NULL
+ * @data_max: most bytes of data in the reply to a request that changes something, where
+ *	the reply must outlive the server; 0: as many as there is room for
  */
 struct ferry_req_host {
 	ssize_t (*pull)(struct ferry_req *req, u64 offset,
@@ -31,6 +34,8 @@ struct ferry_req_host {
 	ssize_t (*transfer)(struct ferry_req *req, int fd, u64 pos, size_t len);
 	int (*backing)(struct ferry_req *req, int fd);
 	void (*done)(struct ferry_req *req);
+	void (*control)(struct ferry_req *req);
+	u32 data_max;
 };
 
 #define FERRY_REQ_IN		3
@@ -104,6 +109,21 @@ struct ferry_req {
 void ferry_dispatch(struct ferry_req *req);
 
 /**
+ * enum ferry_change - what a request does to its server
+ * @FERRY_CHANGE_NONE: nothing that is seen but by its own answer
+ * @FERRY_CHANGE_BYTES: it changes bytes in place, perhaps more
+ * @FERRY_CHANGE_ALL: anything
+ */
+enum ferry_change {
+	FERRY_CHANGE_NONE,
+	FERRY_CHANGE_BYTES,
+	FERRY_CHANGE_ALL,
+};
+
+/** ferry_req_change() - what the request, not dispatched yet, does to its server */
+enum ferry_change ferry_req_change(const struct ferry_req *req);
+
+/**
  * ferry_server_init() - make a server of @backend
  * @server: zeroed memory
  * @class: enum ferry_class; -EOPNOTSUPP if the backend has no operations of it
@@ -114,5 +134,24 @@ void ferry_dispatch(struct ferry_req *req);
 int ferry_server_init(struct ferry_server *server, const struct ferry_backend *backend,
 		      u32 class, const char *args);
 void ferry_server_destroy(struct ferry_server *server, u32 class);
+
+/**
+ * ferry_server_save() - write all that another server of the backend needs to go on
+ *
+ * No request is under way. Return: 0, -EOPNOTSUPP: the backend cannot, or -errno
+ */
+int ferry_server_save(struct ferry_server *server, u32 class, struct ferry_stream *stream);
+
+/** ferry_stream_is_saved() - reads the begin of @stream: is it of ferry_server_save()? */
+bool ferry_stream_is_saved(struct ferry_stream *stream);
+
+/**
+ * ferry_server_load() - make a server that goes on where the saved one stopped
+ * @server: zeroed memory
+ * Return: as ferry_server_init(); -EPROTO: @stream was not written by the same backend,
+ *	class and version; -EIO: it ends early
+ */
+int ferry_server_load(struct ferry_server *server, const struct ferry_backend *backend,
+		      u32 class, struct ferry_stream *stream);
 
 #endif

@@ -22,7 +22,7 @@ struct ferry_session;
 /**
  * struct ferry_session_options - how to serve; 0 or NULL: as libferry likes
  * @size: sizeof(struct ferry_session_options), so that it may grow
- * @wait: wait style, "sync", "poll" or "rw"
+ * @wait: wait style, "sync", "poll", "uring" or "rw"
  * @queues: queues, and threads that serve them; one per CPU by default
  * @depth: requests that a queue takes at a time
  * @data_size: bytes of data that travel with a request in its slot

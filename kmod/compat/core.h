@@ -17,6 +17,13 @@
  */
 #define FERRY_WF_SYNC	0x10
 
+/* A local variable that the compiler need not zero, where it would: all that is read is set. */
+#if __has_attribute(__uninitialized__)
+#define FERRY_UNINIT	__attribute__((__uninitialized__))
+#else
+#define FERRY_UNINIT
+#endif
+
 #ifndef ITER_SOURCE
 #define ITER_SOURCE	WRITE
 #define ITER_DEST	READ

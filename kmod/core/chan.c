@@ -21,7 +21,7 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 	chan = kzalloc(sizeof(*chan), GFP_KERNEL);
 	if (!chan)
 		return ERR_PTR(-ENOMEM);
-	chan->stats = alloc_percpu(struct ferry_stats);
+	chan->stats = ferry_stats_alloc();
 	if (!chan->stats)
 		goto free_chan;
 	err = init_srcu_struct(&chan->srcu);
@@ -30,6 +30,7 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 
 	kref_init(&chan->ref);
 	chan->class = class;
+	chan->spin_us = FERRY_SPIN_US;
 	chan->ops = ops;
 	strscpy(chan->name, name, sizeof(chan->name));
 	init_waitqueue_head(&chan->gate_wait);
@@ -42,6 +43,7 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 	chan->owner = current_euid();
 	chan->creator = get_pid(task_tgid(current));
 	chan->pid_ns = get_pid_ns(task_active_pid_ns(current));
+	chan->owner_ns = get_user_ns(current_user_ns());
 
 	mutex_lock(&ferry_chans_lock);
 	err = idr_alloc_cyclic(&ferry_chans, chan, 1, 0, GFP_KERNEL);
@@ -53,11 +55,12 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 	return chan;
 
 put_ids:
+	put_user_ns(chan->owner_ns);
 	put_pid_ns(chan->pid_ns);
 	put_pid(chan->creator);
 	cleanup_srcu_struct(&chan->srcu);
 free_stats:
-	free_percpu(chan->stats);
+	ferry_stats_free(chan);
 free_chan:
 	kfree(chan);
 	return ERR_PTR(err);
@@ -71,14 +74,17 @@ static void chan_free(struct kref *ref)
 	mutex_unlock(&ferry_chans_lock);
 
 	ferry_backing_drop(chan);
-	chan->ops->release(chan);
+	ferry_event(chan, FERRY_EVENT_GONE);
+	ferry_daemon_free(chan);
+	ferry_local_free(chan);
 	ferry_recover_release(chan);
 	if (chan->user_ns)
 		put_user_ns(chan->user_ns);
+	put_user_ns(chan->owner_ns);
 	put_pid_ns(chan->pid_ns);
 	put_pid(chan->creator);
 	cleanup_srcu_struct(&chan->srcu);
-	free_percpu(chan->stats);
+	ferry_stats_free(chan);
 	kfree(chan);
 }
 
@@ -140,6 +146,8 @@ int ferry_chan_bind(struct ferry_chan *chan, const struct ferry_client_ops *ops,
 		chan->client = client;
 	}
 	mutex_unlock(&chan->client_lock);
+	if (!err)
+		ferry_event(chan, FERRY_EVENT_BOUND);
 	return err;
 }
 EXPORT_SYMBOL_GPL(ferry_chan_bind);
@@ -151,20 +159,24 @@ static void fail_early(struct ferry_chan *chan)
 
 	spin_lock(&chan->early_lock);
 	list_splice_init(&chan->early, &early);
+	chan->nr_early = 0;
 	spin_unlock(&chan->early_lock);
 	list_for_each_entry_safe(args, next, &early, core.node)
-		args->end(args, -ENOTCONN);
+		ferry_chan_end(chan, args, -ENOTCONN);
 }
 
 /*
  * The gate falls before anything is failed: who passed it before is found in the
  * queues, who comes later sees it (daemon.c looks again under the queue's lock).
+ * True: it was alive until now.
  */
-static void chan_kill(struct ferry_chan *chan)
+static bool chan_kill(struct ferry_chan *chan)
 {
+	bool alive;
 	int idx;
 
 	mutex_lock(&chan->client_lock);
+	alive = chan->gate != FERRY_GATE_DEAD;
 	smp_store_release(&chan->gate, FERRY_GATE_DEAD);
 	mutex_unlock(&chan->client_lock);
 	wake_up_all(&chan->gate_wait);
@@ -172,18 +184,20 @@ static void chan_kill(struct ferry_chan *chan)
 	chan->ops->abort(chan);
 	fail_early(chan);
 	srcu_read_unlock(&chan->srcu, idx);
+	return alive;
 }
 
 void ferry_chan_abort(struct ferry_chan *chan)
 {
-	chan_kill(chan);
-	trace_ferry_dead(chan);
+	if (chan_kill(chan))
+		ferry_event(chan, FERRY_EVENT_ABORTED);
 }
 EXPORT_SYMBOL_GPL(ferry_chan_abort);
 
 void ferry_chan_server_gone(struct ferry_chan *chan)
 {
-	ferry_chan_abort(chan);
+	if (chan_kill(chan))
+		ferry_event(chan, FERRY_EVENT_DIED);
 	mutex_lock(&chan->client_lock);
 	if (chan->client && !chan->dead_told) {
 		chan->dead_told = true;
@@ -210,26 +224,71 @@ void ferry_chan_unbind(struct ferry_chan *chan)
 }
 EXPORT_SYMBOL_GPL(ferry_chan_unbind);
 
-void ferry_chan_ready(struct ferry_chan *chan, int err)
+/* Open the gate, unless it has fallen meanwhile, and let those go who wait. */
+void ferry_chan_release_held(struct ferry_chan *chan)
 {
 	struct ferry_args *args, *next;
 	LIST_HEAD(early);
 
-	if (err) {
-		ferry_chan_abort(chan);
-		return;
-	}
 	mutex_lock(&chan->client_lock);
-	if (chan->gate == FERRY_GATE_INIT) {
+	if (chan->gate < FERRY_GATE_OPEN) {
 		spin_lock(&chan->early_lock);
 		smp_store_release(&chan->gate, FERRY_GATE_OPEN);
 		list_splice_init(&chan->early, &early);
+		chan->nr_early = 0;
 		spin_unlock(&chan->early_lock);
 	}
 	mutex_unlock(&chan->client_lock);
 	wake_up_all(&chan->gate_wait);
 	list_for_each_entry_safe(args, next, &early, core.node)
 		chan->ops->submit(chan, args);
+}
+
+/* Close the open gate. -ENOTCONN: dead; -EAGAIN: it has not been open yet. */
+int ferry_chan_hold(struct ferry_chan *chan)
+{
+	int err = 0;
+
+	mutex_lock(&chan->client_lock);
+	if (chan->gate == FERRY_GATE_OPEN)
+		smp_store_release(&chan->gate, FERRY_GATE_HOLD);
+	else
+		err = chan->gate == FERRY_GATE_DEAD ? -ENOTCONN : -EAGAIN;
+	mutex_unlock(&chan->client_lock);
+	/*
+	 * Whoever saw the gate open counted itself as begun before that, and says so to
+	 * all CPUs when this is over.
+	 */
+	if (!err)
+		synchronize_rcu_expedited();
+	return err;
+}
+
+/*
+ * The gate is held: has all ended that had passed it? Never says so too early: a caller
+ * counts as begun before it counts as waiting, and ceases to wait before it has ended.
+ */
+bool ferry_chan_is_drained(struct ferry_chan *chan)
+{
+	unsigned int out = atomic_read_acquire(&chan->held_out);
+	unsigned int in = atomic_read_acquire(&chan->held_in);
+	unsigned int early = smp_load_acquire(&chan->nr_early);
+	struct ferry_op_stats sum;
+
+	ferry_stats_sum(chan, &sum);
+	smp_rmb();
+	return sum.begun - sum.ended == in - out + early &&
+	       in == atomic_read(&chan->held_in) && out == atomic_read(&chan->held_out) &&
+	       early == READ_ONCE(chan->nr_early);
+}
+
+void ferry_chan_ready(struct ferry_chan *chan, int err)
+{
+	if (err) {
+		ferry_chan_abort(chan);
+		return;
+	}
+	ferry_chan_release_held(chan);
 	ferry_recover_start(chan);
 }
 EXPORT_SYMBOL_GPL(ferry_chan_ready);
@@ -264,17 +323,33 @@ u32 ferry_chan_queues(const struct ferry_chan *chan)
 }
 EXPORT_SYMBOL_GPL(ferry_chan_queues);
 
-void ferry_chan_account(struct ferry_chan *chan, const struct ferry_args *args, int err)
+static struct ferry_op_stats __percpu *op_stats(const struct ferry_chan *chan,
+						const struct ferry_args *args)
 {
-	this_cpu_inc(chan->stats->requests);
-	if (err) {
-		this_cpu_inc(chan->stats->errors);
-		return;
-	}
-	if (args->flags & FERRY_ARGS_DATA_IN)
-		this_cpu_add(chan->stats->bytes_in, args->data_len);
+	return &chan->stats->op[args->opcode % FERRY_STAT_OPS];
+}
+
+static __always_inline void count_end(struct ferry_chan *chan,
+				      struct ferry_op_stats __percpu *op,
+				      const struct ferry_args *args, int err)
+{
+	this_cpu_inc(op->ended);
+	if (err)
+		this_cpu_inc(op->errors);
+	else if (args->flags & FERRY_ARGS_DATA_IN)
+		this_cpu_add(op->bytes_in, args->data_len);
 	else if (args->flags & FERRY_ARGS_DATA_OUT)
-		this_cpu_add(chan->stats->bytes_out, args->data_done);
+		this_cpu_add(op->bytes_out, args->data_done);
+	if (static_branch_unlikely(&ferry_timing))
+		ferry_stats_took(chan, args);
+	trace_ferry_end(chan, args, err);
+}
+
+/* The end of a submitted request, wherever it comes to it. */
+void ferry_chan_end(struct ferry_chan *chan, struct ferry_args *args, int err)
+{
+	count_end(chan, op_stats(chan, args), args, err);
+	args->end(args, err);
 }
 
 /* An answer whose asker is gone; called from a server's thread. */
@@ -292,58 +367,80 @@ void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
 static bool may_pass(const struct ferry_args *args, int gate)
 {
 	return gate == FERRY_GATE_OPEN ||
-	       (gate == FERRY_GATE_INIT && (args->flags & FERRY_ARGS_INIT));
+	       (gate < FERRY_GATE_OPEN && (args->flags & FERRY_ARGS_INIT));
 }
 
-static int wait_for_gate(struct ferry_chan *chan, const struct ferry_args *args)
+static noinline int wait_for_gate(struct ferry_chan *chan, const struct ferry_args *args)
 {
-	int gate;
+	int gate = smp_load_acquire(&chan->gate);
 
-	if (wait_event_killable(chan->gate_wait,
-				(gate = smp_load_acquire(&chan->gate)) != FERRY_GATE_INIT ||
-				may_pass(args, gate)))
-		return -EINTR;
-	return gate == FERRY_GATE_DEAD ? -ENOTCONN : 0;
+	while (!may_pass(args, gate)) {
+		int err;
+
+		if (gate == FERRY_GATE_DEAD)
+			return -ENOTCONN;
+		atomic_inc(&chan->held_in);
+		err = wait_event_killable(chan->gate_wait, smp_load_acquire(&chan->gate) >=
+					  FERRY_GATE_OPEN);
+		atomic_inc(&chan->held_out);
+		if (err)
+			return -EINTR;
+		/* Not held any more before we look: see ferry_chan_is_drained(). */
+		smp_mb__after_atomic();
+		gate = smp_load_acquire(&chan->gate);
+	}
+	return 0;
+}
+
+static __always_inline void begin(const struct ferry_chan *chan,
+				  struct ferry_op_stats __percpu *op, struct ferry_args *args)
+{
+	args->out_len = 0;
+	args->data_done = 0;
+	args->core.began = 0;
+	this_cpu_inc(op->begun);
+	if (static_branch_unlikely(&ferry_timing))
+		args->core.began = ferry_stats_began(chan);
+	trace_ferry_call(chan, args);
 }
 
 int ferry_call(struct ferry_chan *chan, struct ferry_args *args)
 {
+	struct ferry_op_stats __percpu *op = op_stats(chan, args);
 	int err;
 
+	begin(chan, op, args);
 	if (unlikely(smp_load_acquire(&chan->gate) != FERRY_GATE_OPEN)) {
 		err = wait_for_gate(chan, args);
 		if (err)
-			return err;
+			goto out;
 	}
-	args->out_len = 0;
-	args->data_done = 0;
-	trace_ferry_call(chan, args);
 	err = chan->ops->call(chan, args);
-	ferry_chan_account(chan, args, err);
-	trace_ferry_end(chan, args, err);
+out:
+	count_end(chan, op, args, err);
 	return err;
 }
 EXPORT_SYMBOL_GPL(ferry_call);
 
 void ferry_submit(struct ferry_chan *chan, struct ferry_args *args)
 {
-	args->out_len = 0;
-	args->data_done = 0;
+	begin(chan, op_stats(chan, args), args);
 	args->flags |= FERRY_ARGS_NO_CRED;	/* it may go from anyone's context */
 	if (unlikely(!may_pass(args, smp_load_acquire(&chan->gate)))) {
 		int gate;
 
 		spin_lock(&chan->early_lock);
 		gate = chan->gate;
-		if (gate == FERRY_GATE_INIT)
+		if (gate < FERRY_GATE_OPEN) {
 			list_add_tail(&args->core.node, &chan->early);
+			smp_store_release(&chan->nr_early, chan->nr_early + 1);
+		}
 		spin_unlock(&chan->early_lock);
 		if (gate == FERRY_GATE_DEAD)
-			args->end(args, -ENOTCONN);
+			ferry_chan_end(chan, args, -ENOTCONN);
 		if (gate != FERRY_GATE_OPEN)
 			return;
 	}
-	trace_ferry_call(chan, args);
 	chan->ops->submit(chan, args);
 }
 EXPORT_SYMBOL_GPL(ferry_submit);

@@ -76,7 +76,9 @@ struct ferry_args {
 
 	struct {
 		struct list_head	node;	/* ferry_queue.backlog */
+		unsigned long		born;	/* when it was given to the delivery, in jiffies */
 		struct iov_iter		iter;	/* what is left of ->data */
+		u64			began;	/* 0: its time is not taken */
 	} core;
 };
 
@@ -191,7 +193,8 @@ int ferry_chan_take_backing(struct ferry_chan *chan, int id, struct ferry_backin
  *	answer meanwhile, so none that the server itself may want.
  * Return: 0; -EINTR: the caller was killed (a late answer goes to
  *	ferry_client_ops.late); -ENOTCONN: the channel is dead; -EIO: the reply
- *	did not fit the request; or what the server answered, -511..-1
+ *	did not fit the request; -ETIMEDOUT: the channel's deadline has passed; or what
+ *	the server answered, -511..-1
  */
 int ferry_call(struct ferry_chan *chan, struct ferry_args *args);
 

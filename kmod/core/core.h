@@ -3,7 +3,8 @@
  * The core's own view of a channel.
  *
  * Locks, in the order in which they may be taken:
- *	ferry_chan.attach_lock	mutex	endpoints and detached
+ *	ferry_chan.move_lock	mutex	one move at a time
+ *	ferry_chan.attach_lock	mutex	endpoints, detached, state
  *	ferry_chans_lock	mutex	the table of channels, chan.c
  *	ferry_chan.client_lock	mutex	->client for describe() and dead()
  *	ferry_chan.srcu		read	around ->end() and late() from a server's thread
@@ -28,44 +29,50 @@
 #include <linux/xarray.h>
 #include "core/chan.h"
 #include "core/deliver.h"
+#include "core/stats.h"
 
 struct ferry_queue;
+struct ferry_stream;
 struct pid;
+
+/* ferry_chan.spin_us, unless it is set: beyond that a sleep costs less. */
+#define FERRY_SPIN_US	60
 
 /* ferry_chan.gate: may requests go? */
 enum {
 	FERRY_GATE_INIT,	/* only FERRY_ARGS_INIT */
-	FERRY_GATE_OPEN,
+	FERRY_GATE_HOLD,	/* the same, while the server is exchanged */
+	FERRY_GATE_OPEN,	/* from here on nobody waits */
 	FERRY_GATE_DEAD,
-};
-
-struct ferry_stats {
-	u64	requests;
-	u64	errors;
-	u64	bytes_in;
-	u64	bytes_out;
 };
 
 /**
  * struct ferry_chan - the tie between a client instance and its server
  * @gate: FERRY_GATE_*; read without lock on each request, written under
  *	@client_lock with release
- * @gate_wait: callers that wait for the gate to open
- * @early: requests submitted before it did; under @early_lock
+ * @gate_wait: callers that wait for the gate to open, and who waits for servers to go
+ * @held_in, @held_out: how many callers began and ceased to wait
+ * @early: requests submitted before it did, @nr_early; under @early_lock
  * @ops: how requests get to the server
- * @stats: per CPU, so that no request writes a shared cache line
+ * @stats: what it counts, see stats.h
+ * @times: latencies; NULL until they are asked for first
+ * @timed: setting: they are taken; read without lock
+ * @spin_us: setting: how long a client may spin for its answer
+ * @owner_ns: a user namespace; the capabilities there are over this channel too
  * @client_lock: guards @client, @client_ops and the way of @gate to DEAD
  * @client: the class's instance; NULL before bind and after unbind. Read under
  *	@srcu where @client_lock is not held.
  * @user_ns: of the client, from bind on
  * @creator: the process that made the channel, or attached to it last; under @client_lock
  * @pid_ns: of whoever made the channel: pids in messages are of this one
- * @owner: who made it: may attach to it again
- * @attach_lock: guards @endpoints, @detached
+ * @owner: who made it: may look at it, and attach to it again
+ * @move_lock: held while the server is exchanged
+ * @attach_lock: guards @endpoints, @detached, @dismissed, @state
  * @endpoints: open files that serve it (user placement)
  * @detached: the last one was closed, the next is waited for; read without the lock
- * @on_death, @grace, @timeout: of its ferry_setup; constant
- * @state: the file that the server left for the next one, or NULL; constant
+ * @dismissed: its server was sent home, another one is being prepared
+ * @on_death, @grace, @timeout: of its ferry_setup
+ * @state: the file that the server left for the next one, or NULL
  * @grace_work: armed while @detached; holds a reference, as the other
  * @expire_work: armed while there are deadlines and the gate is open
  * @slot_wait: callers that wait for a slot of any queue
@@ -79,6 +86,9 @@ struct ferry_chan {
 	struct user_namespace		*user_ns;
 	struct pid_namespace		*pid_ns;
 	struct ferry_stats __percpu	*stats;
+	struct ferry_times __percpu	*times;
+	u32				timed;
+	u32				spin_us;
 	struct ferry_queue		**queues;
 	struct ferry_geometry		geo;
 	void				*server;
@@ -89,11 +99,15 @@ struct ferry_chan {
 	u32				flags;
 	char				name[FERRY_NAME_MAX];
 	struct pid			*creator;
+	struct user_namespace		*owner_ns;
 
 	wait_queue_head_t		gate_wait;
 	wait_queue_head_t		slot_wait;
 	spinlock_t			early_lock;
 	struct list_head		early;
+	unsigned int			nr_early;
+	atomic_t			held_in;
+	atomic_t			held_out;
 
 	struct mutex			client_lock;
 	const struct ferry_client_ops	*client_ops;
@@ -103,9 +117,11 @@ struct ferry_chan {
 	struct srcu_struct		srcu;
 
 	kuid_t				owner;
+	struct mutex			move_lock;
 	struct mutex			attach_lock;
 	unsigned int			endpoints;
 	bool				detached;
+	bool				dismissed;
 	u32				on_death;
 	u32				grace;
 	u32				timeout;
@@ -151,26 +167,45 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 struct ferry_chan *ferry_chan_by_id(u32 id);
 struct ferry_chan *ferry_chan_next(u32 *id);	/* under ferry_chans_lock; for dumps */
 void ferry_chan_server_gone(struct ferry_chan *chan);
-void ferry_chan_account(struct ferry_chan *chan, const struct ferry_args *args, int err);
+int ferry_chan_hold(struct ferry_chan *chan);
+bool ferry_chan_is_drained(struct ferry_chan *chan);
+void ferry_chan_release_held(struct ferry_chan *chan);
+void ferry_chan_end(struct ferry_chan *chan, struct ferry_args *args, int err);
 void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
 		     const void *out, size_t out_len);
 void ferry_chan_exit(void);
 
 /* recover.c */
+int ferry_recover_begin(void);
+void ferry_recover_exit(void);
 void ferry_recover_init(struct ferry_chan *chan);
 int ferry_recover_setup(struct ferry_chan *chan, const struct ferry_setup *setup);
 void ferry_recover_start(struct ferry_chan *chan);
 bool ferry_recover_detach(struct ferry_chan *chan);
 void ferry_recover_attach(struct ferry_chan *chan);
+void ferry_recover_await(struct ferry_chan *chan);
+void ferry_recover_keep(struct ferry_chan *chan, struct file *file);
+struct file *ferry_recover_file(int fd);
+struct file *ferry_recover_state(struct ferry_chan *chan);
 void ferry_recover_stop(struct ferry_chan *chan);
 void ferry_recover_release(struct ferry_chan *chan);
 
+/* move.c */
+int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream);
+
 /* daemon.c */
+int ferry_daemon_shape(struct ferry_chan *chan, const struct ferry_geometry *want);
+void ferry_daemon_dismiss(struct ferry_chan *chan, bool dismissed);
+bool ferry_daemon_is_idle(struct ferry_chan *chan);
+void ferry_daemon_free(struct ferry_chan *chan);
 extern const struct ferry_deliver_ops ferry_daemon_ops;
 struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
 				     const struct ferry_geometry *want);
 
 /* local.c */
+int ferry_local_save(struct ferry_chan *chan, struct ferry_stream *stream);
+int ferry_local_load(struct ferry_chan *chan, struct ferry_stream *stream);
+void ferry_local_free(struct ferry_chan *chan);
 extern const struct ferry_deliver_ops ferry_local_ops;
 
 /* backing.c */
@@ -183,6 +218,12 @@ int ferry_dev_init(void);
 void ferry_dev_exit(void);
 
 /* netlink.c */
+
+/**
+ * ferry_event() - tell who watches that something happened to a channel
+ * Context: any; a message that finds no memory is lost
+ */
+void ferry_event(const struct ferry_chan *chan, enum ferry_event event);
 int ferry_netlink_init(void);
 void ferry_netlink_exit(void);
 

@@ -19,7 +19,7 @@
  */
 static struct ferry_slot *fill_slot(struct ferry_chan *chan, struct ferry_args *args)
 {
-	struct ferry_pin pin;
+	struct ferry_pin pin FERRY_UNINIT;
 	bool in = args->flags & FERRY_ARGS_DATA_IN;
 	struct ferry_slot *slot;
 	int err;
@@ -32,7 +32,7 @@ static struct ferry_slot *fill_slot(struct ferry_chan *chan, struct ferry_args *
 			return ERR_PTR(err);
 	}
 	for (;;) {
-		slot = ferry_slot_get(chan, ferry_queue_pick(chan));
+		slot = ferry_slot_get(chan, ferry_queue_pick(chan), args);
 		if (IS_ERR(slot))
 			break;
 		err = ferry_slot_fill(slot, args, current, &pin);
@@ -51,10 +51,12 @@ static struct ferry_slot *fill_slot(struct ferry_chan *chan, struct ferry_args *
 
 static int daemon_call(struct ferry_chan *chan, struct ferry_args *args)
 {
-	struct ferry_slot *slot = fill_slot(chan, args);
 	struct ferry_rest rest = { .buf = NULL };
+	struct ferry_slot *slot;
 	int err;
 
+	args->core.born = jiffies;
+	slot = fill_slot(chan, args);
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
 	err = ferry_queue_push(slot);
@@ -88,12 +90,13 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 	struct ferry_slot *slot = NULL;
 	int err;
 
+	args->core.born = jiffies;
 	if (list_empty_careful(&q->backlog))
 		slot = ferry_slot_try_get(q, true);
 	if (!slot) {
 		err = ferry_queue_put_aside(q, args);
 		if (err)
-			args->end(args, err);
+			ferry_chan_end(chan, args, err);
 		return;
 	}
 	err = ferry_slot_fill(slot, args, NULL, NULL);
@@ -101,7 +104,7 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 		err = ferry_queue_push(slot);
 	if (err) {
 		ferry_slot_put(slot);
-		args->end(args, err);
+		ferry_chan_end(chan, args, err);
 	}
 }
 
@@ -129,7 +132,28 @@ static void daemon_settle(struct ferry_chan *chan)
 	}
 }
 
-static void daemon_release(struct ferry_chan *chan)
+/* Has every slot come back? Those of killed callers too. */
+bool ferry_daemon_is_idle(struct ferry_chan *chan)
+{
+	u32 i;
+
+	for (i = 0; i < chan->geo.nr_queues; i++) {
+		if (!bitmap_empty(chan->queues[i]->used, chan->geo.depth))
+			return false;
+	}
+	return true;
+}
+
+/* No request is under way: send the servers home; or be there for others. */
+void ferry_daemon_dismiss(struct ferry_chan *chan, bool dismissed)
+{
+	u32 i;
+
+	for (i = 0; i < chan->geo.nr_queues; i++)
+		ferry_queue_dismiss(chan->queues[i], dismissed);
+}
+
+void ferry_daemon_free(struct ferry_chan *chan)
 {
 	u32 i;
 
@@ -138,6 +162,8 @@ static void daemon_release(struct ferry_chan *chan)
 			ferry_queue_free(chan->queues[i]);
 	}
 	kfree(chan->queues);
+	chan->queues = NULL;
+	memset(&chan->geo, 0, sizeof(chan->geo));
 }
 
 const struct ferry_deliver_ops ferry_daemon_ops = {
@@ -146,40 +172,52 @@ const struct ferry_deliver_ops ferry_daemon_ops = {
 	.submit		= daemon_submit,
 	.abort		= daemon_abort,
 	.settle		= daemon_settle,
-	.release	= daemon_release,
 };
 
-/* A channel with queues shaped as @want says (0: our choice), without endpoint yet. */
-struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
-				     const struct ferry_geometry *want)
+/* Give @chan queues shaped as @want says (0: our choice). */
+int ferry_daemon_shape(struct ferry_chan *chan, const struct ferry_geometry *want)
 {
 	struct ferry_geometry geo = {
 		.nr_queues = want->nr_queues ?: min_t(u32, num_possible_cpus(), FERRY_QUEUES_MAX),
 		.depth = want->depth ?: DEFAULT_DEPTH,
 		.data_size = want->data_size ?: DEFAULT_DATA,
 	};
-	struct ferry_chan *chan;
 	u32 i;
 	int err;
 
 	err = ferry_ring_geometry(&geo);
 	if (err)
-		return ERR_PTR(err);
+		return err;
+	chan->queues = kcalloc(geo.nr_queues, sizeof(*chan->queues), GFP_KERNEL_ACCOUNT);
+	if (!chan->queues)
+		return -ENOMEM;
+	chan->geo = geo;
+	for (i = 0; i < geo.nr_queues; i++) {
+		chan->queues[i] = ferry_queue_alloc(chan, i);
+		if (!chan->queues[i]) {
+			ferry_daemon_free(chan);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* A channel with such queues, without endpoint yet. */
+struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
+				     const struct ferry_geometry *want)
+{
+	struct ferry_chan *chan;
+	int err;
+
 	chan = ferry_chan_alloc(class, name, &ferry_daemon_ops);
 	if (IS_ERR(chan))
 		return chan;
 	chan->flags = flags;
-	chan->geo = geo;
-	chan->queues = kcalloc(geo.nr_queues, sizeof(*chan->queues), GFP_KERNEL_ACCOUNT);
-	if (!chan->queues)
-		goto put;
-	for (i = 0; i < geo.nr_queues; i++) {
-		chan->queues[i] = ferry_queue_alloc(chan, i);
-		if (!chan->queues[i])
-			goto put;
+	err = ferry_daemon_shape(chan, want);
+	if (err) {
+		ferry_chan_put(chan);
+		return ERR_PTR(err);
 	}
+	ferry_event(chan, FERRY_EVENT_CREATED);
 	return chan;
-put:
-	ferry_chan_put(chan);
-	return ERR_PTR(-ENOMEM);
 }

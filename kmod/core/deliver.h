@@ -17,7 +17,6 @@ struct ferry_chan;
  *	called more than once, may sleep.
  * @settle: after abort: wait until no thread is on its way to ->end() without holding
  *	ferry_chan.srcu. May be NULL.
- * @release: free what belongs to the delivery; no request, no server is left
  */
 struct ferry_deliver_ops {
 	u32 placement;
@@ -25,7 +24,6 @@ struct ferry_deliver_ops {
 	void (*submit)(struct ferry_chan *chan, struct ferry_args *args);
 	void (*abort)(struct ferry_chan *chan);
 	void (*settle)(struct ferry_chan *chan);
-	void (*release)(struct ferry_chan *chan);
 };
 
 #endif

@@ -12,9 +12,12 @@
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
 #include "compat/core.h"
+#include "compat/uring.h"
 #include "core/queue.h"
 
 #define MIN_READ	8192
+
+#define CREATE_STYLES	(FERRY_CREATE_RW | FERRY_CREATE_POLL | FERRY_CREATE_URING)
 
 /**
  * struct ferry_endpoint - file->private_data of an open /dev/ferry
@@ -50,7 +53,7 @@ static int endpoint_set(struct ferry_endpoint *ep, struct ferry_chan *chan, u32 
 	mutex_lock(&chan->attach_lock);
 	if (ep->chan || (next && chan->endpoints)) {
 		err = -EBUSY;
-	} else if (next && !chan->detached) {
+	} else if (next && (!chan->detached || ferry_chan_is_dead(chan))) {
 		err = -ENOTCONN;
 	} else {
 		chan->endpoints++;
@@ -144,8 +147,8 @@ static long dev_create(struct file *file, void __user *arg)
 	err = check_setup(&setup, arg);
 	if (err)
 		return err;
-	if (setup.class != FERRY_CLASS_FS || setup.flags & ~(FERRY_CREATE_RW | FERRY_CREATE_POLL) ||
-	    setup.flags == (FERRY_CREATE_RW | FERRY_CREATE_POLL) ||
+	if (setup.class != FERRY_CLASS_FS || setup.flags & ~CREATE_STYLES ||
+	    hweight32(setup.flags & CREATE_STYLES) > 1 ||
 	    !name_ok(setup.name, sizeof(setup.name)))
 		return -EINVAL;
 	chan = ferry_daemon_chan(setup.class, setup.name, setup.flags, &setup.geo);
@@ -165,6 +168,7 @@ static long dev_create(struct file *file, void __user *arg)
 static long attach_next(struct file *file, struct ferry_setup *setup, void __user *arg)
 {
 	struct ferry_chan *chan = ferry_chan_by_id(setup->id);
+	struct file *state;
 	int err;
 
 	/* Who may not have it is not told that it is there. */
@@ -175,23 +179,26 @@ static long attach_next(struct file *file, struct ferry_setup *setup, void __use
 	err = ferry_chan_is_local(chan) || setup->queue >= chan->geo.nr_queues ? -EINVAL : 0;
 	if (err)
 		goto put_chan;
-	setup->state_fd = -1;
-	if (chan->state) {
-		setup->state_fd = get_unused_fd_flags(O_CLOEXEC);
-		err = setup->state_fd < 0 ? setup->state_fd : 0;
+	state = ferry_recover_state(chan);
+	setup->state_fd = state ? get_unused_fd_flags(O_CLOEXEC) : -1;
+	if (state && setup->state_fd < 0) {
+		err = setup->state_fd;
+		goto put_state;
 	}
-	if (!err)
-		err = return_setup(setup, arg, chan);
+	err = return_setup(setup, arg, chan);
 	if (!err)
 		err = endpoint_set(file->private_data, chan, setup->queue, true);
 	if (err)
 		goto put_fd;
-	if (chan->state)
-		fd_install(setup->state_fd, get_file(chan->state));
+	if (state)
+		fd_install(setup->state_fd, state);
 	return 0;
 put_fd:
-	if (setup->state_fd >= 0)
+	if (state)
 		put_unused_fd(setup->state_fd);
+put_state:
+	if (state)
+		fput(state);
 put_chan:
 	if (chan)
 		ferry_chan_put(chan);
@@ -232,10 +239,55 @@ put_file:
 	return err;
 }
 
-static long dev_sync(struct file *file, unsigned long arg)
+/* A server gives its channel another file to keep. */
+static long keep(struct file *file, const struct ferry_move *move)
 {
-	struct ferry_endpoint *ep = file->private_data;
 	struct ferry_chan *chan = endpoint_chan(file);
+	struct file *state;
+
+	if (!chan)
+		return -ENOTCONN;
+	if (move->id)
+		return -EINVAL;
+	state = move->fd == -1 ? NULL : ferry_recover_file(move->fd);
+	if (IS_ERR(state))
+		return PTR_ERR(state);
+	ferry_recover_keep(chan, state);
+	return 0;
+}
+
+static long dev_move(struct file *file, const void __user *arg)
+{
+	struct ferry_move move;
+	struct ferry_chan *chan;
+	struct file *stream;
+	int err;
+
+	if (copy_from_user(&move, arg, sizeof(move)))
+		return -EFAULT;
+	if (move.size != sizeof(move) || move.to > FERRY_MOVE_KEEP)
+		return -EINVAL;
+	if (move.to == FERRY_MOVE_KEEP)
+		return keep(file, &move);
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	chan = ferry_chan_by_id(move.id);
+	if (!chan)
+		return -ENOENT;
+	stream = ferry_recover_file(move.fd);
+	err = PTR_ERR_OR_ZERO(stream);
+	if (!err) {
+		err = ferry_chan_move(chan, move.to, stream);
+		fput(stream);
+	}
+	ferry_chan_put(chan);
+	return err;
+}
+
+/* Check the argument of FERRY_IOC_SYNC, and do what it says of an answer. */
+static __always_inline int answer(struct ferry_chan *chan, unsigned long arg)
+{
+	struct ferry_reply reply;
 	struct ferry_slot *slot;
 
 	if (unlikely(!chan))
@@ -245,24 +297,26 @@ static long dev_sync(struct file *file, unsigned long arg)
 	if (unlikely(arg & ~(FERRY_SYNC_TAG | FERRY_SYNC_REPLY | FERRY_SYNC_WAIT |
 			     FERRY_SYNC_POLL | FERRY_SYNC_KICK)))
 		return -EINVAL;
-	if (arg & (FERRY_SYNC_REPLY | FERRY_SYNC_KICK)) {
-		struct ferry_reply reply;
-		int err;
-
-		slot = ferry_slot_by_tag(chan, arg & FERRY_SYNC_TAG);
-		if (unlikely(!slot))
-			return -EINVAL;
-		if (arg & FERRY_SYNC_KICK) {
-			err = ferry_slot_kick(slot);
-		} else {
-			ferry_ring_read_reply(slot, &reply);
-			err = ferry_slot_answer(slot, &reply);
-		}
-		if (unlikely(err))
-			return err;
-	}
-	if (!(arg & (FERRY_SYNC_WAIT | FERRY_SYNC_POLL)))
+	if (!(arg & (FERRY_SYNC_REPLY | FERRY_SYNC_KICK)))
 		return 0;
+	slot = ferry_slot_by_tag(chan, arg & FERRY_SYNC_TAG);
+	if (unlikely(!slot))
+		return -EINVAL;
+	if (arg & FERRY_SYNC_KICK)
+		return ferry_slot_kick(slot);
+	ferry_ring_read_reply(slot, &reply);
+	return ferry_slot_answer(slot, &reply);
+}
+
+static long dev_sync(struct file *file, unsigned long arg)
+{
+	struct ferry_endpoint *ep = file->private_data;
+	struct ferry_slot *slot;
+	int err;
+
+	err = answer(endpoint_chan(file), arg);
+	if (unlikely(err) || !(arg & (FERRY_SYNC_WAIT | FERRY_SYNC_POLL)))
+		return err;
 	slot = ferry_queue_fetch(ep->queue, arg & FERRY_SYNC_WAIT);
 	return IS_ERR(slot) ? PTR_ERR(slot) : slot->tag;
 }
@@ -298,6 +352,48 @@ static ssize_t xfer_file(struct ferry_slot *slot, const struct ferry_xfer *xfer,
 	ret = ferry_transfer(slot, xfer->offset, file, xfer->pos, xfer->len, pull);
 	fput(file);
 	return ret;
+}
+
+static int dev_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct ferry_endpoint *ep = cmd->file->private_data;
+	const u64 *data = ferry_cmd_data(cmd);
+	struct ferry_slot *slot;
+	u64 arg;
+	int err;
+
+	if (unlikely(issue_flags & FERRY_CMD_CANCEL)) {
+		ferry_uring_cancel(cmd, ep->queue, issue_flags);
+		return 0;
+	}
+	if (unlikely(cmd->cmd_op != FERRY_IOC_SYNC))
+		return -ENOTTY;
+	arg = READ_ONCE(data[0]);
+	if (unlikely(READ_ONCE(data[1]) || arg > U32_MAX))
+		return -EINVAL;
+	err = answer(endpoint_chan(cmd->file), arg);
+	if (unlikely(err))
+		return err;
+	if (likely(arg & FERRY_SYNC_WAIT))
+		return ferry_uring_fetch(cmd, ep->queue, issue_flags);
+	if (!(arg & FERRY_SYNC_POLL))
+		return 0;
+	slot = ferry_queue_fetch(ep->queue, false);
+	if (!IS_ERR(slot))
+		return slot->tag;
+	/* Returned, -EAGAIN would mean: try again in a thread that may sleep. */
+	ferry_cmd_done(cmd, PTR_ERR(slot), issue_flags);
+	return -EIOCBQUEUED;
+}
+
+/* On each close(): also where io_uring's commands keep the file from its release. */
+static int dev_flush(struct file *file, fl_owner_t files)
+{
+	struct ferry_endpoint *ep = file->private_data;
+
+	if (endpoint_chan(file))
+		ferry_uring_flush(ep->queue, file, files);
+	return 0;
 }
 
 static long dev_xfer(struct file *file, const void __user *arg)
@@ -361,6 +457,8 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return dev_create(file, argp);
 	case FERRY_IOC_ATTACH:
 		return dev_attach(file, argp);
+	case FERRY_IOC_MOVE:
+		return dev_move(file, argp);
 	default:
 		return -ENOTTY;
 	}
@@ -523,6 +621,7 @@ static __poll_t dev_poll(struct file *file, poll_table *wait)
 static const struct file_operations dev_fops = {
 	.owner		= THIS_MODULE,
 	.open		= dev_open,
+	.flush		= dev_flush,
 	.release	= dev_release,
 	.unlocked_ioctl	= dev_ioctl,
 #ifdef CONFIG_COMPAT
@@ -532,6 +631,7 @@ static const struct file_operations dev_fops = {
 	.read_iter	= dev_read,
 	.write_iter	= dev_write,
 	.poll		= dev_poll,
+	.uring_cmd	= dev_uring_cmd,
 };
 
 static struct miscdevice dev = {

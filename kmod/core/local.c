@@ -201,15 +201,16 @@ static int local_call(struct ferry_chan *chan, struct ferry_args *args)
 {
 	const struct ferry_ids ids = ferry_ids_of(chan, args);
 	struct local_server *ls = chan->server;
-	struct local_req lr;
+	struct local_req lr FERRY_UNINIT;	/* what is not set here, ferry_dispatch() sets */
 	struct ferry_req *req = &lr.req;
-	struct ferry_pin pin = {};
+	struct ferry_pin pin FERRY_UNINIT;
 	unsigned int i;
 	int err;
 
-	if (unlikely(ferry_chan_is_dead(chan)))
+	if (unlikely(READ_ONCE(chan->gate) == FERRY_GATE_DEAD))
 		return -ENOTCONN;
 
+	pin.bvec = NULL;
 	lr.task = current;
 	lr.done = false;
 
@@ -265,15 +266,14 @@ static void local_submit(struct ferry_chan *chan, struct ferry_args *args)
 {
 	int err = local_call(chan, args);
 
-	ferry_chan_account(chan, args, err);
-	args->end(args, err);
+	ferry_chan_end(chan, args, err);
 }
 
 static void local_abort(struct ferry_chan *chan)
 {
 }
 
-static void local_release(struct ferry_chan *chan)
+void ferry_local_free(struct ferry_chan *chan)
 {
 	struct local_server *ls = chan->server;
 
@@ -282,6 +282,7 @@ static void local_release(struct ferry_chan *chan)
 	ferry_server_destroy(&ls->server, chan->class);
 	module_put(ls->owner);
 	kfree(ls);
+	chan->server = NULL;
 }
 
 const struct ferry_deliver_ops ferry_local_ops = {
@@ -289,7 +290,6 @@ const struct ferry_deliver_ops ferry_local_ops = {
 	.call		= local_call,
 	.submit		= local_submit,
 	.abort		= local_abort,
-	.release	= local_release,
 };
 
 /* The backend of that name, its module held; loaded if need be. */
@@ -315,16 +315,18 @@ again:
 	return backend;
 }
 
-struct ferry_chan *ferry_chan_local(u32 class, const char *name, const char *args)
+/*
+ * A server of backend @name: as @args say, or, where @stream is given, as the one was
+ * that has been saved there.
+ */
+static struct local_server *start_server(u32 class, const char *name, const char *args,
+					 struct ferry_stream *stream)
 {
 	const struct ferry_backend *backend;
 	struct local_server *ls;
-	struct ferry_chan *chan;
 	struct module *owner;
 	int err = -ENOMEM;
 
-	if (strlen(name) >= FERRY_NAME_MAX)
-		return ERR_PTR(-ENOENT);
 	backend = get_backend(name, &owner);
 	if (!backend)
 		return ERR_PTR(-ENOENT);
@@ -332,22 +334,53 @@ struct ferry_chan *ferry_chan_local(u32 class, const char *name, const char *arg
 	if (!ls)
 		goto put_module;
 	ls->owner = owner;
-	err = ferry_server_init(&ls->server, backend, class, args);
-	if (err)
-		goto free;
-	chan = ferry_chan_alloc(class, name, &ferry_local_ops);
-	if (IS_ERR(chan)) {
-		err = PTR_ERR(chan);
-		goto destroy;
-	}
-	chan->server = ls;
-	return chan;
-destroy:
-	ferry_server_destroy(&ls->server, class);
-free:
+	err = stream ? ferry_server_load(&ls->server, backend, class, stream) :
+		       ferry_server_init(&ls->server, backend, class, args);
+	if (!err)
+		return ls;
 	kfree(ls);
 put_module:
 	module_put(owner);
 	return ERR_PTR(err);
+}
+
+int ferry_local_save(struct ferry_chan *chan, struct ferry_stream *stream)
+{
+	struct local_server *ls = chan->server;
+
+	return ferry_server_save(&ls->server, chan->class, stream);
+}
+
+/* Make a server for @chan, which goes on where the saved one stopped. */
+int ferry_local_load(struct ferry_chan *chan, struct ferry_stream *stream)
+{
+	struct local_server *ls = start_server(chan->class, chan->name, NULL, stream);
+
+	if (IS_ERR(ls))
+		return PTR_ERR(ls) == -ENOENT ? -EOPNOTSUPP : PTR_ERR(ls);
+	chan->server = ls;
+	return 0;
+}
+
+struct ferry_chan *ferry_chan_local(u32 class, const char *name, const char *args)
+{
+	struct local_server *ls;
+	struct ferry_chan *chan;
+
+	if (strlen(name) >= FERRY_NAME_MAX)
+		return ERR_PTR(-ENOENT);
+	ls = start_server(class, name, args, NULL);
+	if (IS_ERR(ls))
+		return ERR_CAST(ls);
+	chan = ferry_chan_alloc(class, name, &ferry_local_ops);
+	if (IS_ERR(chan)) {
+		ferry_server_destroy(&ls->server, class);
+		module_put(ls->owner);
+		kfree(ls);
+		return chan;
+	}
+	chan->server = ls;
+	ferry_event(chan, FERRY_EVENT_CREATED);
+	return chan;
 }
 EXPORT_SYMBOL_GPL(ferry_chan_local);

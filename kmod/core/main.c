@@ -7,12 +7,21 @@ static int __init ferry_init(void)
 {
 	int err;
 
-	err = ferry_netlink_init();
+	err = ferry_recover_begin();
 	if (err)
 		return err;
+	err = ferry_netlink_init();
+	if (err)
+		goto exit_recover;
 	err = ferry_dev_init();
 	if (err)
-		ferry_netlink_exit();
+		goto exit_netlink;
+	return 0;
+
+exit_netlink:
+	ferry_netlink_exit();
+exit_recover:
+	ferry_recover_exit();
 	return err;
 }
 
@@ -21,6 +30,7 @@ static void __exit ferry_exit(void)
 	ferry_dev_exit();
 	ferry_netlink_exit();
 	ferry_chan_exit();
+	ferry_recover_exit();
 }
 
 module_init(ferry_init);

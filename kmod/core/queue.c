@@ -25,6 +25,7 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 	q = kvzalloc(struct_size(q, slots, depth), GFP_KERNEL_ACCOUNT);
 	if (!q)
 		return NULL;
+	ferry_uring_init(q);
 	q->mem = vmalloc_user(chan->geo.queue_size);
 	q->used = bitmap_zalloc(depth, GFP_KERNEL_ACCOUNT);
 	if (!q->mem || !q->used) {
@@ -55,6 +56,7 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 
 void ferry_queue_free(struct ferry_queue *q)
 {
+	cancel_delayed_work_sync(&q->watch);
 	bitmap_free(q->used);
 	vfree(q->mem);
 	kvfree(q);
@@ -62,7 +64,8 @@ void ferry_queue_free(struct ferry_queue *q)
 
 static bool has_server(const struct ferry_queue *q)
 {
-	return ferry_ring_spinning(q) || !list_empty_careful(&q->idle);
+	return ferry_ring_spinning(q) || !list_empty_careful(&q->idle) ||
+	       !list_empty_careful(&q->commands);
 }
 
 /* This CPU's queue; a neighbour's if only there a server spins or waits. */
@@ -150,6 +153,7 @@ int ferry_queue_push(struct ferry_slot *slot)
 {
 	struct ferry_queue *q = slot->queue;
 	struct ferry_chan *chan = q->chan;
+	struct ferry_command *command;
 	struct task_struct *task;
 	u32 i;
 
@@ -160,21 +164,30 @@ int ferry_queue_push(struct ferry_slot *slot)
 	}
 	if (post(q, slot)) {
 		spin_unlock(&q->lock);
+		ferry_stat_way(chan, FERRY_WAY_POSTED);
 		return 0;
 	}
 	preempt_disable();	/* see ferry_wake() */
 	task = hand_over(q, slot);
 	if (task) {
 		spin_unlock(&q->lock);
+		ferry_stat_way(chan, FERRY_WAY_HANDED);
 		ferry_wake(task);
 		preempt_enable();
 		return 0;
 	}
 	preempt_enable();
+	command = list_empty(&q->commands) ? NULL : ferry_uring_take(q, slot);
+	if (command) {
+		spin_unlock(&q->lock);
+		ferry_uring_give(command);
+		return 0;
+	}
 	atomic_set(&slot->state, FERRY_QUEUED);
 	list_add_tail(&slot->node_pending, &q->pending);
 	ferry_ring_tell_pending(q, ++q->nr_pending);
 	spin_unlock(&q->lock);
+	ferry_stat_way(chan, FERRY_WAY_QUEUED);
 
 	/*
 	 * Pairs with smp_mb() in ferry_queue_fetch(): pending first, then idle; with
@@ -190,8 +203,13 @@ int ferry_queue_push(struct ferry_slot *slot)
 		struct ferry_queue *other = chan->queues[i];
 		struct ferry_idle *idle;
 
-		if (other == q || list_empty_careful(&other->idle))
+		if (other == q)
 			continue;
+		if (list_empty_careful(&other->idle)) {
+			if (!list_empty_careful(&other->commands) && ferry_uring_kick(other))
+				break;
+			continue;
+		}
 		/* Wake it as if by chance; it looks at every queue before it sleeps. */
 		spin_lock(&other->lock);
 		idle = list_first_entry_or_null(&other->idle, struct ferry_idle, node);
@@ -344,26 +362,47 @@ void ferry_queue_run_backlog(struct ferry_queue *q)
 			err = ferry_queue_push(slot);
 		if (err) {
 			ferry_slot_put(slot);
-			args->end(args, err);
+			ferry_chan_end(q->chan, args, err);
 		}
 	}
+}
+
+/* Wake all servers that wait, which look at ->dead then; under q->lock. */
+static void wake_servers(struct ferry_queue *q)
+{
+	struct ferry_idle *idle;
+
+	while ((idle = list_first_entry_or_null(&q->idle, struct ferry_idle, node))) {
+		list_del_init(&idle->node);
+		ferry_wake(idle->task);
+	}
+	ferry_uring_abort(q);
+}
+
+/* No slot is in use: send the servers home; or be there for others. */
+void ferry_queue_dismiss(struct ferry_queue *q, bool dismissed)
+{
+	spin_lock(&q->lock);
+	q->dead = dismissed;
+	if (dismissed)
+		wake_servers(q);
+	else
+		ferry_ring_forget_spinner(q);
+	spin_unlock(&q->lock);
+	wake_up_all(&q->poll_wait);
 }
 
 void ferry_queue_abort(struct ferry_queue *q)
 {
 	struct ferry_slot *slot, *next;
 	struct ferry_args *args, *next_args;
-	struct ferry_idle *idle;
 	LIST_HEAD(failed);
 	LIST_HEAD(backlog);
 	u32 i;
 
 	spin_lock(&q->lock);
 	q->dead = true;
-	while ((idle = list_first_entry_or_null(&q->idle, struct ferry_idle, node))) {
-		list_del_init(&idle->node);
-		ferry_wake(idle->task);
-	}
+	wake_servers(q);
 	list_splice_init(&q->backlog, &backlog);
 	list_splice_init(&q->pending, &failed);
 	q->nr_pending = 0;
@@ -379,7 +418,7 @@ void ferry_queue_abort(struct ferry_queue *q)
 	for (i = 0; i < q->depth; i++)
 		ferry_slot_fail(&q->slots[i]);
 	list_for_each_entry_safe(args, next_args, &backlog, core.node)
-		args->end(args, -ENOTCONN);
+		ferry_chan_end(q->chan, args, -ENOTCONN);
 	wake_up_all(&q->chan->slot_wait);
 	wake_up_all(&q->poll_wait);
 }
@@ -393,11 +432,13 @@ void ferry_queue_reissue(struct ferry_queue *q)
 {
 	const struct ferry_reply deadly = { .error = -EIO };
 	LIST_HEAD(again);
+	bool dead;
 	u32 i;
 
 	spin_lock(&q->lock);
 	ferry_ring_forget_spinner(q);
-	for (i = 0; i < q->depth && !q->dead; i++) {
+	dead = q->dead;
+	for (i = 0; i < q->depth && !dead; i++) {
 		struct ferry_slot *slot = &q->slots[i];
 
 		if (test_bit(i, q->used) && !ferry_ring_is_done(slot) &&
@@ -409,6 +450,8 @@ void ferry_queue_reissue(struct ferry_queue *q)
 	list_splice(&again, &q->pending);
 	ferry_ring_tell_pending(q, q->nr_pending);
 	spin_unlock(&q->lock);
+	if (dead)	/* and whoever aborted it fails them all */
+		return;
 
 	for (i = 0; i < q->depth; i++) {
 		if (!test_bit(i, q->used))
@@ -418,14 +461,38 @@ void ferry_queue_reissue(struct ferry_queue *q)
 	}
 }
 
+static void end_late(struct ferry_chan *chan, struct ferry_args *args)
+{
+	ferry_event(chan, FERRY_EVENT_TIMEOUT);
+	ferry_chan_end(chan, args, -ETIMEDOUT);
+}
+
 /* Let submitted requests that are older than the channel's deadline end. */
 void ferry_queue_expire(struct ferry_queue *q)
 {
-	unsigned long limit = READ_ONCE(q->chan->timeout) * HZ;
+	struct ferry_chan *chan = q->chan;
+	unsigned long limit = READ_ONCE(chan->timeout) * HZ;
+	struct ferry_args *args, *next;
+	LIST_HEAD(late);
 	u32 i;
+	int idx = srcu_read_lock(&chan->srcu);
 
-	for_each_set_bit(i, q->used, q->depth)
-		ferry_slot_expire(&q->slots[i], limit);
+	for_each_set_bit(i, q->used, q->depth) {
+		args = ferry_slot_expire(&q->slots[i], limit);
+		if (args)
+			end_late(chan, args);
+	}
+	/* A server that keeps all the slots lets nobody else out of the backlog. */
+	spin_lock(&q->lock);
+	list_for_each_entry_safe(args, next, &q->backlog, core.node) {
+		if (!time_after(jiffies, args->core.born + limit))
+			break;
+		list_move_tail(&args->core.node, &late);
+	}
+	spin_unlock(&q->lock);
+	list_for_each_entry_safe(args, next, &late, core.node)
+		end_late(chan, args);
+	srcu_read_unlock(&chan->srcu, idx);
 }
 
 /* Let @args wait for a slot; -ENOTCONN: the channel is dead, they are the caller's. */

@@ -13,23 +13,24 @@
  *	ANSWERED	the caller
  *	FAILED		the caller; the channel died
  *	ABANDONED	the server; the caller was killed, nobody waits
- *	TRANSFER	the server's thread that reads or writes a file with its data;
- *			others leave a note (->left, ->failed), which it obeys at the end
  *	ORPHANED	the queue (on ->pending): the server of an ABANDONED one died
+ *	TRANSFER		the server's thread that reads or writes a file with its data;
+ *			others leave a note (->left, ->failed), which it obeys at the end
  *
  *	IDLE -> QUEUED -> FETCHED -> ANSWERING -> ANSWERED -> IDLE
  *	IDLE -> FETCHED		handed to a server that was waiting or spinning
  *	QUEUED -> IDLE		caller killed			under queue->lock
  *	QUEUED -> FETCHED	channel aborted, as if to fail it	under queue->lock
  *	FETCHED -> IDLE		the server that spun has gone	compare-and-swap
+ *	FETCHED -> ANSWERING -> QUEUED or FETCHED	the ring it was for has gone
  *	FETCHED -> ABANDONED	caller killed			compare-and-swap
  *	FETCHED -> ANSWERING -> FAILED	channel aborted		compare-and-swap
  *	ABANDONED -> ANSWERING -> IDLE	the late answer came	compare-and-swap
- *	FETCHED -> TRANSFER -> FETCHED, ABANDONED or ANSWERING -> FAILED	under slot->lock
  *	FETCHED -> QUEUED	server died			compare-and-swap, under queue->lock
  *	ABANDONED -> ORPHANED	server died			the same
  *	QUEUED -> ORPHANED	caller killed, and a server had it already	under queue->lock
  *	ORPHANED -> ABANDONED	the next server has it		under queue->lock
+ *	FETCHED -> TRANSFER -> FETCHED, ABANDONED or ANSWERING -> FAILED	under slot->lock
  *
  * All of them happen in slot.c and queue.c.
  */
@@ -42,10 +43,21 @@
 #include <linux/spinlock.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include "core/core.h"
+
+struct ferry_command;
+struct io_uring_cmd;
 
 /* A request that so many servers died of is not given to another one. */
 #define FERRY_AGAIN_MAX		16
+
+/*
+ * How callers wait. A server is frozen before its callers when the machine is suspended:
+ * hence FREEZABLE, and UNSAFE because they hold locks, of which nobody takes note until
+ * they are thawed.
+ */
+#define FERRY_WAIT_STATE	(TASK_KILLABLE | TASK_FREEZABLE_UNSAFE)
 
 /* ferry_queue.spin_worth is between 0 and this. */
 #define FERRY_SPIN_WORTH_MAX	8
@@ -55,8 +67,8 @@ enum {
 	FERRY_QUEUED,
 	FERRY_FETCHED,
 	FERRY_ABANDONED,
-	FERRY_TRANSFER,
 	FERRY_ORPHANED,
+	FERRY_TRANSFER,
 	FERRY_ANSWERING,
 	FERRY_ANSWERED,		/* from here on the caller's wait is over */
 	FERRY_FAILED,
@@ -120,7 +132,6 @@ struct ferry_rest {
  * @failed: TRANSFER: the channel died; under @lock
  * @spin: a server that spins on another CPU has it: the answer may come soon
  * @again: how many servers had this request and died
- * @born: when it was put in, in jiffies
  * @node_pending: in ferry_queue.pending
  */
 struct ferry_slot {
@@ -141,7 +152,6 @@ struct ferry_slot {
 	bool			in_slot;
 	bool			spin;
 	u8			again;
-	unsigned long		born;
 	struct list_head	node_pending;
 	struct ferry_reply	reply;
 
@@ -174,9 +184,11 @@ struct ferry_idle {
  * @lock: guards what follows
  * @pending: QUEUED slots, first come first served
  * @idle: struct ferry_idle
+ * @commands: struct ferry_command, see uring.c; they come second to @idle
  * @backlog: submitted requests that found no slot
  * @dead: the channel was aborted
  * @poll_wait: poll() on an endpoint
+ * @watch: looks for commands whose ring is gone, where io_uring does not tell
  * @nr_pending: length of @pending, told to servers in the box; under @lock
  * @spin_worth: how much the last spins for an answer paid off, see spin_for_answer();
  *	a hint, written without lock
@@ -189,10 +201,12 @@ struct ferry_queue {
 	u32			async_limit;
 	unsigned long		*used ____cacheline_aligned_in_smp;
 	wait_queue_head_t	poll_wait;
+	struct delayed_work	watch;
 
 	spinlock_t		lock ____cacheline_aligned_in_smp;
 	struct list_head	pending;
 	struct list_head	idle;
+	struct list_head	commands;
 	struct list_head	backlog;
 	u32			nr_pending;
 	bool			dead;
@@ -213,12 +227,14 @@ struct ferry_slot *ferry_queue_fetch(struct ferry_queue *q, bool wait);
 bool ferry_queue_has_work(struct ferry_queue *q);
 void ferry_queue_abort(struct ferry_queue *q);
 void ferry_queue_reissue(struct ferry_queue *q);
+void ferry_queue_dismiss(struct ferry_queue *q, bool dismissed);
 void ferry_queue_expire(struct ferry_queue *q);
 void ferry_queue_run_backlog(struct ferry_queue *q);
 
 /* slot.c */
 struct ferry_slot *ferry_slot_try_get(struct ferry_queue *q, bool async);
-struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q);
+struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q,
+				  const struct ferry_args *args);
 void ferry_slot_put(struct ferry_slot *slot);
 bool ferry_slot_takes(const struct ferry_chan *chan, const struct ferry_args *args);
 struct ferry_slot *ferry_slot_by_tag(struct ferry_chan *chan, u32 tag);
@@ -230,12 +246,25 @@ int ferry_slot_kick(struct ferry_slot *slot);
 int ferry_slot_finish(struct ferry_slot *slot, struct ferry_rest *rest);
 int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply);
 void ferry_slot_fail(struct ferry_slot *slot);
+void ferry_slot_hand_back(struct ferry_slot *slot);
+bool ferry_slot_take_back(struct ferry_slot *slot);
+struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
 int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull, struct iov_iter *data);
 int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed);
 bool ferry_slot_is_ending(struct ferry_slot *slot);
-bool ferry_slot_take_back(struct ferry_slot *slot);
-void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
 void ferry_wake(struct task_struct *task);
+
+/* uring.c */
+void ferry_uring_init(struct ferry_queue *q);
+struct ferry_command *ferry_uring_take(struct ferry_queue *q, struct ferry_slot *slot);
+void ferry_uring_give(struct ferry_command *command);
+bool ferry_uring_kick(struct ferry_queue *q);
+int ferry_uring_fetch(struct io_uring_cmd *cmd, struct ferry_queue *q,
+		      unsigned int issue_flags);
+void ferry_uring_cancel(struct io_uring_cmd *cmd, struct ferry_queue *q,
+			unsigned int issue_flags);
+void ferry_uring_flush(struct ferry_queue *q, struct file *file, fl_owner_t files);
+void ferry_uring_abort(struct ferry_queue *q);
 
 /* ring.c */
 u32 ferry_ring_message_size(const struct ferry_args *args);

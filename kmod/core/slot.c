@@ -55,17 +55,41 @@ static struct ferry_slot *try_all(struct ferry_chan *chan, struct ferry_queue *q
 	return slot;
 }
 
-/* A slot for a call, @q's if there is one; ERR_PTR(-EINTR): killed, -ENOTCONN: dead. */
-struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q)
+/* In jiffies; a task that is exiting cannot be killed any more. */
+static long longest_wait(const struct ferry_chan *chan, const struct ferry_args *args)
+{
+	unsigned long timeout;
+
+	if (unlikely(current->flags & PF_EXITING))
+		return EXIT_WAIT;
+	timeout = READ_ONCE(chan->timeout);
+	if (likely(!timeout))
+		return MAX_SCHEDULE_TIMEOUT;
+	return max_t(long, args->core.born + timeout * HZ - jiffies, 0);
+}
+
+/*
+ * A slot for a call, @q's if there is one; ERR_PTR: -EINTR: killed, -ENOTCONN: dead,
+ * -ETIMEDOUT: none came free, as when a server keeps all of them.
+ */
+struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q,
+				  const struct ferry_args *args)
 {
 	struct ferry_slot *slot = ferry_slot_try_get(q, false);
+	long left;
 
 	if (likely(slot))
 		return slot;
-	if (wait_event_killable_exclusive(chan->slot_wait,
-					  (slot = try_all(chan, q)) || READ_ONCE(q->dead)))
+	left = ___wait_event(chan->slot_wait,
+			     ___wait_cond_timeout((slot = try_all(chan, q)) ||
+						  READ_ONCE(q->dead)),
+			     FERRY_WAIT_STATE, 1, longest_wait(chan, args),
+			     __ret = schedule_timeout(__ret));
+	if (left < 0)
 		return ERR_PTR(-EINTR);
-	return slot ?: ERR_PTR(-ENOTCONN);
+	if (!left)
+		ferry_event(chan, FERRY_EVENT_TIMEOUT);
+	return slot ?: ERR_PTR(left ? -ENOTCONN : -ETIMEDOUT);
 }
 
 /*
@@ -153,7 +177,6 @@ int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 	slot->wants_data = args->flags & FERRY_ARGS_DATA_OUT;
 	slot->spin = false;
 	slot->again = 0;
-	slot->born = jiffies;
 	slot->pushed = 0;
 	slot->pin.bvec = NULL;
 	slot->in_slot = false;
@@ -267,9 +290,7 @@ static void end_async(struct ferry_slot *slot, int err)
 	int idx = srcu_read_lock(&chan->srcu);
 
 	ferry_slot_put(slot);
-	ferry_chan_account(chan, args, err);
-	trace_ferry_end(chan, args, err);
-	args->end(args, err);
+	ferry_chan_end(chan, args, err);
 	srcu_read_unlock(&chan->srcu, idx);
 }
 
@@ -419,6 +440,43 @@ void ferry_slot_fail(struct ferry_slot *slot)
 }
 
 /*
+ * A slot was FETCHED for a server that is gone and never heard of it. Nobody waits for one
+ * that is ABANDONED: whoever looks for work next may have it.
+ */
+void ferry_slot_hand_back(struct ferry_slot *slot)
+{
+	struct ferry_queue *q = slot->queue;
+
+	if (claim(slot)) {
+		if (ferry_queue_push(slot))
+			fail_owned(slot);
+		return;
+	}
+	spin_lock(&q->lock);
+	if (!q->dead && atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ORPHANED) ==
+	    FERRY_ABANDONED) {
+		list_add_tail(&slot->node_pending, &q->pending);
+		ferry_ring_tell_pending(q, ++q->nr_pending);
+	}
+	spin_unlock(&q->lock);
+}
+
+/*
+ * Nobody waits for a QUEUED request any more; under queue->lock. True: the slot is free.
+ * One that a dead server may have executed has to be answered: late() sees to the rest.
+ */
+static bool withdraw(struct ferry_slot *slot)
+{
+	if (slot->again) {
+		atomic_set(&slot->state, FERRY_ORPHANED);
+		return false;
+	}
+	ferry_queue_unlink(slot);
+	atomic_set(&slot->state, FERRY_IDLE);
+	return true;
+}
+
+/*
  * A server's thread is to read a file into a request's data, or write it to one: the slot
  * is its own until ferry_slot_transfer_end(). @data: the data from @offset on. That takes as
  * long as the file wants, so the pages must not be the caller's to take away: those of
@@ -481,21 +539,6 @@ bool ferry_slot_is_ending(struct ferry_slot *slot)
 }
 
 /*
- * Nobody waits for a QUEUED request any more; under queue->lock. True: the slot is free.
- * One that a dead server may have executed has to be answered: late() sees to the rest.
- */
-static bool withdraw(struct ferry_slot *slot)
-{
-	if (slot->again) {
-		atomic_set(&slot->state, FERRY_ORPHANED);
-		return false;
-	}
-	ferry_queue_unlink(slot);
-	atomic_set(&slot->state, FERRY_IDLE);
-	return true;
-}
-
-/*
  * The caller goes: true if the slot is not its own any more. A FETCHED slot stays the
  * server's, who will answer some day.
  */
@@ -504,8 +547,9 @@ static bool leave(struct ferry_slot *slot)
 	struct ferry_queue *q = slot->queue;
 	bool is_free = false;
 	struct ferry_pin pin;
-	bool left, busy = false;
+	bool left, moving = false;
 
+	/* Once it is not ours the slot may be used again at any time: take the pin first. */
 	take_pin(slot, &pin);
 	spin_lock(&q->lock);
 	left = atomic_read(&slot->state) == FERRY_QUEUED;
@@ -516,8 +560,8 @@ static bool leave(struct ferry_slot *slot)
 		spin_lock(&slot->lock);
 		left = atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) ==
 		       FERRY_FETCHED;
-		busy = !left && atomic_read(&slot->state) == FERRY_TRANSFER;
-		if (busy)
+		moving = !left && atomic_read(&slot->state) == FERRY_TRANSFER;
+		if (moving)
 			slot->left = true;	/* and the pin stays with it */
 		spin_unlock(&slot->lock);
 	}
@@ -525,22 +569,23 @@ static bool leave(struct ferry_slot *slot)
 		ferry_unpin(&pin);
 	if (is_free)
 		ferry_slot_put(slot);
-	return left || busy;
+	return left || moving;
 }
 
 static bool is_late(const struct ferry_slot *slot, unsigned long limit)
 {
-	return !slot->waiter && time_after(jiffies, slot->born + limit);
+	return !slot->waiter && time_after(jiffies, slot->args->core.born + limit);
 }
 
-/* A submitted request that is older than @limit jiffies fails with -ETIMEDOUT. */
-void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
+/*
+ * A submitted request that is older than @limit jiffies: it has no slot any more when
+ * this returns it, to be ended. Others: NULL.
+ */
+struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
 {
 	struct ferry_queue *q = slot->queue;
-	struct ferry_chan *chan = q->chan;
 	struct ferry_args *args = NULL;
 	bool is_free = false;
-	int idx = srcu_read_lock(&chan->srcu);
 
 	spin_lock(&q->lock);
 	if (atomic_read(&slot->state) == FERRY_QUEUED && is_late(slot, limit)) {
@@ -563,12 +608,7 @@ void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
 	}
 	if (is_free)
 		ferry_slot_put(slot);
-	if (args) {
-		ferry_chan_account(chan, args, -ETIMEDOUT);
-		trace_ferry_end(chan, args, -ETIMEDOUT);
-		args->end(args, -ETIMEDOUT);
-	}
-	srcu_read_unlock(&chan->srcu, idx);
+	return args;
 }
 
 /*
@@ -577,7 +617,7 @@ void ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
  */
 bool ferry_slot_take_back(struct ferry_slot *slot)
 {
-	if (slot->again == FERRY_AGAIN_MAX)
+	if (slot->again == FERRY_AGAIN_MAX - 1)
 		return false;
 	if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_QUEUED) != FERRY_FETCHED &&
 	    atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ORPHANED) != FERRY_ABANDONED)
@@ -606,7 +646,6 @@ static bool look(struct ferry_slot *slot)
  * ended in an answer doubles it, one that did not halves it, and at zero only each
  * 64th request tries again.
  */
-#define SPIN_MAX_NS	60000
 #define SPIN_RETRY	64
 
 static bool spin_for_answer(struct ferry_slot *slot)
@@ -617,7 +656,8 @@ static bool spin_for_answer(struct ferry_slot *slot)
 
 	if (!worth && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
 		return false;
-	end = local_clock() + (u64)SPIN_MAX_NS * (worth ?: 1) / FERRY_SPIN_WORTH_MAX;
+	end = local_clock() +
+	      (u64)READ_ONCE(q->chan->spin_us) * NSEC_PER_USEC * (worth ?: 1) / FERRY_SPIN_WORTH_MAX;
 	do {
 		unsigned int i;
 
@@ -625,6 +665,7 @@ static bool spin_for_answer(struct ferry_slot *slot)
 			if (look(slot)) {
 				if (worth < FERRY_SPIN_WORTH_MAX)
 					WRITE_ONCE(q->spin_worth, max(2 * worth, 1U));
+				ferry_stat_way(q->chan, FERRY_WAY_SPUN);
 				return true;
 			}
 			cpu_relax();
@@ -632,26 +673,18 @@ static bool spin_for_answer(struct ferry_slot *slot)
 	} while (!need_resched() && atomic_read(&slot->state) == FERRY_FETCHED &&
 		 local_clock() < end);
 	WRITE_ONCE(q->spin_worth, worth / 2);
+	ferry_stat_way(q->chan, FERRY_WAY_SPUN_OUT);
 	return false;
-}
-
-/* In jiffies; a task that is exiting cannot be killed any more. */
-static long longest_wait(const struct ferry_chan *chan)
-{
-	if (unlikely(current->flags & PF_EXITING))
-		return EXIT_WAIT;
-	return chan->timeout ? chan->timeout * HZ : MAX_SCHEDULE_TIMEOUT;
 }
 
 /*
  * Wait until the slot comes back. 0: ANSWERED or FAILED, it is ours; -EINTR: we
- * were killed, -ETIMEDOUT: it took too long; and have no slot any more. A server is
- * frozen before its callers when the machine is suspended: hence FREEZABLE, and UNSAFE
- * because they hold locks, of which nobody takes note until they are thawed.
+ * were killed, -ETIMEDOUT: it took too long; and have no slot any more.
  */
 int ferry_slot_wait(struct ferry_slot *slot)
 {
-	long left = longest_wait(slot->queue->chan);
+	struct ferry_chan *chan = slot->queue->chan;
+	long left = longest_wait(chan, slot->args);
 
 	if (slot->spin) {
 		if (spin_for_answer(slot))
@@ -673,18 +706,23 @@ int ferry_slot_wait(struct ferry_slot *slot)
 	for (;;) {
 		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
 			return 0;
-		set_current_state(TASK_KILLABLE | TASK_FREEZABLE_UNSAFE);
+		set_current_state(FERRY_WAIT_STATE);
 		if (atomic_read_acquire(&slot->state) >= FERRY_ANSWERED)
 			break;
 		if (fatal_signal_pending(current) || !left) {
 			__set_current_state(TASK_RUNNING);
-			if (leave(slot))
-				return left ? -EINTR : -ETIMEDOUT;
+			if (leave(slot)) {
+				if (left)
+					return -EINTR;
+				ferry_event(chan, FERRY_EVENT_TIMEOUT);
+				return -ETIMEDOUT;
+			}
 			/* ANSWERING: bounded, it copies nothing that could fault. */
 			cond_resched();
 			cpu_relax();
 			continue;
 		}
+		ferry_stat_way(chan, FERRY_WAY_SLEPT);
 		left = schedule_timeout(left);
 	}
 	__set_current_state(TASK_RUNNING);

@@ -84,12 +84,23 @@ TRACE_EVENT(ferry_answer,
 	TP_printk("chan=%u tag=%u err=%d", __entry->chan, __entry->tag, __entry->err)
 );
 
-TRACE_EVENT(ferry_dead,
-	TP_PROTO(const struct ferry_chan *chan),
-	TP_ARGS(chan),
-	TP_STRUCT__entry(__field(u32, chan)),
-	TP_fast_assign(__entry->chan = chan->id;),
-	TP_printk("chan=%u", __entry->chan)
+TRACE_EVENT(ferry_event,
+	TP_PROTO(const struct ferry_chan *chan, u32 event),
+	TP_ARGS(chan, event),
+	TP_STRUCT__entry(
+		__field(u32, chan)
+		__field(u32, event)
+	),
+	TP_fast_assign(
+		__entry->chan = chan->id;
+		__entry->event = event;
+	),
+	TP_printk("chan=%u event=%s", __entry->chan, __print_symbolic(__entry->event,
+		{ FERRY_EVENT_CREATED, "created" }, { FERRY_EVENT_BOUND, "bound" },
+		{ FERRY_EVENT_ATTACHED, "attached" }, { FERRY_EVENT_DETACHED, "detached" },
+		{ FERRY_EVENT_RECOVERED, "recovered" }, { FERRY_EVENT_DIED, "died" },
+		{ FERRY_EVENT_TIMEOUT, "timeout" }, { FERRY_EVENT_ABORTED, "aborted" },
+		{ FERRY_EVENT_MOVED, "moved" }, { FERRY_EVENT_GONE, "gone" }))
 );
 
 #endif

@@ -23,7 +23,7 @@
 #define MAX_PAGES_MAX		(FERRY_DATA_MAX / PAGE_SIZE)
 
 /* How long umount waits for the server to say goodbye. */
-#define DESTROY_TIMEOUT		(5 * HZ)
+#define DESTROY_TIMEOUT		(4 * HZ)
 
 /* fc->fs_private while a mount is being set up; it owns @file. */
 struct mount_ctx {

@@ -13,6 +13,13 @@ void ferry_dispatch(struct ferry_req *req)
 	req->no_reply = false;
 	req->answered = false;
 
+	if (unlikely(req->opcode >= FERRY_OP_CORE)) {
+		if (req->host->control)
+			req->host->control(req);
+		else
+			ferry_reply_err(req, -ENOSYS);
+		return;
+	}
 	switch (req->class) {
 	case FERRY_CLASS_FS:
 		ferry_fs_dispatch(req);
@@ -22,6 +29,11 @@ void ferry_dispatch(struct ferry_req *req)
 	}
 }
 FERRY_EXPORT(ferry_dispatch);
+
+enum ferry_change ferry_req_change(const struct ferry_req *req)
+{
+	return req->class == FERRY_CLASS_FS ? ferry_fs_change(req) : FERRY_CHANGE_ALL;
+}
 
 static bool is_answered(const struct ferry_req *req)
 {
@@ -119,12 +131,24 @@ FERRY_EXPORT(ferry_req_transfer);
 int ferry_server_init(struct ferry_server *server, const struct ferry_backend *backend,
 		      u32 class, const char *args)
 {
+	int err;
+
 	if (backend->abi != FERRY_BACKEND_ABI)
 		return -EPROTO;
 	if (class != FERRY_CLASS_FS || !backend->fs)
 		return -EOPNOTSUPP;
 	server->backend = backend;
-	return ferry_fs_server_init(server, args && *args ? args : NULL);
+	server->args = NULL;
+	if (args && *args) {
+		server->args = ferry_alloc(strlen(args) + 1);
+		if (!server->args)
+			return -ENOMEM;
+		memcpy(server->args, args, strlen(args) + 1);
+	}
+	err = ferry_fs_server_init(server, server->args);
+	if (err)
+		ferry_free(server->args);
+	return err;
 }
 FERRY_EXPORT(ferry_server_init);
 
@@ -132,5 +156,6 @@ void ferry_server_destroy(struct ferry_server *server, u32 class)
 {
 	if (class == FERRY_CLASS_FS)
 		ferry_fs_server_destroy(server);
+	ferry_free(server->args);
 }
 FERRY_EXPORT(ferry_server_destroy);

@@ -37,6 +37,7 @@ static inline void *ferry_req_out(struct ferry_req *req, size_t size)
 }
 
 void ferry_fs_dispatch(struct ferry_req *req);
+enum ferry_change ferry_fs_change(const struct ferry_req *req);
 void ferry_fs_negotiate(struct ferry_req *req);	/* answers FUSE_INIT */
 int ferry_fs_server_init(struct ferry_server *server, const char *args);
 void ferry_fs_server_destroy(struct ferry_server *server);

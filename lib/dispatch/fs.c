@@ -299,10 +299,13 @@ static void do_opendir(struct ferry_req *req, const struct ferry_fs_ops *ops)
 static void do_readdir(struct ferry_req *req, const struct ferry_fs_ops *ops)
 {
 	const struct fuse_read_in *in = req->in[0].p;
+	const bool plus = req->opcode == FUSE_READDIRPLUS;
 
-	if (limit_data(req, in->size))
-		ops->readdir(req, req->node, handle(req, in->fh, in->flags, 0), in->offset,
-			     req->opcode == FUSE_READDIRPLUS);
+	if (!limit_data(req, in->size))
+		return;
+	if (plus && req->host->data_max)
+		req->data_len = min(req->data_len, req->host->data_max);
+	ops->readdir(req, req->node, handle(req, in->fh, in->flags, 0), in->offset, plus);
 }
 
 static void do_releasedir(struct ferry_req *req, const struct ferry_fs_ops *ops)
@@ -544,6 +547,32 @@ static int check(struct ferry_req *req, const struct fs_op *op)
 static bool has_op(const struct ferry_fs_ops *ops, u16 op)
 {
 	return *(void *const *)((const char *)ops + op);
+}
+
+enum ferry_change ferry_fs_change(const struct ferry_req *req)
+{
+	switch (req->opcode) {
+	case FUSE_GETATTR:
+	case FUSE_READLINK:
+	case FUSE_READ:
+	case FUSE_READDIR:
+	case FUSE_FLUSH:
+	case FUSE_FSYNC:
+	case FUSE_FSYNCDIR:
+	case FUSE_STATFS:
+	case FUSE_GETXATTR:
+	case FUSE_LISTXATTR:
+	case FUSE_ACCESS:
+	case FUSE_LSEEK:
+	case FUSE_INTERRUPT:
+	case FUSE_DESTROY:
+	case FUSE_INIT:
+		return FERRY_CHANGE_NONE;
+	case FUSE_WRITE:
+		return FERRY_CHANGE_BYTES;
+	default:
+		return FERRY_CHANGE_ALL;	/* LOOKUP too: it counts */
+	}
 }
 
 void ferry_fs_dispatch(struct ferry_req *req)

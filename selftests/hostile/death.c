@@ -18,101 +18,19 @@ static bool keep_silent(struct rogue *r, const struct request *req)
 	return req->head.opcode == silent_about;
 }
 
-static int op_write_file(void)
-{
-	int fd = open("mnt/file", O_RDWR);
-
-	return fd < 0 || pwrite(fd, "x", 1, 0) < 0 || fsync(fd) ? -1 : 0;
-}
-
-static int op_map_file(void)
-{
-	int fd = open("mnt/file", O_RDONLY);
-	volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-
-	if (fd < 0 || p == MAP_FAILED)
-		return -1;
-	return *p == 1 ? 0 : 0;
-}
-
-static int op_unlink(void)
-{
-	return unlink("mnt/file");
-}
-
-static int op_mkdir(void)
-{
-	return mkdir("mnt/new", 0755);
-}
-
-static int op_truncate(void)
-{
-	return truncate("mnt/file", 100);
-}
-
-static const struct wait {
-	uint32_t opcode;
-	int (*op)(void);
-	const char *what;
-} waits[] = {
-	{ FUSE_LOOKUP, op_stat_file, "stat" },
-	{ FUSE_GETATTR, op_stat_file, "getattr" },
-	{ FUSE_OPEN, op_open_file, "open" },
-	{ FUSE_READ, op_read_file, "read" },
-	{ FUSE_READ, op_read_direct, "direct read" },
-	{ FUSE_READ, op_map_file, "page fault" },
-	{ FUSE_WRITE, op_write_file, "write" },
-	{ FUSE_WRITE, op_write_direct, "direct write" },
-	{ FUSE_READDIR, op_list_dir, "readdir" },
-	{ FUSE_OPENDIR, op_list, "opendir" },
-	{ FUSE_READLINK, op_readlink, "readlink" },
-	{ FUSE_STATFS, op_statfs, "statfs" },
-	{ FUSE_UNLINK, op_unlink, "unlink" },
-	{ FUSE_MKDIR, op_mkdir, "mkdir" },
-	{ FUSE_SETATTR, op_truncate, "truncate" },
-};
-
-/* A client that waits for the answer that does not come. */
-static pid_t waiting_client(const struct rogue *r, const struct wait *w)
-{
-	pid_t pid = rogue_client(w->op);
-	int status;
-
-	rogue_await(r, 1);
-	usleep(50000);
-	if (waitpid(pid, &status, WNOHANG) == pid)
-		claim_fail(__FILE__, __LINE__, "%s did not wait: status %#x", w->what, status);
-	return pid;
-}
-
-static int status_of(pid_t pid, unsigned int seconds, const char *what)
-{
-	double end = now() + seconds;
-	int status;
-
-	while (waitpid(pid, &status, WNOHANG) != pid) {
-		if (now() > end) {
-			kill(pid, SIGKILL);
-			claim_fail(__FILE__, __LINE__, "%s still waits after %u s", what, seconds);
-		}
-		usleep(10000);
-	}
-	return status;
-}
-
 static void killable(enum style style)
 {
 	size_t i;
 
-	for (i = 0; i < COUNT(waits); i++) {
+	for (i = 0; rogue_waits[i].op; i++) {
 		struct rogue r;
 		pid_t pid;
 
-		silent_about = waits[i].opcode;
+		silent_about = rogue_waits[i].opcode;
 		r = rogue_start(style, keep_silent);
-		pid = waiting_client(&r, &waits[i]);
+		pid = rogue_waiting(&r, &rogue_waits[i]);
 		DO(kill(pid, SIGKILL));
-		status_of(pid, 2, waits[i].what);
+		rogue_status(pid, 2, rogue_waits[i].what);
 		rogue_kill(&r);
 		rogue_end(&r);
 	}
@@ -123,25 +41,25 @@ static void server_dies(enum style style)
 {
 	size_t i;
 
-	for (i = 0; i < COUNT(waits); i++) {
+	for (i = 0; rogue_waits[i].op; i++) {
 		struct rogue r;
 		int status;
 		pid_t pid;
 
-		silent_about = waits[i].opcode;
+		silent_about = rogue_waits[i].opcode;
 		r = rogue_start(style, keep_silent);
-		pid = waiting_client(&r, &waits[i]);
+		pid = rogue_waiting(&r, &rogue_waits[i]);
 		rogue_kill(&r);
-		status = status_of(pid, 2, waits[i].what);
-		if (waits[i].op == op_map_file) {
+		status = rogue_status(pid, 2, rogue_waits[i].what);
+		if (rogue_waits[i].op == op_map_file) {
 			CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
 		} else {
 			CHECK(WIFEXITED(status));
 			/* What was written is lost, which is what EIO says of write-back. */
 			if (WEXITSTATUS(status) != ENOTCONN &&
-			    !(waits[i].opcode == FUSE_WRITE && WEXITSTATUS(status) == EIO) &&
-			    !(waits[i].op == op_read_file && WEXITSTATUS(status) == EIO))
-				claim_fail(__FILE__, __LINE__, "%s: %s", waits[i].what,
+			    !(rogue_waits[i].opcode == FUSE_WRITE && WEXITSTATUS(status) == EIO) &&
+			    !(rogue_waits[i].op == op_read_file && WEXITSTATUS(status) == EIO))
+				claim_fail(__FILE__, __LINE__, "%s: %s", rogue_waits[i].what,
 					   strerror(WEXITSTATUS(status)));
 		}
 		CHECK_EQ(rogue_try(op_stat_file, 5), ENOTCONN);
@@ -299,7 +217,7 @@ static void others_are_served(enum style style)
 	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
 	CHECK_EQ(rogue_try(op_statfs, 5), 0);
 	CHECK_EQ(rogue_try(op_readlink, 5), 0);
-	status = status_of(pid, 5, "stat");
+	status = rogue_status(pid, 5, "stat");
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	rogue_end(&r);
 }
@@ -355,7 +273,7 @@ static void forced_umount(enum style style)
 	pid = rogue_client(op_statfs);
 	rogue_await(&r, 1);
 	umount2("mnt", MNT_FORCE);
-	status = status_of(pid, 2, "statfs");
+	status = rogue_status(pid, 2, "statfs");
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == ENOTCONN);
 	/* Forced or not, it is gone now. */
 	if (umount("mnt"))
@@ -397,7 +315,7 @@ static void resumed(enum style style)
 	usleep(200000);
 	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
 	DO(kill(r.pid, SIGCONT));
-	status = status_of(pid, 5, "stat");
+	status = rogue_status(pid, 5, "stat");
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	rogue_end(&r);
 }
@@ -499,7 +417,7 @@ static void no_init(enum style style)
 	pid = rogue_client(op_stat_file);
 	usleep(200000);
 	rogue_kill(&r);
-	CHECK(WEXITSTATUS(status_of(pid, 2, "stat")) == ENOTCONN);
+	CHECK(WEXITSTATUS(rogue_status(pid, 2, "stat")) == ENOTCONN);
 	rogue_end(&r);
 }
 IN_BOTH_STYLES(no_init)

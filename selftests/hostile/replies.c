@@ -281,11 +281,6 @@ static void directory_in_itself(enum style style)
 }
 IN_BOTH_STYLES(directory_in_itself)
 
-static int op_mkdir(void)
-{
-	return mkdir("mnt/new", 0755);
-}
-
 static int op_create(void)
 {
 	return open("mnt/new", O_CREAT | O_EXCL | O_RDWR, 0644) < 0 ? -1 : 0;
@@ -537,7 +532,7 @@ static void only_noise(enum style style)
 		noise_state = 0x9e3779b97f4a7c15ull * (test_seed() + i + 1);
 		r = rogue_start(style, noise);
 		rogue_try(op_anything, 30);
-		CHECK(*r.told > 0);
+		rogue_await(&r, 1);
 		rogue_end(&r);
 	}
 }

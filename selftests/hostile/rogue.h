@@ -3,7 +3,8 @@
  * A server that talks to /dev/ferry itself, and lies where it is told to.
  *
  * Its filesystem: "file" (8192 bytes), "dir" (empty), "link" -> "target". What it
- * says is never to be cached, so that each call of the client reaches it.
+ * says is never to be cached, so that each call of the client reaches it. A directory
+ * that is made has a node, and is not found afterwards.
  *
  * A lie is asked about each request, in the server's process; it answers the
  * request as badly as it likes and returns true, or returns false for the honest
@@ -18,9 +19,9 @@
 
 #include "../claim.h"
 
-enum style { RW, SYNC };
+enum style { RW, SYNC, POLL };
 
-enum { ROOT = 1, FILE_NODE = 2, DIR_NODE = 3, LINK_NODE = 4, FILE_SIZE = 8192 };
+enum { ROOT = 1, FILE_NODE = 2, DIR_NODE = 3, LINK_NODE = 4, NEW_NODE = 5, FILE_SIZE = 8192 };
 
 /**
  * struct request - one request that was fetched
@@ -63,37 +64,55 @@ typedef bool (*lie_fn)(struct rogue *r, const struct request *req);
  * @fd: /dev/ferry; in the server's process
  * @pid: the server; 0 in its own process
  * @lie: see above
- * @geo, @map: sync: the one queue's memory, in the server's process
+ * @id: of the channel
+ * @geo, @map: sync, poll: the queues' memory, in the server's process
+ * @no_kick: poll: answer without telling a client that sleeps
  * @told: how many lies were told; seen on both sides
+ * @page: ROGUE_PAGE bytes, zero at first, that all processes see: the claim's own
  */
 struct rogue {
 	enum style style;
 	int fd;
 	pid_t pid;
 	lie_fn lie;
+	unsigned int id;
 	struct ferry_geometry geo;
 	char *map;
 	char *buf;
+	bool no_kick;
 	volatile int *told;
+	void *page;
 };
 
 /** rogue_data_size - bytes of data that a slot holds; more goes by XFER */
 extern unsigned int rogue_data_size;
 
+#define ROGUE_PAGE	8192
+
 /** rogue_open() - /dev/ferry, or the claim is skipped */
 int rogue_open(void);
 /** rogue_setup() - an argument for CREATE that is in order */
 struct ferry_setup rogue_setup(enum style style);
+/** rogue_succession() - an argument for ATTACH by the number of a channel */
+struct ferry_setup rogue_succession(unsigned int id);
 /** rogue_mount_fd() - mount(2) of an endpoint on @dir; -1 and errno if it fails */
 int rogue_mount_fd(int fd, const char *dir);
 
 /** rogue_start() - a server that lies, and its mount on "mnt" */
 struct rogue rogue_start(enum style style, lie_fn lie);
+/** rogue_start_as() - the same with an argument for CREATE of one's own */
+struct rogue rogue_start_as(struct ferry_setup setup, enum style style, lie_fn lie);
+/** rogue_next() - a server in the place of the dead one; it serves when this returns */
+void rogue_next(struct rogue *r, lie_fn lie);
 /** rogue_end() - umount; the server sees -ENODEV, ends, and had nothing to complain of */
 void rogue_end(struct rogue *r);
-/** rogue_await() - until the server has told @nr lies */
+/** rogue_await() - until the server has told @nr lies; a client may have its answer sooner */
 void rogue_await(const struct rogue *r, int nr);
-/** rogue_kill() - the server dies of SIGKILL and is gone when this returns */
+/**
+ * rogue_kill() - the server dies of SIGKILL and is gone when this returns
+ *
+ * One that has exited before had nothing to complain of.
+ */
 void rogue_kill(struct rogue *r);
 
 /* In the server's process. */
@@ -104,6 +123,13 @@ bool rogue_fetch(struct rogue *r, struct request *req);
 int rogue_answer(struct rogue *r, const struct request *req, const struct answer *a);
 /** rogue_be_honest() - the right answer */
 void rogue_be_honest(struct rogue *r, const struct request *req);
+/** rogue_xfer() - FERRY_IOC_XFER: bytes moved, or -1 and errno */
+int rogue_xfer(struct rogue *r, const struct request *req, unsigned int flags, uint64_t offset,
+	       void *buf, size_t len);
+/** rogue_desc(), rogue_slot(), rogue_box() - sync, poll: what is shared */
+struct ferry_desc *rogue_desc(struct rogue *r, unsigned int tag);
+char *rogue_slot(struct rogue *r, unsigned int tag);
+struct ferry_box *rogue_box(struct rogue *r);
 struct fuse_attr rogue_attr(uint64_t node);
 struct fuse_entry_out rogue_entry(uint64_t node);
 
@@ -119,6 +145,11 @@ pid_t rogue_client(int (*op)(void));
 /** rogue_dies() - @pid is gone within @seconds of a SIGKILL */
 void rogue_dies(pid_t pid, double seconds);
 
+/** rogue_gone() - @pid has ended within @seconds, with *@status */
+bool rogue_gone(pid_t pid, int *status, double seconds);
+/** rogue_status() - how @pid ended, which it must within @seconds; @what: for the complaint */
+int rogue_status(pid_t pid, unsigned int seconds, const char *what);
+
 int op_stat_file(void);
 int op_read_file(void);
 int op_read_direct(void);
@@ -128,6 +159,29 @@ int op_list(void);
 int op_list_dir(void);
 int op_readlink(void);
 int op_statfs(void);
+int op_write_file(void);
+int op_map_file(void);
+int op_unlink(void);
+int op_mkdir(void);
+int op_truncate(void);
+
+/**
+ * struct wait - a request that a client waits for
+ * @opcode: of the request
+ * @op: what the client does
+ * @what: its name
+ */
+struct wait {
+	uint32_t opcode;
+	int (*op)(void);
+	const char *what;
+};
+
+/** rogue_waits - all of them; the last has no @op */
+extern const struct wait rogue_waits[];
+
+/** rogue_waiting() - starts a client, and sees that it waits for what the first lie keeps */
+pid_t rogue_waiting(const struct rogue *r, const struct wait *w);
 
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 

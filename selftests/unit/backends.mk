@@ -4,9 +4,10 @@
 
 UFLAGS_selftests += -Wno-missing-field-initializers
 
-backend_sources = $(or $(FERRY_SOURCES_$(1):%=backends/%.c),$(MIRROR_SOURCES))
+# "none": the test has one of its own
+backend_sources = $(if $(filter none,$(1)),,$(or $(FERRY_SOURCES_$(1):%=backends/%.c),$(MIRROR_SOURCES)))
 backend_test_sources = selftests/unit/$(2).c selftests/unit/fsclient.c selftests/claim.c \
-	$(LIB_DISPATCH:%=lib/dispatch/%.c) $(call backend_sources,$(1))
+	$(LIB_DISPATCH:%=lib/dispatch/%.c) $(LIB_STATE:%=lib/%.c) $(call backend_sources,$(1))
 
 # $(call backend_test,BACKEND,SOURCE,NAME,SANITIZER)
 define backend_test
@@ -30,3 +31,28 @@ $(eval $(call backend_test,mirror,fs_model,mirror_model,asan))
 $(eval $(call backend_test,mirror,mirror,mirror,asan))
 $(eval $(call backend_test,null,null,null,asan))
 $(eval $(call backend_test,template,template,template,asan))
+
+# Servers that die before any of their stores: compiled for a sanitizer, linked with
+# kill_points.c in place of one.
+KILL_FLAGS := -fsanitize=thread -O1 -g
+
+$(B)/kill/lib/%.o $(B)/kill/backends/%.o: KILLED := $(KILL_FLAGS)
+$(B)/kill/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS) $(KILLED) -c -o $@ $<
+
+kill_sources = $(call backend_test_sources,$(1),$(2)) lib/ring.c lib/loop_sync.c \
+	lib/file.c lib/saved.c \
+	selftests/unit/mortal.c selftests/unit/kill_points.c
+
+UNIT_TESTS += $(B)/test/memfs_kill $(B)/test/state_kill $(B)/test/state
+$(B)/test/memfs_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,memfs,memfs_kill))
+$(B)/test/state_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,none,state_kill))
+$(B)/test/memfs_kill $(B)/test/state_kill:
+	@mkdir -p $(@D)
+	$(CC) -pthread -Wl,--wrap=ioctl -o $@ $^
+
+$(B)/test/state: $(B)/asan/selftests/unit/state.o $(UNIT_OBJECTS) \
+		$(patsubst %,$(B)/asan/lib/%.o,env page $(LIB_STATE))
+	@mkdir -p $(@D)
+	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^

@@ -148,3 +148,13 @@ void reply_free(struct reply *reply)
 {
 	free(reply->data);
 }
+
+void *ferry_alloc(size_t size)
+{
+	return calloc(1, size);
+}
+
+void ferry_free(void *p)
+{
+	free(p);
+}

@@ -26,6 +26,8 @@ void fs_fail_alloc(unsigned long nth);
 /** fs_allocated() - allocations that are not freed */
 long fs_allocated(void);
 
+/** fs_clock() - ferry_now() says @sec from now on, until it is told another; 0: the time */
+void fs_clock(u64 sec);
 /** fs_as() - whose requests the thread's next ones are; root's at first */
 void fs_as(u32 uid, u32 gid);
 /** fs_cut_data() - pulls of the thread give @after bytes and then -EFAULT; ~0 for never */

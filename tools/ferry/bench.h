@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#define BENCH_SYSTEMS_MAX	8
+#define BENCH_SYSTEMS_MAX	12
 #define BENCH_CASES_MAX		16
 #define BENCH_PATH_MAX		256
 

@@ -17,9 +17,12 @@
 const struct bench_system bench_systems[] = {
 	{ "ferry-sync", "ferry user sync", "ferry", "user", "sync" },
 	{ "ferry-poll", "ferry user poll", "ferry", "user", "poll" },
+	{ "ferry-uring", "ferry user uring", "ferry", "user", "uring" },
 	{ "ferry-rw", "ferry user rw", "ferry", "user", "rw" },
 	{ "ferry-kernel", "ferry kernel", "ferry", "kernel", "" },
 	{ "fuse", "FUSE", "fuse", "", "" },
+	{ "fuse-uring", "FUSE io_uring", "fuse", "", "uring" },
+	{ "fuse-pass", "FUSE passthrough", "fuse", "", "passthrough" },
 	{ "tmpfs", "tmpfs", "tmpfs", "", "" },
 };
 const unsigned int bench_nr_systems = sizeof(bench_systems) / sizeof(bench_systems[0]);
@@ -27,6 +30,16 @@ const unsigned int bench_nr_systems = sizeof(bench_systems) / sizeof(bench_syste
 static bool is(const struct bench_system *sys, const char *system)
 {
 	return !strcmp(sys->system, system);
+}
+
+static bool is_passthrough(const struct bench_system *sys)
+{
+	return !strcmp(sys->wait, "passthrough");
+}
+
+static bool is_fuse_uring(const struct bench_system *sys)
+{
+	return is(sys, "fuse") && !strcmp(sys->wait, "uring");
 }
 
 /* Path of a program in the directory of our own executable. */
@@ -60,17 +73,44 @@ static bool kernel_knows(const char *type)
 	return found;
 }
 
-static const char *fuse_missing(const struct bench_opts *opts)
+/* What libfuse of this fuse-peer can beyond the usual. */
+static bool peer_can(const struct bench_opts *opts, const char *peer, const char *feature)
+{
+	const char *const argv[] = { peer, "--features", NULL };
+	char out[BENCH_PATH_MAX], line[64];
+	bool found = false;
+	FILE *file;
+
+	snprintf(out, sizeof(out), "%s/features", opts->base);
+	if (bench_exec(opts, argv, out, 10))
+		return false;
+	file = fopen(out, "re");
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		found = !strcmp(line, feature);
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static const char *fuse_missing(const struct bench_opts *opts, const struct bench_system *sys)
 {
 	static const char *const modprobe[] = { "modprobe", "-q", "fuse", NULL };
 	char path[PATH_MAX];
 
+	if (is_fuse_uring(sys) && bench_beside("fuse-uring", path, sizeof(path)))
+		return "no fuse-uring beside ferry, which wants the headers of Linux 6.14 and liburing";
 	if (bench_beside("fuse-peer", path, sizeof(path)))
 		return "no fuse-peer beside ferry: apt-get install libfuse3-dev, then make";
 	if (!kernel_knows("fuse") && bench_have_program("modprobe"))
 		bench_exec(opts, modprobe, NULL, 10);
 	if (!kernel_knows("fuse"))
 		return "this kernel has no FUSE";
+	if (is_fuse_uring(sys) && access("/sys/module/fuse/parameters/enable_uring", W_OK))
+		return "this kernel's FUSE has no io_uring";
+	if (is_passthrough(sys) && !peer_can(opts, path, "passthrough"))
+		return "this libfuse has no passthrough: 3.17 has";
 	return NULL;
 }
 
@@ -89,9 +129,9 @@ int bench_systems_check(struct bench_opts *opts)
 			return -ENODEV;
 		}
 		if (is(sys, "fuse"))
-			why = fuse_missing(opts);
+			why = fuse_missing(opts, sys);
 		if (why) {
-			bench_say("FUSE is left out: %s", why);
+			bench_say("%s is left out: %s", sys->label, why);
 			opts->systems &= ~(1U << i);
 		}
 	}
@@ -102,16 +142,6 @@ int bench_systems_check(struct bench_opts *opts)
 	return 0;
 }
 
-bool bench_system_fits(const struct bench_system *sys, const struct bench_case *cs,
-		       const char **why)
-{
-	if (!is(sys, "tmpfs"))
-		return true;
-	if (cs->flags & BENCH_DIRECT)
-		*why = "no O_DIRECT there";
-	return !*why;
-}
-
 /*
  * Where attributes are not cached, the kernel would ask for them once more to
  * check permissions; null has none to check.
@@ -119,6 +149,20 @@ bool bench_system_fits(const struct bench_system *sys, const struct bench_case *
 static bool is_null(const struct bench_case *cs)
 {
 	return !strcmp(cs->backend, "null");
+}
+
+bool bench_system_fits(const struct bench_system *sys, const struct bench_case *cs,
+		       const char **why)
+{
+	if (is_passthrough(sys) && !(cs->flags & BENCH_DIRECT))
+		*why = "the same as FUSE there";
+	if (is_fuse_uring(sys) && !is_null(cs))
+		*why = "it serves null alone";
+	if (!is(sys, "tmpfs"))
+		return !*why;
+	if (cs->flags & BENCH_DIRECT)
+		*why = "no O_DIRECT there";
+	return !*why;
 }
 
 static int mount_ferry(const struct bench_opts *opts, struct bench_mount *m,
@@ -146,11 +190,24 @@ static int mount_ferry(const struct bench_opts *opts, struct bench_mount *m,
 	return bench_exec(opts, argv, NULL, MOUNT_TIMEOUT);
 }
 
+static int mount_fuse_uring(const struct bench_opts *opts, struct bench_mount *m,
+			    const struct bench_case *cs)
+{
+	char peer[PATH_MAX];
+	const char *argv[] = { peer, "-o", cs->options, m->dir, NULL };
+
+	if (bench_beside("fuse-uring", peer, sizeof(peer)))
+		return -ENOENT;
+	return bench_exec(opts, argv, NULL, MOUNT_TIMEOUT);
+}
+
 static int mount_fuse(const struct bench_opts *opts, struct bench_mount *m,
 		      const struct bench_case *cs)
 {
 	char peer[PATH_MAX], options[128];
-	const char *argv[] = { peer, "-o", options, is_null(cs) ? "null" : "memory", m->dir, NULL };
+	const char *kind = is_passthrough(m->sys) ? "passthrough" :
+			   is_null(cs) ? "null" : "memory";
+	const char *argv[] = { peer, "-o", options, kind, m->dir, NULL };
 
 	if (bench_beside("fuse-peer", peer, sizeof(peer)))
 		return -ENOENT;
@@ -194,6 +251,8 @@ int bench_mount(const struct bench_opts *opts, struct bench_mount *m,
 	m->mounted = true;
 	if (is(m->sys, "tmpfs"))
 		err = mount("tmpfs", m->dir, "tmpfs", 0, "mode=755");
+	else if (is_fuse_uring(m->sys))
+		err = mount_fuse_uring(opts, m, cs);
 	else if (is(m->sys, "fuse"))
 		err = mount_fuse(opts, m, cs);
 	else

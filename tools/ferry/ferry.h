@@ -14,6 +14,14 @@
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
 int cmd_list(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_set(int argc, char **argv);
+int cmd_abort(int argc, char **argv);
+int cmd_move(int argc, char **argv);
+int cmd_upgrade(int argc, char **argv);
+int cmd_recover(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 

@@ -17,6 +17,14 @@ static const struct verb {
 	{ "mount", "ferry mount", cmd_mount, "mount a filesystem, served by a daemon or in the kernel" },
 	{ "umount", "ferry umount", cmd_umount, "take a ferry mount away" },
 	{ "list", "ferry list", cmd_list, "show the channels: who serves what, where and how much" },
+	{ "stat", "ferry stat", cmd_stat, "show what channels have counted, by kind of request" },
+	{ "top", "ferry top", cmd_top, "watch the channels at work" },
+	{ "events", "ferry events", cmd_events, "tell what happens to channels, as it happens" },
+	{ "set", "ferry set", cmd_set, "change settings of a channel" },
+	{ "move", "ferry move", cmd_move, "move a server into the kernel or out of it, while it is used" },
+	{ "upgrade", "ferry upgrade", cmd_upgrade, "exchange a daemon for a new one, while it is used" },
+	{ "recover", "ferry recover", cmd_recover, "start a daemon for a channel that has lost its own" },
+	{ "abort", "ferry abort", cmd_abort, "end a channel" },
 	{ "bench", "ferry bench", cmd_bench, "measure placements and wait styles against FUSE and tmpfs" },
 	{ "version", "ferry version", cmd_version, "show versions of command, module and kernel" },
 };
@@ -152,7 +160,7 @@ int main(int argc, char **argv)
 	if (!strcmp(program_invocation_short_name, "mount.ferry"))
 		return mount_helper(argc, argv);
 	if (argc < 2) {
-		complain("a verb is needed: mount, umount, list, bench, version or help");
+		complain("a verb is needed; ferry help lists them");
 		return EXIT_USAGE;
 	}
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))

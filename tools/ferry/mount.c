@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* ferry mount, and mount.ferry, which mount(8) calls. */
+#include "daemon.h"
 #include "ferry.h"
 #include "fsmount.h"
 #include "mounts.h"
@@ -107,27 +108,11 @@ static int check_dir(const struct mount *m)
 	return ret;
 }
 
-/* Our own ferryd stands beside us, in the build tree as where we are installed. */
-static const char *find_ferryd(char *buf, size_t size)
-{
-	ssize_t len = readlink("/proc/self/exe", buf, size - sizeof("ferryd"));
-	char *base;
-
-	if (len < 0)
-		return "ferryd";
-	buf[len] = '\0';
-	base = strrchr(buf, '/');
-	if (!base)
-		return "ferryd";
-	strcpy(base + 1, "ferryd");
-	return access(buf, X_OK) ? "ferryd" : buf;
-}
-
 /* Returns only if it fails; ferryd has the last word on everything else. */
 static int exec_ferryd(const struct mount *m)
 {
 	char path[PATH_MAX], *options = options_for_ferryd(&m->opts);
-	const char *ferryd = find_ferryd(path, sizeof(path));
+	const char *ferryd = ferryd_find(path, sizeof(path));
 	const char *argv[7] = { "ferryd" };
 	int n = 1, i, err;
 
@@ -153,11 +138,9 @@ static int exec_ferryd(const struct mount *m)
 		return 0;
 	}
 	execvp(ferryd, (char *const *)argv);
-	err = errno;
-	complain("%s: %s%s", ferryd, strerror(err),
-		 err == ENOENT ? "; it is needed to serve from user space" : "");
+	err = ferryd_complain(ferryd);
 	free(options);
-	return -err;
+	return err;
 }
 
 static int do_mount(const struct mount *m)

@@ -10,7 +10,7 @@
 #include <libmount.h>
 #include <linux/ferry.h>
 
-const char *const options_wait_styles[] = { "sync", "poll", "rw", NULL };
+const char *const options_wait_styles[] = { "sync", "poll", "uring", "rw", NULL };
 
 static const char *const fs_options[] = {
 	"default_permissions", "allow_other", "max_read", "max_write", "attr_timeout",

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* ferry version: what is installed and what is running. */
+#include "features.h"
 #include "ferry.h"
+#include "flags.h"
 #include "modules.h"
-#include "options.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -19,51 +20,13 @@ static const char usage[] =
 	"\n"
 	"Show the versions of this command, of the loaded module and of the kernel.\n"
 	"\n"
-	"  --features  placements, wait styles and backends in the kernel as well\n"
+	"  --features  what module and kernel offer together, and what they lack\n"
 	"  --json      print an object for programs\n"
 	"  -h, --help  show this help\n";
 
 static struct json_object *string_or_null(const char *str)
 {
 	return str ? json_object_new_string(str) : NULL;
-}
-
-static struct json_object *names_array(const struct backends *list)
-{
-	struct json_object *array = json_object_new_array();
-	size_t i;
-
-	for (i = 0; i < list->nr; i++)
-		json_object_array_add(array, json_object_new_string(list->names[i]));
-	return array;
-}
-
-static struct json_object *words_array(const char *const *words)
-{
-	struct json_object *array = json_object_new_array();
-
-	for (; *words; words++)
-		json_object_array_add(array, json_object_new_string(*words));
-	return array;
-}
-
-static struct json_object *features(void)
-{
-	static const char *const placements[] = { "user", "kernel", NULL };
-	static const char *const classes[] = { "fs", NULL };
-	struct json_object *o = json_object_new_object();
-	struct backends loaded = { 0 }, installed = { 0 };
-
-	backends_loaded(&loaded);
-	backends_installed(&installed);
-	json_object_object_add(o, "classes", words_array(classes));
-	json_object_object_add(o, "placements", words_array(placements));
-	json_object_object_add(o, "wait_styles", words_array(options_wait_styles));
-	json_object_object_add(o, "kernel_backends_loaded", names_array(&loaded));
-	json_object_object_add(o, "kernel_backends_installed", names_array(&installed));
-	backends_free(&loaded);
-	backends_free(&installed);
-	return o;
 }
 
 /* One object is filled; people and programs are shown the same. */
@@ -89,7 +52,7 @@ static struct json_object *collect(bool with_features)
 	}
 	json_object_object_add(o, "module", module);
 	if (with_features)
-		json_object_object_add(o, "features", features());
+		json_object_object_add(o, "features", features_collect());
 	return o;
 }
 
@@ -116,21 +79,6 @@ static void print_module(struct json_object *module)
 		printf("         not the installed one: make unload, then modprobe ferryfs\n");
 }
 
-static void print_features(struct json_object *o)
-{
-	struct json_object *word;
-	size_t i;
-
-	json_object_object_foreach(o, key, array) {
-		printf("%s:", key);
-		for (i = 0; i < json_object_array_length(array); i++) {
-			word = json_object_array_get_idx(array, i);
-			printf(" %s", json_object_get_string(word));
-		}
-		puts(i ? "" : " none");
-	}
-}
-
 static void print_people(struct json_object *o)
 {
 	struct json_object *more = json_object_object_get(o, "features");
@@ -140,36 +88,18 @@ static void print_people(struct json_object *o)
 	print_module(json_object_object_get(o, "module"));
 	printf("kernel   %s\n", get(o, "kernel"));
 	if (more)
-		print_features(more);
+		features_print(more);
 }
 
 int cmd_version(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "features", no_argument, NULL, 'F' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
 	bool json = false, with_features = false;
+	const struct flag flags[] = { { "features", &with_features }, { "json", &json }, { 0 } };
+	int status = flags_parse(argc, argv, usage, flags);
 	struct json_object *o;
-	int opt;
 
-	while ((opt = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		switch (opt) {
-		case 'F':
-			with_features = true;
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return EXIT_SUCCESS;
-		default:
-			return EXIT_USAGE;
-		}
-	}
+	if (status != FLAGS_OK)
+		return status;
 	if (optind < argc)
 		return bad_usage("version", "unexpected argument %s", argv[optind]);
 	o = collect(with_features);

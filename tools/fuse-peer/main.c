@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* fuse-peer: options, session, loop. */
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,12 +28,44 @@ void peer_init_conn(struct fuse_conn_info *conn, const struct peer *peer)
 
 static int usage(FILE *to, int status)
 {
-	fputs("usage: fuse-peer [-o OPTION[,OPTION]...] null|memory DIR\n"
-	      "Serves DIR by libfuse from the background, until it is unmounted.\n"
+	fputs("usage: fuse-peer [-o OPTION[,OPTION]...] null|memory|passthrough DIR\n"
+	      "       fuse-peer --features\n"
+	      "Serves DIR by libfuse from the background, until it is unmounted; or says what\n"
+	      "this libfuse can besides.\n"
 	      "Options: attr_timeout=SECONDS entry_timeout=SECONDS size=BYTES writeback, and\n"
 	      "those of FUSE itself.\n",
 	      to);
 	return status;
+}
+
+static int features(void)
+{
+#ifdef FUSE_CAP_PASSTHROUGH
+	puts("passthrough");
+#endif
+	return 0;
+}
+
+static int choose(const char *kind, struct fuse_lowlevel_ops *ops)
+{
+	int err;
+
+	if (!strcmp(kind, "null")) {
+		*ops = null_ops;
+	} else if (!strcmp(kind, "memory")) {
+		*ops = memory_ops;
+	} else if (!strcmp(kind, "passthrough")) {
+		err = passthrough_ops(ops);
+		if (err) {
+			fprintf(stderr, "fuse-peer: passthrough: %s\n", strerror(-err));
+			return 1;
+		}
+	} else {
+		fprintf(stderr, "fuse-peer: no such server '%s': null, memory or passthrough\n",
+			kind);
+		return 2;
+	}
+	return 0;
 }
 
 static int loop(struct fuse_session *session)
@@ -74,31 +107,27 @@ int main(int argc, char **argv)
 {
 	struct peer peer = { .attr_timeout = 1, .entry_timeout = 1, .size = 1ULL << 30 };
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
-	const struct fuse_lowlevel_ops *ops;
-	const char *kind, *dir;
+	struct fuse_lowlevel_ops ops;
+	const char *dir;
 	int status;
 
 	if (argc == 2 && !strcmp(argv[1], "--help"))
 		return usage(stdout, 0);
+	if (argc == 2 && !strcmp(argv[1], "--features"))
+		return features();
 	if (argc < 3)
 		return usage(stderr, 2);
-	kind = argv[argc - 2];
 	dir = argv[argc - 1];
-	if (!strcmp(kind, "null")) {
-		ops = &null_ops;
-	} else if (!strcmp(kind, "memory")) {
-		ops = &memory_ops;
-	} else {
-		fprintf(stderr, "fuse-peer: no such server '%s': null or memory\n", kind);
-		return 2;
-	}
+	status = choose(argv[argc - 2], &ops);
+	if (status)
+		return status;
 	for (int i = 0; i < argc - 2; i++)
 		if (fuse_opt_add_arg(&args, argv[i]))
 			return 1;
 	umask(0);
 	if (fuse_opt_parse(&args, &peer, options, NULL))
 		return usage(stderr, 2);
-	status = serve(&args, ops, &peer, dir);
+	status = serve(&args, &ops, &peer, dir);
 	fuse_opt_free_args(&args);
 	return status;
 }

@@ -7,7 +7,6 @@
 #include "peer.h"
 
 #define FILE_NODE	2
-#define FILE_SIZE	(1LL << 30)
 
 static char zeros[PEER_MAX_WRITE] __attribute__((aligned(4096)));
 
@@ -24,7 +23,7 @@ static void fill(fuse_ino_t ino, struct stat *st)
 		.st_ino = ino,
 		.st_mode = ino == FUSE_ROOT_ID ? S_IFDIR | 0755 : S_IFREG | 0666,
 		.st_nlink = ino == FUSE_ROOT_ID ? 2 : 1,
-		.st_size = ino == FUSE_ROOT_ID ? 0 : FILE_SIZE,
+		.st_size = ino == FUSE_ROOT_ID ? 0 : NULL_FILE_SIZE,
 	};
 }
 

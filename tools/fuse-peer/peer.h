@@ -10,6 +10,7 @@
 #include <fuse_lowlevel.h>
 
 #define PEER_MAX_WRITE		(1U << 20)
+#define NULL_FILE_SIZE		(1LL << 30)
 
 /**
  * struct peer - one mount
@@ -32,5 +33,8 @@ void peer_init_conn(struct fuse_conn_info *conn, const struct peer *peer);
 
 extern const struct fuse_lowlevel_ops null_ops;
 extern const struct fuse_lowlevel_ops memory_ops;
+
+/** passthrough_ops() - 0, or -EOPNOTSUPP: this libfuse is older, or another -errno */
+int passthrough_ops(struct fuse_lowlevel_ops *ops);
 
 #endif

@@ -58,16 +58,22 @@ void mirror_release(struct ferry_req *req, u64 id, struct ferry_handle *handle)
 
 void mirror_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len)
 {
-	ssize_t n = ferry_req_transfer(req, handle->fh, off, len);
+	ssize_t n;
 
+	if (mirror_ring_read(req, handle->fh, off, len))
+		return;
+	n = ferry_req_transfer(req, handle->fh, off, len);
 	ferry_reply_err(req, n < 0 ? n : 0);
 }
 
 void mirror_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len,
 		  u32 flags)
 {
-	ssize_t n = ferry_req_transfer(req, handle->fh, off, len);
+	ssize_t n;
 
+	if (mirror_ring_write(req, handle->fh, off, len, flags & FERRY_WRITE_KILL_SUID))
+		return;
+	n = ferry_req_transfer(req, handle->fh, off, len);
 	if (n < 0) {
 		ferry_reply_err(req, n);
 		return;

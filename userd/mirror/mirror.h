@@ -136,6 +136,10 @@ void mirror_lseek(struct ferry_req *req, u64 id, struct ferry_handle *handle, u6
 void mirror_fallocate(struct ferry_req *req, u64 id, struct ferry_handle *handle, u32 mode,
 		      u64 off, u64 len);
 
+/* ring.c */
+bool mirror_ring_read(struct ferry_req *req, int fd, u64 off, u32 len);
+bool mirror_ring_write(struct ferry_req *req, int fd, u64 off, u32 len, bool kill_suid);
+
 /* dir.c */
 void mirror_opendir(struct ferry_req *req, u64 id, struct ferry_handle *handle);
 void mirror_readdir(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off,

@@ -94,6 +94,19 @@
  *   - The client reads desc.done for a bounded time before it sets desc.wait and,
  *     after a full barrier and one more look, sleeps.
  *
+ * uring: as sync, but FERRY_IOC_SYNC is a command of io_uring: IORING_OP_URING_CMD on the
+ *   endpoint, sqe->cmd_op = FERRY_IOC_SYNC, in sqe->cmd the argument as a __u64, and 8 bytes
+ *   of 0 behind it. What the ioctl would return is the completion's res.
+ *   - Many commands may be under way. One that waits takes one request, from any queue of
+ *     the channel, the endpoint's own first; so one io_uring_enter() answers as many
+ *     requests as it submits commands for, and returns as many as there are.
+ *   - -ECANCELED: a command that waited has been taken back: its ring or its task goes,
+ *     or its process has closed a descriptor of the endpoint's file. A request that had
+ *     been given to it and not been seen goes to another server. Closing a ring takes
+ *     up to a second to come to that on kernels before 6.7, exec() too.
+ *   - A ring with IORING_SETUP_IOPOLL is -EOPNOTSUPP.
+ *   What is sync's is uring's too: a server may use both on one channel.
+ *
  * The queue mapping
  * =================
  *
@@ -195,6 +208,7 @@ enum ferry_death {
 /* struct ferry_setup.flags for CREATE */
 #define FERRY_CREATE_RW		(1U << 0)	/* served by read() and write() */
 #define FERRY_CREATE_POLL	(1U << 1)	/* its servers spin before they sleep; for lists */
+#define FERRY_CREATE_URING	(1U << 2)	/* its servers wait in io_uring; for lists */
 
 /**
  * struct ferry_setup - argument of FERRY_IOC_CREATE and FERRY_IOC_ATTACH
@@ -416,17 +430,126 @@ struct ferry_backing {
 #define FERRY_IOC_XFER		_IOW(FERRY_IOC_MAGIC, 0x04, struct ferry_xfer)
 #define FERRY_IOC_BACKING	_IOWR(FERRY_IOC_MAGIC, 0x05, struct ferry_backing)
 
+/**
+ * enum ferry_move_to - what FERRY_IOC_MOVE does
+ * @FERRY_MOVE_KERNEL: the backend of the channel's name inside the kernel goes on
+ * @FERRY_MOVE_USER: a server goes on that attaches by the channel's number within the
+ *	grace time (30 s, where the channel has none)
+ * @FERRY_MOVE_KEEP: nobody moves: @ferry_move.fd, or nothing if that is -1, takes the
+ *	place of the file that the channel keeps for the next server
+ */
+enum ferry_move_to {
+	FERRY_MOVE_KERNEL	= 0,
+	FERRY_MOVE_USER		= 1,
+	FERRY_MOVE_KEEP		= 2,
+};
+
+/**
+ * struct ferry_move - argument of FERRY_IOC_MOVE
+ * @size: sizeof(struct ferry_move)
+ * @to: enum ferry_move_to
+ * @id: the channel's number; 0 with FERRY_MOVE_KEEP, which is for an endpoint
+ * @fd: a file in memory (memfd); not with FERRY_MOVE_KEEP: empty, the state travels in it
+ *
+ * New requests wait, those under way end, the server saves its state (FERRY_OP_SAVE)
+ * and is sent home with -ENODEV; one that does not go within 2 s is killed. Clients see
+ * a delay. CAP_SYS_ADMIN is needed but for FERRY_MOVE_KEEP.
+ *
+ * Errors: -ENOENT: no such channel; -ENOTCONN: it has no server; -EALREADY: it is in the
+ * kernel; -EOPNOTSUPP: a backend that cannot save or load, or style rw; -ETIMEDOUT:
+ * requests under way did not end within 10 s; -EAGAIN: it begins only just; -EINTR;
+ * -EBADF, -EMEDIUMTYPE: of @fd; or what saving failed with: nothing has changed then.
+ * When the backend in the kernel did not load the state the channel is detached, and
+ * a server may attach.
+ */
+struct ferry_move {
+	__u32	size;
+	__u32	to;
+	__u32	id;
+	__s32	fd;
+};
+
+#define FERRY_IOC_MOVE		_IOW(FERRY_IOC_MAGIC, 0x06, struct ferry_move)
+
 /*
- * Generic netlink family. FERRY_CMD_CHAN_GET with NLM_F_DUMP lists channels, one
- * message each; anyone may ask.
+ * Opcodes from here on are the core's own, in every class.
+ *
+ * FERRY_OP_SAVE: the message has a struct ferry_save_in; the reply's data is the
+ * server's state from that offset on, less than there is room for where it ends. It is
+ * sent when no other request is under way, with offset 0 first. Its form is libferry's
+ * affair, but both placements of a backend must agree on it.
+ */
+#define FERRY_OP_CORE		0x01000000U
+#define FERRY_OP_SAVE		0x01000000U
+
+struct ferry_save_in {
+	__u64	offset;
+};
+
+/*
+ * Generic netlink family; Documentation/netlink/ferry.yaml tells it to programs.
+ *
+ * Who may look: a channel is shown to the user who made it, and to whoever has
+ * CAP_SYS_ADMIN or CAP_NET_ADMIN over its maker's user namespace; for others it is
+ * not there (-ENOENT). Who may change: the latter alone. To who may not, a channel that
+ * is not there is -EPERM too.
  */
 #define FERRY_GENL_NAME		"ferry"
 #define FERRY_GENL_VERSION	1
 
+/* Events are told to this group, in the initial network namespace; CAP_NET_ADMIN joins. */
+#define FERRY_GENL_EVENTS	"events"
+
+/* Length of FERRY_A_LATENCIES: bucket n counts times from 2^n ns on. */
+#define FERRY_LATENCY_BUCKETS	32
+
+/**
+ * enum ferry_cmd - what can be asked
+ * @FERRY_CMD_UNSPEC: none
+ * @FERRY_CMD_CHAN_GET: one channel (FERRY_A_ID), or all with NLM_F_DUMP, one message
+ *	each
+ * @FERRY_CMD_EVENT: told to the group: FERRY_A_EVENT, FERRY_A_TIME, and of the channel
+ *	what names it
+ * @FERRY_CMD_STAT_GET: NLM_F_DUMP: counts of each opcode that came, of all channels or
+ *	that of FERRY_A_ID; a message each, from FERRY_A_ID to FERRY_A_LATENCIES
+ * @FERRY_CMD_SET: change settings (FERRY_A_SPIN_US ...) of a channel (FERRY_A_ID)
+ * @FERRY_CMD_ABORT: end a channel (FERRY_A_ID): its requests fail with -ENOTCONN and
+ *	its servers are sent home
+ */
 enum ferry_cmd {
 	FERRY_CMD_UNSPEC,
 	FERRY_CMD_CHAN_GET,
+	FERRY_CMD_EVENT,
+	FERRY_CMD_STAT_GET,
+	FERRY_CMD_SET,
+	FERRY_CMD_ABORT,
 	__FERRY_CMD_END,
+};
+
+/**
+ * enum ferry_event - what happened to a channel
+ * @FERRY_EVENT_CREATED: it is there, with its first server
+ * @FERRY_EVENT_BOUND: a client instance (a mount, a disk) uses it
+ * @FERRY_EVENT_ATTACHED: a server came to a channel that had none
+ * @FERRY_EVENT_DETACHED: its server is gone; requests wait for the next one
+ * @FERRY_EVENT_RECOVERED: a new server has taken over what the last one left
+ * @FERRY_EVENT_DIED: its server is gone and will not come back
+ * @FERRY_EVENT_TIMEOUT: a request was failed by its deadline
+ * @FERRY_EVENT_ABORTED: somebody ended it: umount -f, FERRY_CMD_ABORT
+ * @FERRY_EVENT_MOVED: its server changed sides
+ * @FERRY_EVENT_GONE: it is no more
+ */
+enum ferry_event {
+	FERRY_EVENT_CREATED	= 1,
+	FERRY_EVENT_BOUND	= 2,
+	FERRY_EVENT_ATTACHED	= 3,
+	FERRY_EVENT_DETACHED	= 4,
+	FERRY_EVENT_RECOVERED	= 5,
+	FERRY_EVENT_DIED	= 6,
+	FERRY_EVENT_TIMEOUT	= 7,
+	FERRY_EVENT_ABORTED	= 8,
+	FERRY_EVENT_MOVED	= 9,
+	FERRY_EVENT_GONE	= 10,
 };
 
 /**
@@ -448,6 +571,25 @@ enum ferry_cmd {
  * @FERRY_A_BYTES_IN: u64, data moved to the server
  * @FERRY_A_BYTES_OUT: u64, data moved from the server
  * @FERRY_A_PAD: padding
+ * @FERRY_A_EVENT: u32, enum ferry_event
+ * @FERRY_A_TIME: u64, nanoseconds since 1970, of an event
+ * @FERRY_A_UID: u32, the user who made it, as the asker's user namespace sees him
+ * @FERRY_A_IN_FLIGHT: u64, requests that have not ended
+ * @FERRY_A_HANDED: u64, requests given to a server that waited. This and the next
+ *	five are counted in user placement only.
+ * @FERRY_A_POSTED: u64, requests given to a server that spun
+ * @FERRY_A_QUEUED: u64, requests that the next server to come took
+ * @FERRY_A_SPUN: u64, a client spun and saw its answer come
+ * @FERRY_A_SPUN_OUT: u64, a client spun in vain
+ * @FERRY_A_SLEPT: u64, times that a client slept
+ * @FERRY_A_OPCODE: u32, what the counts beside it are of
+ * @FERRY_A_TIMED: u64, requests whose time was taken
+ * @FERRY_A_NSECS: u64, the sum of their times, ns
+ * @FERRY_A_LATENCIES: FERRY_LATENCY_BUCKETS times u64, of @FERRY_A_TIMED as many as
+ *	took so long; the last bucket has all that took longer
+ * @FERRY_A_LATENCY: u32, setting: 1: take the time of each request
+ * @FERRY_A_SPIN_US: u32, setting: the longest that a client spins for an answer,
+ *	microseconds, at most FERRY_SPIN_US_MAX; 0: never
  */
 enum ferry_attr_id {
 	FERRY_A_UNSPEC,
@@ -466,8 +608,26 @@ enum ferry_attr_id {
 	FERRY_A_BYTES_IN,
 	FERRY_A_BYTES_OUT,
 	FERRY_A_PAD,
+	FERRY_A_EVENT,
+	FERRY_A_TIME,
+	FERRY_A_UID,
+	FERRY_A_IN_FLIGHT,
+	FERRY_A_HANDED,
+	FERRY_A_POSTED,
+	FERRY_A_QUEUED,
+	FERRY_A_SPUN,
+	FERRY_A_SPUN_OUT,
+	FERRY_A_SLEPT,
+	FERRY_A_OPCODE,
+	FERRY_A_TIMED,
+	FERRY_A_NSECS,
+	FERRY_A_LATENCIES,
+	FERRY_A_LATENCY,
+	FERRY_A_SPIN_US,
 	__FERRY_A_END,
 };
+
+#define FERRY_SPIN_US_MAX	1000000
 
 enum ferry_placement {
 	FERRY_PLACEMENT_USER	= 0,

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Is there io_uring_cmd_get_task()?
+ * Since 6.8.
+ */
+#if __has_include(<linux/io_uring/cmd.h>)
+#include <linux/io_uring/cmd.h>
+#else
+#include <linux/io_uring.h>
+#endif
+
+struct task_struct *probe(struct io_uring_cmd *cmd);
+struct task_struct *probe(struct io_uring_cmd *cmd)
+{
+	return io_uring_cmd_get_task(cmd);
+}

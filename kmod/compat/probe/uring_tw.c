@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Is the work that completes a command of io_uring given a struct io_tw_req?
+ * Between 6.12 and 7.2.
+ */
+#if __has_include(<linux/io_uring/cmd.h>)
+#include <linux/io_uring/cmd.h>
+#else
+#include <linux/io_uring.h>
+#endif
+
+struct io_uring_cmd *probe(struct io_tw_req req);
+struct io_uring_cmd *probe(struct io_tw_req req)
+{
+	return io_uring_cmd_from_tw(req);
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Saved servers. A stream begins with a head that says what it is of, the arguments of
+ * the server, and its class's settings; the backend's own follows.
+ */
+#include <linux/ferry.h>
+#include "dispatch.h"
+
+#define STREAM_MAGIC	0x6665727279737401ULL	/* and the form's version */
+#define ARGS_MAX	4096
+
+struct stream_head {
+	u64 magic;
+	u32 class;
+	u32 args_len;
+	u32 settings_len;
+	u32 pad;
+	char name[FERRY_NAME_MAX];
+};
+
+static int move(struct ferry_stream *stream, void *p, size_t len)
+{
+	if (!stream->err)
+		stream->err = stream->move(stream, p, len);
+	return stream->err;
+}
+
+int ferry_stream_write(struct ferry_stream *stream, const void *p, size_t len)
+{
+	return move(stream, (void *)p, len);
+}
+FERRY_EXPORT(ferry_stream_write);
+
+int ferry_stream_read(struct ferry_stream *stream, void *p, size_t len)
+{
+	return move(stream, p, len);
+}
+FERRY_EXPORT(ferry_stream_read);
+
+/* What a class has come to terms about with its client. */
+static void *settings(struct ferry_server *server, u32 class, u32 *len)
+{
+	switch (class) {
+	case FERRY_CLASS_FS:
+		*len = sizeof(server->fs);
+		return &server->fs;
+	default:
+		*len = 0;
+		return server;
+	}
+}
+
+int ferry_server_save(struct ferry_server *server, u32 class, struct ferry_stream *stream)
+{
+	const struct ferry_backend *backend = server->backend;
+	struct stream_head head = {
+		.magic = STREAM_MAGIC,
+		.class = class,
+		.args_len = server->args ? strlen(server->args) + 1 : 0,
+	};
+	void *set = settings(server, class, &head.settings_len);
+
+	if (!backend->save && !(backend->flags & FERRY_STATELESS))
+		return -EOPNOTSUPP;
+	memcpy(head.name, backend->name, strlen(backend->name));
+	ferry_stream_write(stream, &head, sizeof(head));
+	if (head.args_len)
+		ferry_stream_write(stream, server->args, head.args_len);
+	ferry_stream_write(stream, set, head.settings_len);
+	if (stream->err || !backend->save)
+		return stream->err;
+	return backend->save(server, stream);
+}
+FERRY_EXPORT(ferry_server_save);
+
+bool ferry_stream_is_saved(struct ferry_stream *stream)
+{
+	u64 magic;
+
+	return !ferry_stream_read(stream, &magic, sizeof(magic)) && magic == STREAM_MAGIC;
+}
+
+static int check_head(const struct stream_head *head, const struct ferry_backend *backend,
+		      u32 class)
+{
+	if (head->magic != STREAM_MAGIC || head->class != class ||
+	    head->name[FERRY_NAME_MAX - 1] || strcmp(head->name, backend->name) ||
+	    head->args_len > ARGS_MAX)
+		return -EPROTO;
+	return backend->load || backend->flags & FERRY_STATELESS ? 0 : -EOPNOTSUPP;
+}
+
+int ferry_server_load(struct ferry_server *server, const struct ferry_backend *backend,
+		      u32 class, struct ferry_stream *stream)
+{
+	struct stream_head head;
+	char *args = NULL;
+	void *set;
+	u32 len;
+	int err;
+
+	err = ferry_stream_read(stream, &head, sizeof(head));
+	if (!err)
+		err = check_head(&head, backend, class);
+	if (err)
+		return err;
+	if (head.args_len) {
+		args = ferry_alloc(head.args_len);
+		if (!args)
+			return -ENOMEM;
+		err = ferry_stream_read(stream, args, head.args_len);
+		args[head.args_len - 1] = 0;
+	}
+	if (!err)
+		err = ferry_server_init(server, backend, class, args);
+	ferry_free(args);
+	if (err)
+		return err;
+	set = settings(server, class, &len);
+	err = len == head.settings_len ? ferry_stream_read(stream, set, len) : -EPROTO;
+	if (!err && backend->load)
+		err = backend->load(server, stream);
+	if (err)
+		ferry_server_destroy(server, class);
+	return err;
+}
+FERRY_EXPORT(ferry_server_load);

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Wait style uring: FERRY_IOC_SYNC as commands of io_uring. A thread has a ring, and
+ * several commands in it that wait; what it answers, what it asks for next and what the
+ * backend does itself is submitted in the one system call that waits.
+ */
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+#include <ferry/uring.h>
+
+#include "ring.h"
+
+/* Commands that wait at a time: as many requests come by one system call. */
+#define COMMANDS	8
+
+/* Submission entries; who needs more submits in between. */
+#define ENTRIES		64
+
+/*
+ * Completions that other tasks cause are made by the thread itself, the next time that it
+ * enters the kernel: nobody interrupts it for them. IORING_SETUP_DEFER_TASKRUN would have
+ * the same effect, for 220 instructions a request more on 6.1.
+ */
+#define SETUP		(IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL)
+
+/**
+ * struct uring - a thread's ring
+ * @nr_io: struct ferry_io under way
+ * @over: no more requests are fetched
+ */
+struct uring {
+	struct io_uring ring;
+	struct ferry_worker *worker;
+	unsigned int nr_io;
+	bool over;
+};
+
+/* This thread's, or NULL. */
+static __thread struct uring *own __attribute__((tls_model("initial-exec")));
+
+/* What a completion belongs to: a command, then it is odd, or a struct ferry_io. */
+static u64 command_data(unsigned long arg)
+{
+	return (u64)arg << 1 | 1;
+}
+
+static struct io_uring_sqe *get_sqe(struct uring *u)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+	while (unlikely(!sqe)) {
+		io_uring_submit(&u->ring);
+		sqe = io_uring_get_sqe(&u->ring);
+	}
+	return sqe;
+}
+
+static void command(struct uring *u, unsigned long arg)
+{
+	struct io_uring_sqe *sqe = get_sqe(u);
+	const u64 data[2] = { arg, 0 };
+
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, u->worker->fd, NULL, 0, 0);
+	sqe->cmd_op = FERRY_IOC_SYNC;
+	memcpy(sqe->cmd, data, sizeof(data));
+	sqe->user_data = command_data(arg);
+}
+
+struct io_uring_sqe *ferry_uring_sqe(struct ferry_io *io)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!own)
+		return NULL;
+	sqe = get_sqe(own);
+	sqe->user_data = (uintptr_t)io;
+	own->nr_io++;
+	return sqe;
+}
+
+void *ferry_uring_data(struct ferry_req *req, u32 *len)
+{
+	return own ? ferry_ring_data(req, len) : NULL;
+}
+
+static void say_not_taken(unsigned long arg, int err)
+{
+	ferry_log(FERRY_LOG_DEBUG, "slot %lu: an answer was not taken: %s",
+		  arg & FERRY_SYNC_TAG, strerror(err));
+}
+
+static void answer_now(int fd, unsigned long arg)
+{
+	if (ioctl(fd, FERRY_IOC_SYNC, arg) < 0)
+		say_not_taken(arg, errno);
+}
+
+static void done(struct ferry_req *req)
+{
+	struct ferry_slot *slot = container_of(req, struct ferry_slot, req);
+	const unsigned long arg = slot->tag | FERRY_SYNC_REPLY;
+	const int fd = slot->fd;
+
+	ferry_ring_put(slot);
+	if (!ferry_answer_is_late(&slot->answer))
+		return;
+	if (own && own->worker->fd == fd)
+		command(own, arg);
+	else
+		answer_now(fd, arg);
+}
+
+static int serve(struct uring *u, u32 tag)
+{
+	struct ferry_session *session = u->worker->session;
+	const int fd = u->worker->fd;
+	struct ferry_slot *slot = ferry_ring_take(session->loop_data, tag, fd);
+	unsigned long arg = FERRY_SYNC_WAIT;
+	bool there;
+
+	if (unlikely(!slot))
+		return -EPROTO;
+	there = ferry_ring_serve(slot);
+	if (unlikely(ferry_session_stops(session)))
+		arg = 0;
+	if (likely(there)) {
+		if (likely(ferry_session_is_up(session))) {
+			arg |= tag | FERRY_SYNC_REPLY;
+		} else {
+			answer_now(fd, tag | FERRY_SYNC_REPLY);
+			ferry_session_answered(session);
+		}
+	}
+	if (likely(arg))
+		command(u, arg);
+	return 0;
+}
+
+/* A command has ended with @res. Return: 0, or -errno: the thread is to end. */
+static int command_ended(struct uring *u, unsigned long arg, int res)
+{
+	if (likely(res >= 0))
+		return arg & FERRY_SYNC_WAIT ? serve(u, res) : 0;
+	switch (res) {
+	case -ENODEV:
+		u->over = true;
+		return 0;
+	case -EINVAL:
+	case -ENOENT:
+		if (!(arg & FERRY_SYNC_REPLY))
+			return res;
+		say_not_taken(arg, -res);
+		break;
+	case -ECANCELED:
+		break;
+	default:
+		return res;
+	}
+	if (arg & FERRY_SYNC_WAIT && !ferry_session_stops(u->worker->session))
+		command(u, FERRY_SYNC_WAIT);
+	return 0;
+}
+
+static int ended(struct uring *u, const struct io_uring_cqe *cqe)
+{
+	struct ferry_io *io;
+
+	if (likely(cqe->user_data & 1))
+		return command_ended(u, cqe->user_data >> 1, cqe->res);
+	io = (void *)(uintptr_t)cqe->user_data;
+	u->nr_io--;
+	io->done(io, cqe->res);
+	return 0;
+}
+
+static int run(struct ferry_worker *worker)
+{
+	struct ferry_session *session = worker->session;
+	struct uring *u = worker->loop_data;
+	struct io_uring_cqe *cqe;
+	unsigned int i, head, nr;
+	int err = 0;
+
+	/* Not to look the ring up at each call; without it goes too. */
+	io_uring_register_ring_fd(&u->ring);
+	own = u;
+	for (i = 0; i < min(session->geo.depth, (u32)COMMANDS); i++)
+		command(u, FERRY_SYNC_WAIT);
+
+	while (!u->over || u->nr_io) {
+		int ret = io_uring_submit_and_wait(&u->ring, 1);
+
+		if (unlikely(ret < 0 && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY))
+			err = err ? err : ret;
+		nr = 0;
+		io_uring_for_each_cqe(&u->ring, head, cqe) {
+			ret = ended(u, cqe);
+			if (unlikely(ret))
+				err = err ? err : ret;
+			nr++;
+		}
+		io_uring_cq_advance(&u->ring, nr);
+		if (unlikely(err || ferry_session_stops(session)))
+			u->over = true;
+	}
+	/* What was answered before we were told to stop is not to be lost. */
+	io_uring_submit(&u->ring);
+	own = NULL;
+	return err;
+}
+
+static void close_uring(struct ferry_session *session)
+{
+	u32 i;
+
+	for (i = 0; i < session->nr_workers; i++) {
+		struct uring *u = session->workers[i].loop_data;
+
+		if (!u)
+			continue;
+		session->workers[i].loop_data = NULL;
+		io_uring_queue_exit(&u->ring);
+		free(u);
+	}
+	ferry_ring_close(session);
+}
+
+static int open_ring(struct ferry_worker *worker)
+{
+	struct uring *u = calloc(1, sizeof(*u));
+	int err;
+
+	if (!u)
+		return -ENOMEM;
+	u->worker = worker;
+	err = io_uring_queue_init(ENTRIES, &u->ring, SETUP);
+	if (err)
+		free(u);
+	else
+		worker->loop_data = u;
+	return err;
+}
+
+static int open_uring(struct ferry_session *session)
+{
+	int err = ferry_ring_open(session, done);
+	u32 i;
+
+	for (i = 0; !err && i < session->nr_workers; i++) {
+		err = open_ring(&session->workers[i]);
+		if (!err)
+			continue;
+		if (err == -EPERM)
+			ferry_log(FERRY_LOG_ERR, "wait=uring: io_uring is switched off here: "
+				  "see sysctl kernel.io_uring_disabled, or use wait=sync");
+		else if (err == -ENOSYS || err == -EINVAL)
+			ferry_log(FERRY_LOG_ERR, "wait=uring: this kernel's io_uring is missing "
+				  "or older than 5.19: use wait=sync");
+		else
+			ferry_log(FERRY_LOG_ERR, "wait=uring: no ring: %s", strerror(-err));
+		close_uring(session);
+	}
+	return err;
+}
+
+const struct ferry_loop_ops ferry_loop_uring = {
+	.name = "uring",
+	.create_flags = FERRY_CREATE_URING,
+	.open = open_uring,
+	.run = run,
+	.pending = ferry_ring_pending,
+	.close = close_uring,
+};

@@ -1,0 +1,165 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Servers that die are followed by others, and their clients see nothing but a delay.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$(realpath "$0")")/lib.sh"
+need_modules
+work_dir
+mnt=$work/mnt
+echo "TAP version 13"
+
+for program in recover attach detached; do
+	wanted "$program" || continue
+	mark_log "$program"
+	points_of "$program" timeout -k 10 600 "$programs/hostile/$program" "$work" ${FERRY_CLAIMS:+"$FERRY_CLAIMS"}
+	claim "$program: leaves a clean log" log_is_clean
+done
+
+# --- ferryd -------------------------------------------------------------------
+
+# BACKEND WAIT. One line for each backend that goes on where a dead server was; use_BACKEND
+# does some work on a mount of it, and fails if anything is not as it should be.
+servers=(
+	"null sync"
+	"null poll"
+	"template sync"
+)
+
+use_null() { [ -f "$mnt/N1" ] && echo x >"$mnt/N2" && [ "$(stat -f -c %T "$mnt")" ]; }
+use_template() { local text; read -r text <"$mnt/hello" && [ "$text" = "Hello from ferry" ]; }
+
+options=on_death=reissue,grace=20
+
+supervisor() { pgrep -x -o ferryd; }
+worker() { pgrep -P "$(supervisor)"; }
+
+# column NAME: of the channel, the only one
+column() { ferry list | awk -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) n = i } NR == 2 { print $n }'; }
+
+# until COMMAND...: for 20 s at most
+until_so() {
+	local i
+	for ((i = 0; i < 400; i++)); do
+		! "$@" 2>/dev/null || return 0
+		sleep 0.05
+	done
+	echo "not within 20 s: $*"
+	ferry list
+	return 1
+}
+
+is_live() { [ "$(column STATE)" = live ]; }
+is_detached() { [ "$(column STATE)" = detached ]; }
+is_served_by_worker() { is_live && [ "$(column PID)" = "$(worker)" ]; }
+is_served_by_other() { is_served_by_worker && [ "$(worker)" != "$1" ]; }
+is_unmounted() { ! mountpoint -q "$mnt"; }
+
+# load BACKEND: until there is a file "stop"; errors are in "errors"
+load() {
+	local n=0
+	while [ ! -e "$work/stop" ]; do
+		"use_$1" 2>>"$work/errors" || echo "$1: use $n failed" >>"$work/errors"
+		n=$((n + 1))
+	done
+	echo "$n" >>"$work/uses"
+}
+
+# worker_is_killed BACKEND WAIT: 20 times under load
+worker_is_killed() {
+	local i pid
+	rm -f "$work/stop" "$work/errors" "$work/uses"
+	mkdir -p "$mnt"
+	ferryd -o "wait=$2,$options" "$1" "$mnt" || return 1
+	for _ in 1 2 3; do load "$1" & done
+	for ((i = 0; i < 20; i++)); do
+		until_so is_served_by_worker || break
+		sleep "0.$((RANDOM % 3))"
+		pid=$(worker)
+		kill -9 "$pid"
+		until_so is_served_by_other "$pid" || break
+	done
+	touch "$work/stop"
+	wait
+	[ $i = 20 ] && [ ! -s "$work/errors" ] && [ "$(wc -l <"$work/uses")" = 3 ] && return
+	head -n 20 "$work/errors"
+	return 1
+}
+
+# all_are_killed BACKEND WAIT: then ferryd --attach goes on, and who waited has waited only
+all_are_killed() {
+	local id pid client
+	id=$(column ID)
+	pid=$(supervisor)
+	kill -9 "$pid" "$(worker)"
+	until_so is_detached || return 1
+	"use_$1" &
+	client=$!
+	sleep 0.3
+	kill -0 $client || return 1
+	ferryd -o "wait=$2,$options" --attach="$id" "$1" "$mnt" || return 1
+	wait $client || return 1
+	until_so is_served_by_worker || return 1
+	[ "$(column ID)" = "$id" ] && [ "$(supervisor)" != "$pid" ] && "use_$1"
+}
+
+term_unmounts() {
+	kill -TERM "$(supervisor)"
+	until_so is_unmounted && no_daemon_left
+}
+
+left_clean() { is_unmounted && no_daemon_left && log_is_clean; }
+
+for server in "${servers[@]}"; do
+	read -r backend wait <<<"$server"
+	wanted "$backend" || continue
+	mark_log "$backend"
+	claim "$backend, $wait: 20 deaths of the process that serves are not noticed" \
+		worker_is_killed "$backend" "$wait"
+	claim "$backend, $wait: all of ferryd dies, and ferryd --attach goes on" \
+		all_are_killed "$backend" "$wait"
+	claim "$backend, $wait: SIGTERM to the supervisor unmounts" term_unmounts
+	claim "$backend, $wait: leaves a clean log, no mount and no daemon" left_clean
+done
+
+# --- what cannot go on ----------------------------------------------------------
+
+# Without /dev/ferry there is no next server: one line says that there will be none.
+gives_up() {
+	local daemon status
+	ferryd -f -o "$options" null "$mnt" 2>"$work/err" &
+	daemon=$!
+	until_so mountpoint -q "$mnt" || return 1
+	mv /dev/ferry /dev/ferry.away
+	kill -9 "$(worker)"
+	wait $daemon
+	status=$?
+	mv /dev/ferry.away /dev/ferry
+	[ $status = 1 ] && [ "$(grep -c 'giving up' "$work/err")" = 1 ] && return
+	echo "status $status"
+	cat "$work/err"
+	return 1
+}
+
+refuses_attach() { # TEXT ID
+	timeout 10 ferryd --attach="$2" null "$mnt" 2>"$work/err" && return 1
+	[ "$(wc -l <"$work/err")" = 1 ] && grep -q -e "$1" "$work/err" && return
+	cat "$work/err"
+	return 1
+}
+
+if wanted ferryd; then
+	mark_log ferryd
+	mkdir -p "$mnt"
+	claim "ferryd: a server that cannot be followed is given up" gives_up
+	claim "ferryd: its mount is detached, and can be unmounted" \
+		eval 'is_detached && umount "$mnt" && no_daemon_left'
+	claim "ferryd: --attach to no channel says so" refuses_attach "no such channel" 4711
+	ferryd -o "$options" null "$mnt"
+	claim "ferryd: --attach to a channel with a server says so" \
+		refuses_attach "has a server" "$(column ID)"
+	claim "ferryd: SIGTERM unmounts" term_unmounts
+	claim "ferryd: leaves a clean log" log_is_clean
+fi
+unload_claim
+finish

@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# What must work on every kernel, in a minute: modules load, a tree is copied and comes back
+# right in each placement and wait style, 32-bit servers are served, modules unload.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$(realpath "$0")")/lib.sh"
+need_modules
+work_dir
+echo "TAP version 13"
+mnt=$work/mnt
+mkdir "$mnt"
+
+# Packed once: the machine's way to these files is slow, and none of what is looked at.
+original() {
+	mkdir "$work/original" && cp -a "$tree"/{lib,backends,include,selftests/fs} "$work/original" &&
+		find "$work/original" -name '*.o' -delete &&
+		(cd "$work/original" && find . -type f -exec sha256sum {} + >"$work/sums") &&
+		[ "$(wc -l <"$work/sums")" -gt 40 ]
+}
+
+drop() { sync; echo 3 >/proc/sys/vm/drop_caches; }
+
+right() { (cd "$1" && sha256sum --quiet -c "$work/sums"); }
+
+round() { # PLACEMENT
+	local status=0
+	mount_fs "$1" memfs "$mnt" || return
+	{
+		cp -a "$work/original" "$mnt/copy" && drop && right "$mnt/copy" &&
+			mv "$mnt/copy" "$mnt/moved" && right "$mnt/moved" &&
+			dd if="$mnt/moved/include/ferry/env.h" of="$mnt/direct" bs=4096 count=1 \
+				oflag=direct conv=sync status=none &&
+			cmp -n 4096 "$mnt/direct" "$mnt/moved/include/ferry/env.h" &&
+			rm -r "$mnt/moved" "$mnt/direct" && [ -z "$(ls -A "$mnt")" ]
+	} || status=1
+	after_test || status=1
+	return "$status"
+}
+
+smoke() { # NAME COMMAND...: a claim of its own, which leaves a clean log
+	wanted "$1" || return 0
+	mark_log "$1"
+	claim "$@"
+}
+
+claim "there is a tree to copy" original
+for placement in user-sync user-rw user-poll kernel; do
+	smoke "$placement: a tree is copied, found right, moved and removed" round $placement
+done
+
+served_32() {
+	local output=$work/served-32
+	[ -e "$programs/hostile/device32" ] || { echo "no gcc-multilib"; return 4; }
+	mkdir -p "$work/32"
+	"$programs/hostile/device32" "$work/32" >"$output" 2>&1 || { cat "$output"; return 1; }
+	log_is_clean
+}
+smoke "a 32-bit server finds /dev/ferry as the header has it" served_32
+
+# What the module says, the command knows; and what must be there on each kernel is.
+features() {
+	local feature
+	ferry version --features >"$work/features" || return
+	cat "$work/features"
+	for feature in rw sync poll slot copy reissue ferryfs; do
+		grep -q -E "^[a-z]+ +$feature +yes " "$work/features" ||
+			{ echo "no $feature"; return 1; }
+	done
+	! grep "unknown to this command" "$work/features"
+}
+smoke "ferry version --features knows what there is" features
+
+unload_claim
+finish

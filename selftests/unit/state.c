@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The state that outlives a server: what it refuses, and who may do what beside whom. */
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../lib/state.h"
+#include "../claim.h"
+
+#include <ferry/fs.h>
+
+static const struct ferry_fs_ops ops = { .size = sizeof(ops) };
+static const struct ferry_backend backend = {
+	.abi = FERRY_BACKEND_ABI, .name = "test", .flags = FERRY_RECOVERS, .fs = &ops,
+};
+
+static u64 no_mark(void *arg, u32 tag)
+{
+	return 0;
+}
+
+static int create(void)
+{
+	int fd;
+
+	CHECK_EQ(ferry_state_create(&backend, &fd), 0);
+	return fd;
+}
+
+/* A state with one long in it, which is its root, and *@value. */
+static int make_long(long value, long **res)
+{
+	int fd = create();
+
+	*res = ferry_state_alloc(sizeof(long));
+	**res = value;
+	ferry_state_set_root(*res);
+	CHECK(ferry_state_ready());
+	return fd;
+}
+
+static void unused_is_dropped(void)
+{
+	int fd = create();
+
+	CHECK(ferry_state_is_kept());
+	CHECK(!ferry_state_ready());
+	CHECK(!ferry_state_is_kept());
+	close(fd);
+	fd = create();
+	ferry_state_close();
+	CHECK(!ferry_state_root());
+	close(fd);
+}
+
+static void same_place(void)
+{
+	long *p, *q;
+	int fd = make_long(4711, &p);
+
+	ferry_state_close();
+	CHECK_EQ(ferry_state_attach(&backend, fd, no_mark, NULL), 0);
+	q = ferry_state_root();
+	CHECK(q == p);
+	CHECK_EQ(*q, 4711);
+}
+
+static void other_build(void)
+{
+	struct state_head head;
+	long *p;
+	int fd = make_long(1, &p);
+
+	ferry_state_close();
+	pread_all(fd, &head, sizeof(head), 0);
+	head.build[3]++;
+	pwrite_all(fd, &head, sizeof(head), 0);
+	CHECK_EQ(ferry_state_attach(&backend, fd, no_mark, NULL), -EINVAL);
+	head.build[3]--;
+	head.layout++;
+	pwrite_all(fd, &head, sizeof(head), 0);
+	CHECK_EQ(ferry_state_attach(&backend, fd, no_mark, NULL), -EINVAL);
+	head.layout--;
+	pwrite_all(fd, &head, sizeof(head), 0);
+	CHECK_EQ(ferry_state_attach(&backend, fd, no_mark, NULL), 0);
+}
+
+static void no_state(void)
+{
+	int fd = DO(memfd_create("other", 0));
+
+	CHECK_EQ(ferry_state_attach(&backend, fd, no_mark, NULL), -EINVAL);
+	DO(ftruncate(fd, STATE_SIZE));
+	CHECK_EQ(ferry_state_attach(&backend, fd, no_mark, NULL), -EINVAL);
+}
+
+static void taken_address(void)
+{
+	void *p = mmap((void *)STATE_BASE, 4096, PROT_READ,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	int fd;
+
+	CHECK(p == (void *)STATE_BASE);
+	CHECK_EQ(ferry_state_create(&backend, &fd), -EEXIST);
+	DO(munmap(p, 4096));
+	close(create());
+	CHECK_EQ(ferry_state_create(&backend, &fd), -EBUSY);
+}
+
+/* The mark says whether what was under way has happened. */
+static u64 mark_of(void *arg, u32 tag)
+{
+	CHECK_EQ(tag, 7);
+	return *(u64 *)arg;
+}
+
+static void mark_decides(void)
+{
+	u64 mark = 99;
+	long *p;
+	int fd = make_long(1, &p), status;
+	pid_t pid;
+
+	for (mark = 99; mark <= 100; mark++) {
+		pid = DO(fork());
+		if (!pid) {
+			ferry_tx_enter(FERRY_CHANGE_ALL, 7, 100);
+			ferry_tx_add(p, sizeof(*p));
+			*p = 2;
+			ferry_state_alloc(5000);
+			_exit(0);
+		}
+		DO(waitpid(pid, &status, 0));
+		CHECK_EQ(*p, 2);
+		ferry_state_close();
+		CHECK_EQ(ferry_state_attach(&backend, fd, mark_of, &mark), 0);
+		CHECK_EQ(*p, mark == 100 ? 2 : 1);
+		CHECK_EQ(state_heap_used(), mark == 100 ? 32 + 8192 : 32);
+		CHECK(ferry_state_ready());
+	}
+}
+
+/* All of a heap that was given back is one piece again. */
+static void free_is_joined(void)
+{
+	enum { N = 3000 };
+	void *p[N];
+	uint64_t rnd = 1;
+	int fd = create(), round, i;
+	u64 pages = 0;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < N; i++)
+			p[i] = ferry_state_alloc(1 + next_random(&rnd) % (i % 10 ? 700 : 40000));
+		for (i = 0; i < N; i++) {
+			int j = next_random(&rnd) % N;
+			void *q = p[i];
+
+			p[i] = p[j];
+			p[j] = q;
+		}
+		for (i = 0; i < N; i++)
+			ferry_state_free(p[i]);
+		ferry_tx_leave(NULL);
+		CHECK_EQ(state_heap_used(), 0);
+		ferry_tx_enter(FERRY_CHANGE_ALL, STATE_NO_TAG, the_state->mark + 1);
+		/* Pages of objects wait for the next of their size. */
+		pages = pages ? pages : the_state->nr_pages;
+		CHECK(the_state->nr_pages <= pages + pages / 4);
+	}
+	CHECK(ferry_state_alloc(pages / 4 * 4096));
+	CHECK(the_state->nr_pages <= pages * 2);
+	close(fd);
+}
+
+/* A transaction is alone; what changes nothing runs beside its like. */
+#define THREADS	6
+
+static int inside, inside_tx, most_inside;
+static long sum;
+
+static void *worker(void *arg)
+{
+	uint64_t rnd = (uintptr_t)arg;
+	unsigned int n = test_scale(40000), now_in;
+
+	while (n--) {
+		u32 what = next_random(&rnd) % 8;
+		bool tx = what < 2;
+
+		ferry_tx_enter(what == 0 ? FERRY_CHANGE_ALL :
+			       what < 3 ? FERRY_CHANGE_BYTES : FERRY_CHANGE_NONE, 0, 1);
+		if (what == 1)
+			ferry_tx_begin();
+		CHECK(tx || !__atomic_load_n(&inside_tx, __ATOMIC_SEQ_CST));
+		now_in = __atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST);
+		if (tx) {
+			CHECK_EQ(now_in, 1);
+			__atomic_store_n(&inside_tx, 1, __ATOMIC_SEQ_CST);
+			CHECK(ferry_tx_open);
+			sum++;
+			__atomic_store_n(&inside_tx, 0, __ATOMIC_SEQ_CST);
+		} else {
+			CHECK(!ferry_tx_open);
+			if ((int)now_in > most_inside)
+				most_inside = now_in;
+			if (n % 16 == 0)
+				sched_yield();
+		}
+		__atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
+		ferry_tx_leave(NULL);
+	}
+	return NULL;
+}
+
+static void one_at_a_time(void)
+{
+	pthread_t threads[THREADS];
+	long *p;
+	int fd = make_long(1, &p);
+	uintptr_t i;
+
+	for (i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, worker, (void *)(i + 1)), 0);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	claim_note("%ld transactions, %d others beside each other", sum, most_inside);
+	CHECK(most_inside > 1);
+	close(fd);
+}
+
+static const struct claim claims[] = {
+	{ "a backend that keeps nothing has no state", unused_is_dropped },
+	{ "the next server finds the state where it was", same_place },
+	{ "a state of another build is refused", other_build },
+	{ "a file that is no state is refused", no_state },
+	{ "an address that is taken and a second state are refused", taken_address },
+	{ "what was under way is undone, unless it was marked", mark_decides },
+	{ "free memory is joined", free_is_joined },
+	{ "a transaction has no other request beside it", one_at_a_time },
+};
+
+CLAIMS_MAIN(claims)

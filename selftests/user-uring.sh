@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# memfs in a daemon, wait style uring; mirror, which reads and writes in the same ring.
+
+# shellcheck source=selftests/fs.sh
+. "$(dirname "$(realpath "$0")")/fs.sh"
+need_modules
+work_dir
+echo "TAP version 13"
+run_fs_tests user-uring memfs names rename rw direct mmap cache readdir fsx stress
+mkdir -p "$work/host"
+mount -t tmpfs tmpfs "$work/host"
+run_fs_tests user-uring "mirror:$work/host" rw direct mmap fsx
+
+waits() { grep -q ferry_ "/proc/$1/wchan"; }
+
+# A daemon that was stopped finds eight clients at once.
+batches() {
+	local tracing=/sys/kernel/tracing daemon pid pids=() enters fetches
+	mountpoint -q $tracing || mount -t tracefs tracefs $tracing || return 4
+	[ -d $tracing/events/syscalls/sys_enter_io_uring_enter ] || return 4
+	mount_fs user-uring memfs "$work/mnt" queues=1,attr_timeout=0 || return
+	touch "$work/mnt/"{1..8}
+	daemon=$(pgrep -x ferryd)
+	kill -STOP "$daemon"
+	for file in "$work/mnt/"{1..8}; do
+		stat "$file" >/dev/null &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		for _ in {1..200}; do waits "$pid" && break; sleep 0.05; done
+		waits "$pid" || return
+	done
+	echo >$tracing/trace
+	echo 1 >$tracing/events/syscalls/sys_enter_io_uring_enter/enable
+	echo 1 >$tracing/events/ferry/ferry_fetch/enable
+	kill -CONT "$daemon"
+	wait "${pids[@]}" || return
+	echo 0 >$tracing/events/enable
+	enters=$(grep -c sys_io_uring_enter $tracing/trace)
+	fetches=$(grep -c ferry_fetch: $tracing/trace)
+	echo "$enters calls, $fetches requests"
+	unmount_fs "$work/mnt" && [ "$fetches" -ge 8 ] && [ $((enters * 2)) -le "$fetches" ]
+}
+
+! wanted batches || claim "batches: a system call answers and fetches several requests" batches
+unload_claim
+finish
