@@ -13,7 +13,7 @@
 #define SIZE_DEFAULT	(1ULL << 30)
 #define TYPE_SHIFT	56	/* of the S_IFMT bits in a node's number */
 #define ZEROS		65536
-#define PIECES		16	/* of ZEROS, the longest read: 1 MiB */
+#define PIECES		64	/* of ZEROS, the longest read: 4 MiB */
 
 static u8 zeros[ZEROS];
 
@@ -210,5 +210,6 @@ static const struct ferry_fs_ops null_ops = {
 	.statfs = null_statfs,
 };
 
-FERRY_BACKEND(null, .flags = FERRY_RECOVERS | FERRY_STATELESS, .help = "[size=BYTES]  answers at once; files N* of that size",
+FERRY_BACKEND(null, .flags = FERRY_RECOVERS | FERRY_STATELESS,
+	      .help = "[size=BYTES]  answers at once; files N* of that size",
 	      .fs = &null_ops);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Files of the server's process, read and written as far as they go. */
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -38,4 +39,11 @@ ssize_t ferry_file_write(int fd, const void *p, size_t len, u64 pos)
 		done += n;
 	}
 	return done;
+}
+
+int ferry_file_back(int endpoint, int fd)
+{
+	struct ferry_backing backing = { .fd = fd };
+
+	return ioctl(endpoint, FERRY_IOC_BACKING, &backing) < 0 ? -errno : backing.id;
 }

@@ -106,6 +106,9 @@ static inline bool ferry_session_stops(const struct ferry_session *session)
 ssize_t ferry_file_read(int fd, void *p, size_t len, u64 pos);
 ssize_t ferry_file_write(int fd, const void *p, size_t len, u64 pos);
 
+/* Register @fd at @endpoint as the file of an open reply: its number, or -errno. */
+int ferry_file_back(int endpoint, int fd);
+
 /* channel.c: /dev/ferry. 0 or -errno after a line in the log. */
 int ferry_channel_open(struct ferry_session *session, const struct ferry_session_options *want);
 void ferry_channel_close(struct ferry_session *session);

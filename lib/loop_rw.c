@@ -8,7 +8,7 @@
 
 #include "internal.h"
 
-#define DATA_MAX	(1U << 20)
+#define DATA_MAX	FERRY_DATA_MAX
 #define MSG_MAX		(64U << 10)	/* headers, structs, names */
 #define BUFFER		((size_t)DATA_MAX + MSG_MAX)
 
@@ -87,6 +87,11 @@ static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
 	return ferry_file_read(fd, m->out + sizeof(struct fuse_out_header) + req->pushed, len, pos);
 }
 
+static int backing(struct ferry_req *req, int fd)
+{
+	return ferry_file_back(message_of(req)->fd, fd);
+}
+
 static void send_reply(struct message *m)
 {
 	struct fuse_out_header *h = (void *)m->out;
@@ -116,6 +121,7 @@ static const struct ferry_req_host host = {
 	.pull = pull,
 	.push = push,
 	.transfer = transfer,
+	.backing = backing,
 	.done = done,
 };
 

@@ -227,6 +227,11 @@ void *ferry_ring_data(struct ferry_req *req, u32 *len)
 	return slot->data + slot->held;
 }
 
+static int backing(struct ferry_req *req, int fd)
+{
+	return ferry_file_back(slot_of(req)->fd, fd);
+}
+
 struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd)
 {
 	struct ferry_slot *slot = &ring->slots[tag];
@@ -406,6 +411,7 @@ int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req
 	ring->host.pull = pull;
 	ring->host.push = push;
 	ring->host.transfer = transfer;
+	ring->host.backing = backing;
 	ring->host.done = done;
 	ring->host.control = control;
 	/* What outlives us of the answer to a change is in its slot. */

@@ -81,10 +81,14 @@ struct ferry_backend {
  * @args: a copy of its arguments, or NULL
  * @priv: the backend's own, set by its init()
  * @fs: settings of the fs class; init() may change them
- * @fs.max_write: bytes that one write request carries at most, 4 KiB to 1 MiB
+ * @fs.max_write: bytes that one write request carries at most, 4 KiB to 4 MiB: the
+ *	client sends up to 1 MiB unless mounted with max_write=
  * @fs.max_readahead: bytes
  * @fs.time_gran: granularity of time stamps in ns, 1 to 10^9
  * @fs.writeback: the client may cache writes and owns size and times meanwhile
+ * @fs.stack_depth: files may be FERRY_OPEN_BACKED by such as lie on a filesystem that is
+ *	stacked on less than so many others: 1 or 2; 0 for none. The mount counts as so
+ *	many itself. Not with @fs.writeback.
  * @fs.minor: protocol minor that was negotiated; 0 before FUSE_INIT
  */
 struct ferry_server {
@@ -96,6 +100,7 @@ struct ferry_server {
 		u32 max_readahead;
 		u32 time_gran;
 		bool writeback;
+		u32 stack_depth;
 		u32 minor;
 	} fs;
 };
@@ -108,6 +113,13 @@ struct ferry_iov {
 
 /** ferry_req_server() - the server a request is for; never NULL */
 struct ferry_server *ferry_req_server(const struct ferry_req *req);
+
+/**
+ * ferry_req_id() - the request's number, which no other one of its channel has. When the
+ *	server died in the middle, the next one is given the request by the same number.
+ *	0 where that does not happen.
+ */
+u64 ferry_req_id(const struct ferry_req *req);
 
 /** struct ferry_cred - who asks; ids as the server's user namespace sees them */
 struct ferry_cred {

@@ -64,6 +64,7 @@ struct ferry_entry {
 #define FERRY_OPEN_KEEP_CACHE	(1U << 1)	/* cached pages are still good */
 #define FERRY_OPEN_NONSEEKABLE	(1U << 2)
 #define FERRY_OPEN_CACHE_DIR	(1U << 3)	/* the client may cache this listing */
+#define FERRY_OPEN_BACKED	(1U << 7)	/* data of this open file is that of @backing_fd */
 #define FERRY_OPEN_KILL_SUID	(1U << 31)	/* given to open(): with O_TRUNC, drop S_ISUID,
 						 * S_ISGID */
 
@@ -74,12 +75,17 @@ struct ferry_entry {
  * @keep: FERRY_OPEN_*, set by the backend in its answer. open() finds 0 in it, or
  *	FERRY_OPEN_KILL_SUID; that need not be cleared.
  * @lock_owner: for flush
+ * @backing_fd: FERRY_OPEN_BACKED, by open() or create(): a regular file of this process,
+ *	open for what @flags say. The kernel may then read, write and map it for the
+ *	client, with the credentials of the calling thread, and does not ask for its
+ *	data any more. It need not, and in kernel placement does not.
  */
 struct ferry_handle {
 	u64 fh;
 	u32 flags;
 	u32 keep;
 	u64 lock_owner;
+	int backing_fd;
 };
 
 /* struct ferry_setattr.valid */

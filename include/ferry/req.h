@@ -19,6 +19,8 @@
  * @pull: as ferry_req_pull()
  * @push: as ferry_req_push(); called in order of the bytes
  * @transfer: as ferry_req_transfer(); NULL in kernel placement
+ * @backing: register a descriptor of this process as the file of an open reply: its
+ *	number above 0, or -errno; NULL in kernel placement
  * @done: the request is answered, see struct ferry_req "reply"
  * @control: answer a request of the core's own (FERRY_OP_CORE); may be NULL
  * @data_max: most bytes of data in the reply to a request that changes something, where
@@ -30,6 +32,7 @@ struct ferry_req_host {
 	ssize_t (*push)(struct ferry_req *req, const struct ferry_iov *iov,
 			unsigned int nr_iov);
 	ssize_t (*transfer)(struct ferry_req *req, int fd, u64 pos, size_t len);
+	int (*backing)(struct ferry_req *req, int fd);
 	void (*done)(struct ferry_req *req);
 	void (*control)(struct ferry_req *req);
 	u32 data_max;
@@ -93,7 +96,7 @@ struct ferry_req {
 	bool no_reply;
 	bool answered;
 
-	u64 arg[12];
+	u64 arg[13];
 };
 
 /**

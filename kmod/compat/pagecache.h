@@ -124,6 +124,30 @@ static int end##_compat(struct file *file, struct address_space *mapping, loff_t
 #define ferry_write_op(fn)	fn##_compat
 #endif
 
+/* As vfs_iocb_iter_write(), which takes care of frozen filesystems or leaves that to us. */
+static inline ssize_t ferry_iocb_write(struct file *file, struct kiocb *iocb,
+				       struct iov_iter *iter)
+{
+#ifdef HAVE_ITER_WRITE_STARTS
+	return vfs_iocb_iter_write(file, iocb, iter);
+#else
+	ssize_t ret;
+
+	file_start_write(file);
+	ret = vfs_iocb_iter_write(file, iocb, iter);
+	file_end_write(file);
+	return ret;
+#endif
+}
+
+#ifdef HAVE_VFS_MMAP
+#define ferry_can_mmap(file)		can_mmap_file(file)
+#define ferry_call_mmap(file, vma)	vfs_mmap(file, vma)
+#else
+#define ferry_can_mmap(file)		((file)->f_op->mmap)
+#define ferry_call_mmap(file, vma)	call_mmap(file, vma)
+#endif
+
 #ifndef HAVE_ERROR_REMOVE_FOLIO
 #define error_remove_folio		error_remove_page
 #define generic_error_remove_folio	generic_error_remove_page

@@ -36,6 +36,7 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 	init_waitqueue_head(&chan->gate_wait);
 	init_waitqueue_head(&chan->slot_wait);
 	spin_lock_init(&chan->early_lock);
+	xa_init_flags(&chan->backing, XA_FLAGS_ALLOC);
 	INIT_LIST_HEAD(&chan->early);
 	mutex_init(&chan->client_lock);
 	ferry_recover_init(chan);
@@ -73,6 +74,7 @@ static void chan_free(struct kref *ref)
 	mutex_unlock(&ferry_chans_lock);
 
 	ferry_event(chan, FERRY_EVENT_GONE);
+	ferry_backing_drop(chan);
 	ferry_daemon_free(chan);
 	ferry_local_free(chan);
 	ferry_recover_release(chan);

@@ -93,6 +93,8 @@ struct ferry_args {
  *	Called once, may sleep. May be NULL.
  * @owns: is @file of the client instance itself? A server's thread that does I/O on it
  *	would wait for its own answer. May be NULL.
+ * @may_back: may @file back one of the instance's? 0; -EOPNOTSUPP: none may; -ELOOP:
+ *	this one would lead back here. May be NULL: none may.
  * @describe: name the client instance for lists ("8:1"), into @buf
  */
 struct ferry_client_ops {
@@ -100,6 +102,7 @@ struct ferry_client_ops {
 	void (*late)(void *client, u32 opcode, u64 node, const void *out, size_t out_len);
 	void (*dead)(void *client);
 	bool (*owns)(void *client, const struct file *file);
+	int (*may_back)(void *client, const struct file *file);
 	int (*describe)(void *client, char *buf, size_t size);
 };
 
@@ -162,6 +165,25 @@ bool ferry_chan_is_local(const struct ferry_chan *chan);
 const char *ferry_chan_name(const struct ferry_chan *chan);
 u32 ferry_chan_id(const struct ferry_chan *chan);
 u32 ferry_chan_queues(const struct ferry_chan *chan);
+
+/**
+ * struct ferry_backing_file - a file that a server registered to back one of its client's
+ * @file: with a reference
+ * @cred: of who registered it, with a reference
+ */
+struct ferry_backing_file {
+	struct file		*file;
+	const struct cred	*cred;
+};
+
+/**
+ * ferry_chan_take_backing() - take over a file that an answer named
+ * @chan: whose answer
+ * @id: its number, spent hereby
+ * @out: filled in
+ * Return: 0 or -EINVAL: there is none
+ */
+int ferry_chan_take_backing(struct ferry_chan *chan, int id, struct ferry_backing_file *out);
 
 /**
  * ferry_call() - ask and wait for the answer

@@ -26,6 +26,7 @@
 #include <linux/user_namespace.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 #include "core/chan.h"
 #include "core/deliver.h"
 #include "core/stats.h"
@@ -77,6 +78,7 @@ enum {
  * @slot_wait: callers that wait for a slot of any queue
  * @queues: @geo.nr_queues of them (user placement), from creation to the last put
  * @server: what stands behind local delivery, local.c's own
+ * @backing: registered files by number: struct ferry_backing_file
  */
 struct ferry_chan {
 	int				gate;
@@ -126,6 +128,7 @@ struct ferry_chan {
 	struct file			*state;
 	struct delayed_work		grace_work;
 	struct delayed_work		expire_work;
+	struct xarray			backing;
 };
 
 /**
@@ -204,6 +207,11 @@ int ferry_local_save(struct ferry_chan *chan, struct ferry_stream *stream);
 int ferry_local_load(struct ferry_chan *chan, struct ferry_stream *stream);
 void ferry_local_free(struct ferry_chan *chan);
 extern const struct ferry_deliver_ops ferry_local_ops;
+
+/* backing.c */
+int ferry_backing_add(struct ferry_chan *chan, int fd);
+int ferry_backing_del(struct ferry_chan *chan, int id);
+void ferry_backing_drop(struct ferry_chan *chan);
 
 /* dev.c */
 int ferry_dev_init(void);

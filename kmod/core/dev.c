@@ -82,11 +82,14 @@ static int dev_release(struct inode *inode, struct file *file)
 {
 	struct ferry_endpoint *ep = file->private_data;
 	struct ferry_chan *chan = ep->chan;
-	bool gone;
+	bool last, gone;
 
 	if (chan) {
 		mutex_lock(&chan->attach_lock);
-		gone = --chan->endpoints == 0 && !ferry_recover_detach(chan);
+		last = --chan->endpoints == 0;
+		if (last)
+			ferry_backing_drop(chan);
+		gone = last && !ferry_recover_detach(chan);
 		mutex_unlock(&chan->attach_lock);
 		if (gone)
 			ferry_chan_server_gone(chan);
@@ -417,6 +420,28 @@ static long dev_xfer(struct file *file, const void __user *arg)
 	return xfer_memory(slot, &xfer, way == FERRY_XFER_PULL);
 }
 
+static long dev_backing(struct file *file, void __user *arg)
+{
+	struct ferry_chan *chan = endpoint_chan(file);
+	struct ferry_backing backing;
+	int id;
+
+	if (!chan)
+		return -ENOTCONN;
+	if (copy_from_user(&backing, arg, sizeof(backing)))
+		return -EFAULT;
+	if (backing.fd == -1)
+		return ferry_backing_del(chan, backing.id);
+	id = ferry_backing_add(chan, backing.fd);
+	if (id < 0)
+		return id;
+	backing.id = id;
+	if (!copy_to_user(arg, &backing, sizeof(backing)))
+		return 0;
+	ferry_backing_del(chan, id);
+	return -EFAULT;
+}
+
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
@@ -426,6 +451,8 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return dev_sync(file, arg);
 	case FERRY_IOC_XFER:
 		return dev_xfer(file, argp);
+	case FERRY_IOC_BACKING:
+		return dev_backing(file, argp);
 	case FERRY_IOC_CREATE:
 		return dev_create(file, argp);
 	case FERRY_IOC_ATTACH:

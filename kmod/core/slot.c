@@ -401,7 +401,7 @@ int ferry_slot_kick(struct ferry_slot *slot)
 	return answer_claimed(slot, from, &reply);
 }
 
-/* Once ABANDONED a slot may be used again at any time: who sets that takes the pin first. */
+/* Once it is not its caller's a slot may be used again at any time: take the pin first. */
 static void take_pin(struct ferry_slot *slot, struct ferry_pin *pin)
 {
 	*pin = slot->pin;

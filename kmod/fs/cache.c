@@ -43,8 +43,9 @@
 #include "compat/pagecache.h"
 #include "fs/fs.h"
 
-#define IO_PAGES	(FERRY_DATA_MAX >> PAGE_SHIFT)
+/* The reserve: so many WRITEs, of so many folios each. */
 #define IO_RESERVE	4
+#define IO_RESERVE_NR	32
 
 /**
  * struct ferry_io - a READ or WRITE of folios that is under way
@@ -56,6 +57,8 @@
  * @pos: of the first byte
  * @len: bytes
  * @nr: of @bvec that are used
+ * @max: of @bvec that there are
+ * @reserved: it is of the reserve
  * @read: what READ says
  * @write: what WRITE says
  * @written: what it answers
@@ -69,34 +72,63 @@ struct ferry_io {
 	loff_t				pos;
 	size_t				len;
 	unsigned int			nr;
+	unsigned int			max;
+	bool				reserved;
 	union {
 		struct fuse_read_in	read;
 		struct fuse_write_in	write;
 	};
 	struct fuse_write_out		written;
-	struct bio_vec			bvec[IO_PAGES];
+	struct bio_vec			bvec[];
 };
 
-static struct kmem_cache *io_cachep;
 static mempool_t *io_reserve;		/* for WRITEs only */
 
 int ferry_cache_init(void)
 {
-	io_cachep = KMEM_CACHE(ferry_io, 0);
-	if (!io_cachep)
-		return -ENOMEM;
-	io_reserve = mempool_create_slab_pool(IO_RESERVE, io_cachep);
-	if (!io_reserve) {
-		kmem_cache_destroy(io_cachep);
-		return -ENOMEM;
-	}
-	return 0;
+	io_reserve = mempool_create_kmalloc_pool(IO_RESERVE,
+						 sizeof(struct ferry_io) +
+						 IO_RESERVE_NR * sizeof(struct bio_vec));
+	return io_reserve ? 0 : -ENOMEM;
 }
 
 void ferry_cache_exit(void)
 {
 	mempool_destroy(io_reserve);
-	kmem_cache_destroy(io_cachep);
+}
+
+/* One for up to @max folios; NULL: no memory. Never waits for write-back. */
+static struct ferry_io *io_alloc(unsigned int max)
+{
+	struct ferry_io *io = kmalloc(struct_size(io, bvec, max),
+				      GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
+
+	if (io) {
+		io->max = max;
+		io->reserved = false;
+	}
+	return io;
+}
+
+/* One to clean pages with. */
+static struct ferry_io *io_alloc_write(unsigned int max)
+{
+	struct ferry_io *io = io_alloc(max);
+
+	if (!io) {
+		io = mempool_alloc(io_reserve, GFP_NOFS);
+		io->max = IO_RESERVE_NR;
+		io->reserved = true;
+	}
+	return io;
+}
+
+static void io_free(struct ferry_io *io)
+{
+	if (io->reserved)
+		mempool_free(io, io_reserve);
+	else
+		kfree(io);
 }
 
 static void io_init(struct ferry_io *io, struct ferry_file *ff, struct address_space *mapping,
@@ -112,7 +144,7 @@ static void io_init(struct ferry_io *io, struct ferry_file *ff, struct address_s
 /* Do @len bytes at @pos go on where @io ends, and does it have room for them? */
 static bool io_takes(const struct ferry_io *io, loff_t pos, size_t len, size_t max)
 {
-	return io->pos + io->len == pos && io->len + len <= max && io->nr < IO_PAGES;
+	return io->pos + io->len == pos && io->len + len <= max && io->nr < io->max;
 }
 
 static void io_add(struct ferry_io *io, struct folio *folio, size_t len)
@@ -164,7 +196,7 @@ static void read_end(struct ferry_args *args, int err)
 		folio_unlock(folio);
 	}
 	ferry_file_put(io->file);
-	kmem_cache_free(io_cachep, io);
+	io_free(io);
 }
 
 static void read_send(struct ferry_io *io)
@@ -210,8 +242,8 @@ static void ferry_readahead(struct readahead_control *rac)
 		if (!io) {
 			struct ferry_file *ff = rac->file->private_data;
 
-			io = kmem_cache_alloc(io_cachep, GFP_NOFS | __GFP_NORETRY |
-							  __GFP_NOWARN);
+			io = io_alloc(min_t(size_t, readahead_count(rac),
+					    max_t(size_t, read_max(m) / PAGE_SIZE, 1)));
 			if (!io) {
 				/* Whoever needs it asks for it alone. */
 				folio_unlock(folio);
@@ -406,7 +438,7 @@ static void write_end(struct ferry_args *args, int err)
 	for (i = 0; i < io->nr; i++)
 		folio_end_writeback(io_folio(io, i));
 	ferry_file_put(io->file);
-	mempool_free(io, io_reserve);
+	io_free(io);
 }
 
 static void write_send(struct ferry_io *io)
@@ -472,7 +504,7 @@ static int write_folio(struct folio *folio, struct writeback_control *wbc, void 
 			skip_folio(folio);
 			return 0;
 		}
-		io = *iop = mempool_alloc(io_reserve, GFP_NOFS);
+		io = *iop = io_alloc_write(max_t(u32, m->max_write / PAGE_SIZE, 1));
 		io_init(io, ff, mapping, pos);
 	}
 	io_add(io, folio, len);
@@ -634,8 +666,6 @@ static const struct vm_operations_struct ferry_vm_ops = {
 
 int ferry_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	if (ferry_is_bad(file_inode(file)))
-		return -EIO;
 	file_accessed(file);
 	vma->vm_ops = &ferry_vm_ops;
 	return 0;

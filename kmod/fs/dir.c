@@ -368,11 +368,11 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 	};
 	u64 asked = get_jiffies_64();
 	struct fuse_entry_out entry;
-	struct fuse_open_out open;
+	struct ferry_open_out open;
 	struct ferry_args args;
 	struct ferry_file *ff;
 	struct inode *inode;
-	int err;
+	int err, backed;
 
 	ff = ferry_file_alloc(m);
 	if (!ff)
@@ -394,6 +394,7 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 	ff->open_flags = open.open_flags;
 	ff->flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
 	ff->opened = true;
+	backed = ferry_backing_take(ff, &open);
 	if (!S_ISREG(entry.attr.mode))
 		entry.attr.mode = 0;	/* ferry_inode_get() refuses that */
 	inode = ferry_inode_get(dir->i_sb, &entry, asked);
@@ -405,7 +406,9 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 	d_instantiate(dentry, inode);
 	ferry_entry_valid(dentry, &entry);
 	file->f_mode |= FMODE_CREATED;
-	err = finish_open(file, dentry, generic_file_open);
+	err = backed ?: ferry_backing_check(file, ff);
+	if (!err)
+		err = finish_open(file, dentry, generic_file_open);
 	if (err)
 		goto out_put;
 	ferry_file_finish_open(inode, file, ff);

@@ -57,6 +57,7 @@ void ferry_file_put(struct ferry_file *ff)
 
 	if (!refcount_dec_and_test(&ff->ref))
 		return;
+	ferry_backing_put(ff);
 	if (!ff->opened || *no_release(ff)) {
 		kfree(ff);
 		return;
@@ -103,7 +104,7 @@ static int ask_open(struct ferry_file *ff)
 	struct ferry_mount *m = ff->mount;
 	bool *none = ff->isdir ? &m->no_opendir : &m->no_open;
 	struct fuse_open_in in = { .flags = ff->flags };
-	struct fuse_open_out out;
+	struct ferry_open_out out;
 	struct ferry_args args;
 	int err = -ENOSYS;
 
@@ -124,7 +125,7 @@ static int ask_open(struct ferry_file *ff)
 	ff->fh = out.fh;
 	ff->open_flags = out.open_flags;
 	ff->opened = true;
-	return 0;
+	return ferry_backing_take(ff, &out);
 }
 
 /**
@@ -148,6 +149,8 @@ int ferry_file_open(struct inode *inode, struct file *file, bool isdir)
 	ff->isdir = isdir;
 	ff->flags = file->f_flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
 	err = ask_open(ff);
+	if (!err)
+		err = ferry_backing_check(file, ff);
 	if (err) {
 		ferry_file_put(ff);
 		return err;
@@ -174,13 +177,14 @@ void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry
 	if (!S_ISREG(inode->i_mode))
 		return;
 
+	ferry_mode_begin(inode, ff);
 	if (file->f_mode & FMODE_WRITE) {
 		spin_lock(&fi->lock);
 		list_add(&ff->write_node, &fi->write_files);
 		spin_unlock(&fi->lock);
 	}
 	/* What this side has written is written back first, and so not lost. */
-	if (!(ff->open_flags & FOPEN_KEEP_CACHE) && inode->i_mapping->nrpages &&
+	if ((!(ff->open_flags & FOPEN_KEEP_CACHE) || ferry_is_backed(ff)) && inode->i_mapping->nrpages &&
 	    !ferry_sync_range(inode->i_mapping, 0, LLONG_MAX))
 		invalidate_inode_pages2(inode->i_mapping);
 }
@@ -236,6 +240,7 @@ static int ferry_release(struct inode *inode, struct file *file)
 	struct ferry_file *ff = file->private_data;
 	bool stays = false;
 
+	ferry_mode_end(inode, ff);
 	if (file->f_mode & FMODE_WRITE) {
 		write_out(inode);
 		spin_lock(&fi->lock);
@@ -333,6 +338,8 @@ static int ferry_fsync(struct file *file, loff_t start, loff_t end, int datasync
 
 	if (ferry_is_bad(inode))
 		return -EIO;
+	if (ferry_is_backed(ff))
+		return ferry_passthrough_fsync(file, start, end, datasync);
 	err = ferry_sync_range(file->f_mapping, start, end);
 	wb_err = file_check_and_advance_wb_err(file);
 	if (!err)
@@ -362,6 +369,8 @@ static ssize_t ferry_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	if (ferry_is_bad(file_inode(iocb->ki_filp)))
 		return -EIO;
+	if (ferry_is_backed(iocb->ki_filp->private_data))
+		return ferry_passthrough_read(iocb, to);
 	return is_direct(iocb) ? ferry_direct_read(iocb, to) : ferry_cached_read(iocb, to);
 }
 
@@ -371,6 +380,8 @@ static ssize_t ferry_splice_read(struct file *in, loff_t *pos, struct pipe_inode
 {
 	struct ferry_file *ff = in->private_data;
 
+	if (ferry_is_backed(ff))
+		return ferry_passthrough_splice_read(in, pos, pipe, len, flags);
 	if (ff->open_flags & FOPEN_DIRECT_IO)
 		return copy_splice_read(in, pos, pipe, len, flags);
 	return filemap_splice_read(in, pos, pipe, len, flags);
@@ -383,6 +394,8 @@ static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	if (ferry_is_bad(inode))
 		return -EIO;
+	if (ferry_is_backed(iocb->ki_filp->private_data))
+		return ferry_passthrough_write(iocb, from);
 	/* Without agreement on write-back each write() is one WRITE. */
 	if (is_direct(iocb) || !ferry_mount_of(inode)->writeback)
 		ret = ferry_direct_write(iocb, from);
@@ -483,10 +496,12 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		return -EOPNOTSUPP;
-	if (m->no_fallocate)
-		return -EOPNOTSUPP;
 	if (ferry_is_bad(inode))
 		return -EIO;
+	if (ferry_is_backed(file->private_data))
+		return ferry_passthrough_fallocate(file, mode, offset, len);
+	if (m->no_fallocate)
+		return -EOPNOTSUPP;
 
 	inode_lock(inode);
 	err = ferry_attr_need(inode, file, STATX_SIZE);
@@ -521,6 +536,27 @@ unlock:
 	return err;
 }
 
+static int ferry_file_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ferry_file *ff = file->private_data;
+
+	if (ferry_is_bad(file_inode(file)))
+		return -EIO;
+	if (ferry_is_backed(ff))
+		return ferry_passthrough_mmap(file, vma);
+	/* The cache must stay empty while others go past it to the backing file. */
+	if (!ff->counted)
+		return -ENODEV;
+	return ferry_mmap(file, vma);
+}
+
+static int ferry_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
+{
+	if (ferry_is_backed(file->private_data))
+		return ferry_passthrough_fadvise(file, offset, len, advice);
+	return generic_fadvise(file, offset, len, advice);
+}
+
 const struct file_operations ferry_file_operations = {
 	.owner		= THIS_MODULE,
 	.open		= ferry_open,
@@ -532,8 +568,9 @@ const struct file_operations ferry_file_operations = {
 	.write_iter	= ferry_write_iter,
 	.splice_read	= ferry_splice_read,
 	.splice_write	= iter_file_splice_write,
-	.mmap		= ferry_mmap,
+	.mmap		= ferry_file_mmap,
 	.fallocate	= ferry_fallocate,
+	.fadvise	= ferry_fadvise,
 };
 
 const struct inode_operations ferry_file_inode_operations = {

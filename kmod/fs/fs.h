@@ -5,7 +5,7 @@
  * Files: super.c mount, options, INIT, statfs; inode.c life of nodes; attr.c
  * attributes; dir.c names; readdir.c listings; file.c open files and the VFS's entry points
  * for them; cache.c page cache, readahead, write-back, mmap; direct.c I/O past the
- * cache; xattr.c.
+ * cache; passthrough.c I/O past the server; xattr.c.
  *
  * Lock order: inode->i_rwsem, then mapping->invalidate_lock, then a folio's lock,
  * then ferry_inode.lock (a leaf: nothing is called under it). A request may be
@@ -24,6 +24,33 @@
 #include "core/chan.h"
 #include "compat/compat.h"
 
+/* FORGETs that one request carries at most; what fits a slot's message. */
+#define FERRY_FORGETS_MAX	128
+
+/**
+ * struct ferry_forgets - those of a mount: one request is under way at a time, and carries
+ *	all that came while the last one was
+ * @lock: a leaf
+ * @waiting: struct ferry_forget
+ * @busy: a request is under way, or being made
+ * @sending: it is being submitted; its end is left to who does that
+ * @ended: that has come
+ * @args: the request, with what follows
+ */
+struct ferry_forgets {
+	spinlock_t			lock;
+	struct list_head		waiting;
+	bool				busy;
+	bool				sending;
+	bool				ended;
+	struct ferry_args		args;
+	union {
+		struct fuse_forget_in		one;
+		struct fuse_batch_forget_in	head;
+	};
+	struct fuse_forget_one		batch[FERRY_FORGETS_MAX];
+};
+
 /**
  * struct ferry_mount - one mounted instance; sb->s_fs_info
  * @chan: its channel; a reference is held from mount to kill_sb
@@ -35,6 +62,7 @@
  * @attr_timeout, @entry_timeout: jiffies that override the server's, if
  *	@has_attr_timeout, @has_entry_timeout
  * @max_read: bytes that one READ asks for at most
+ * @write_limit: what @max_write may become, a mount option
  * @max_write: bytes that one WRITE carries at most, from INIT
  * @minor: protocol minor that both sides speak
  * @writeback: the kernel caches writes and owns size and times of files with
@@ -46,6 +74,9 @@
  *	truncate and chown
  * @killpriv_v2: it does so where a request says KILL_SUIDGID; the super block has
  *	SB_NOSEC then
+ * @stack_depth: passthrough was agreed on: how deep this counts, and backing files must
+ *	be less deep; else 0
+ * @forgets: what the server is to forget
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
@@ -66,6 +97,7 @@ struct ferry_mount {
 	bool			allow_other;
 
 	u32			max_read;
+	u32			write_limit;
 	u32			max_write;
 	u32			minor;
 	bool			initialised;	/* INIT was answered well */
@@ -76,6 +108,8 @@ struct ferry_mount {
 	bool			auto_inval;
 	bool			handle_killpriv;
 	bool			killpriv_v2;
+	int			stack_depth;
+	struct ferry_forgets	forgets;
 
 	bool			no_open;
 	bool			no_opendir;
@@ -101,14 +135,21 @@ enum {
 	FERRY_I_SIZE_UNSTABLE,	/* a truncation is under way: sizes in replies mean nothing */
 	FERRY_I_PLUS_SEEN,	/* a name came by READDIRPLUS and was not looked up since */
 	FERRY_I_PLUS_WANTED,	/* lookups in this directory would have been spared by it */
+	FERRY_I_MAPPED_PAST,	/* a backing file was mapped to be written: times may change */
 };
 
 /**
- * struct ferry_forget - a FORGET under way
+ * struct ferry_forget - lookups that wait to be given back
+ * @link: in ferry_forgets.waiting
+ * @node: whose
+ * @nlookup: how many
+ * @free: called when the request has been made
  */
 struct ferry_forget {
-	struct ferry_args	args;
-	struct fuse_forget_in	in;
+	struct list_head	link;
+	u64			node;
+	u64			nlookup;
+	void			(*free)(struct ferry_forget *f);
 };
 
 /**
@@ -119,7 +160,7 @@ struct ferry_forget {
  * @mode: as the server said it; inode->i_mode lacks the sticky bit where the server
  *	checks permissions
  * @blkbits: log2 of the preferred I/O size
- * @holds: free_inode() and a FORGET under way hold the memory
+ * @holds: free_inode() and @forget while it waits hold the memory
  * @lock: guards the fields below it, and i_size together with inode->i_rwsem
  * @nlookup: lookups that the server counts for us; FORGET gives them back
  * @attr_until: jiffies64 until which the attributes are good; 0: ask
@@ -132,8 +173,10 @@ struct ferry_forget {
  * @cache_mtime: the server's mtime with which the cached pages agree
  * @write_files: open files that may write, for write-back (link: ferry_file.write_node).
  *	At eviction those are left that the end of a process left here: ferry_release()
+ * @io_mode: open files that use the page cache, or as a negative number those that have a
+ *	backing file; other open files do neither
  * @writing: WRITEs of pages under way; who waits does so on its address
- * @forget: the FORGET sent at eviction, which so cannot fail
+ * @forget: sent at eviction, which so cannot fail
  */
 struct ferry_inode {
 	struct inode		inode;
@@ -152,6 +195,7 @@ struct ferry_inode {
 	u64			attr_changed;
 	struct timespec64	cache_mtime;
 	struct list_head	write_files;
+	int			io_mode;
 	atomic_t		writing;
 	struct ferry_forget	forget;
 };
@@ -165,6 +209,9 @@ struct ferry_inode {
  * @open_flags: FOPEN_*, from the server
  * @flags: O_* that it was opened with
  * @dir: what readdir.c keeps of a directory; its own
+ * @backing: what is read and written in its place, or .file is NULL; constant from the
+ *	end of open() to the end of the struct file
+ * @counted: its part in ferry_inode.io_mode: 1, 0 or -1; under that lock
  * @release: args of the RELEASE, so that it cannot fail
  */
 struct ferry_file {
@@ -177,6 +224,8 @@ struct ferry_file {
 	u32			flags;
 	bool			isdir;
 	bool			opened;		/* the server has it: RELEASE is due */
+	s8			counted;
+	struct ferry_backing_file backing;
 	struct ferry_dir	*dir;
 	struct ferry_args	release;
 	struct fuse_release_in	release_in;
@@ -360,6 +409,27 @@ void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
 /* direct.c */
 ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from);
+
+/* passthrough.c */
+int ferry_backing_take(struct ferry_file *ff, const struct ferry_open_out *out);
+void ferry_backing_put(struct ferry_file *ff);
+int ferry_backing_check(const struct file *file, const struct ferry_file *ff);
+int ferry_may_back(const struct ferry_mount *m, const struct file *file);
+void ferry_mode_begin(struct inode *inode, struct ferry_file *ff);
+void ferry_mode_end(struct inode *inode, struct ferry_file *ff);
+ssize_t ferry_passthrough_read(struct kiocb *iocb, struct iov_iter *to);
+ssize_t ferry_passthrough_write(struct kiocb *iocb, struct iov_iter *from);
+ssize_t ferry_passthrough_splice_read(struct file *in, loff_t *pos, struct pipe_inode_info *pipe,
+				      size_t len, unsigned int flags);
+int ferry_passthrough_mmap(struct file *file, struct vm_area_struct *vma);
+int ferry_passthrough_fsync(struct file *file, loff_t start, loff_t end, int datasync);
+long ferry_passthrough_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
+int ferry_passthrough_fadvise(struct file *file, loff_t offset, loff_t len, int advice);
+
+static inline bool ferry_is_backed(const struct ferry_file *ff)
+{
+	return ff->backing.file;
+}
 
 /* xattr.c */
 extern const struct xattr_handler *const ferry_xattr_handlers[];

@@ -2,8 +2,8 @@
 /*
  * Life of nodes: from the answer that names one to the FORGET.
  *
- * The memory of an inode also carries its FORGET, which may still be under way
- * when the VFS frees the inode; whoever of the two comes last frees the memory.
+ * The memory of an inode also carries what the server is to forget of it, which may still
+ * wait when the VFS frees the inode; whoever of the two comes last frees the memory.
  */
 #include <linux/slab.h>
 #include "fs/fs.h"
@@ -50,6 +50,7 @@ struct inode *ferry_inode_alloc(struct super_block *sb)
 	fi->attr_version = 0;
 	fi->attr_changed = 0;
 	INIT_LIST_HEAD(&fi->write_files);
+	fi->io_mode = 0;
 	atomic_set(&fi->writing, 0);
 	return &fi->inode;
 }
@@ -65,17 +66,97 @@ void ferry_inode_free(struct inode *inode)
 	inode_drop_hold(ferry_inode_of(inode));
 }
 
-static void forget_fill(struct ferry_forget *f, u64 node, u64 nlookup)
+/* Make one request of what waits; false: nothing does, and @fg is not busy any more. */
+static bool forgets_take(struct ferry_forgets *fg)
 {
-	f->in.nlookup = nlookup;
-	ferry_args_init(&f->args, FUSE_FORGET, node);
-	ferry_args_in(&f->args, &f->in, sizeof(f->in));
-	f->args.flags = FERRY_ARGS_NO_REPLY | FERRY_ARGS_NO_CRED;
+	struct ferry_args *args = &fg->args;
+	struct ferry_forget *f, *next;
+	LIST_HEAD(taken);
+	u32 nr = 0;
+
+	spin_lock(&fg->lock);
+	list_for_each_entry_safe(f, next, &fg->waiting, link) {
+		if (nr == FERRY_FORGETS_MAX)
+			break;
+		fg->batch[nr].nodeid = f->node;
+		fg->batch[nr++].nlookup = f->nlookup;
+		list_move_tail(&f->link, &taken);
+	}
+	fg->busy = nr;
+	fg->sending = nr;
+	fg->ended = false;
+	spin_unlock(&fg->lock);
+	list_for_each_entry_safe(f, next, &taken, link)
+		f->free(f);
+	if (!nr)
+		return false;
+
+	if (nr == 1) {
+		ferry_args_init(args, FUSE_FORGET, fg->batch[0].nodeid);
+		fg->one.nlookup = fg->batch[0].nlookup;
+		ferry_args_in(args, &fg->one, sizeof(fg->one));
+	} else {
+		ferry_args_init(args, FUSE_BATCH_FORGET, 0);
+		fg->head = (struct fuse_batch_forget_in){ .count = nr };
+		ferry_args_in(args, &fg->head, sizeof(fg->head));
+		ferry_args_in(args, fg->batch, nr * sizeof(fg->batch[0]));
+	}
+	args->flags = FERRY_ARGS_NO_REPLY | FERRY_ARGS_NO_CRED;
+	return true;
 }
 
-static void evict_forget_end(struct ferry_args *args, int err)
+static void forgets_send(struct ferry_mount *m);
+
+static void forgets_end(struct ferry_args *args, int err)
 {
-	inode_drop_hold(container_of(args, struct ferry_inode, forget.args));
+	struct ferry_mount *m = container_of(args, struct ferry_mount, forgets.args);
+	struct ferry_forgets *fg = &m->forgets;
+	bool sending;
+
+	spin_lock(&fg->lock);
+	sending = fg->sending;
+	fg->ended = true;
+	spin_unlock(&fg->lock);
+	if (!sending)
+		forgets_send(m);
+}
+
+/* Send what waits. A request may end before it is submitted: hence a loop. */
+static void forgets_send(struct ferry_mount *m)
+{
+	struct ferry_forgets *fg = &m->forgets;
+	bool ended = true;
+
+	while (ended && forgets_take(fg)) {
+		fg->args.end = forgets_end;
+		ferry_submit(m->chan, &fg->args);
+		spin_lock(&fg->lock);
+		fg->sending = false;
+		ended = fg->ended;
+		spin_unlock(&fg->lock);
+	}
+}
+
+/* Give back lookups; nobody waits for that. */
+static void forget(struct ferry_mount *m, struct ferry_forget *f, u64 node, u64 nlookup)
+{
+	struct ferry_forgets *fg = &m->forgets;
+	bool busy;
+
+	f->node = node;
+	f->nlookup = nlookup;
+	spin_lock(&fg->lock);
+	list_add_tail(&f->link, &fg->waiting);
+	busy = fg->busy;
+	fg->busy = true;
+	spin_unlock(&fg->lock);
+	if (!busy)
+		forgets_send(m);
+}
+
+static void forget_drop_hold(struct ferry_forget *f)
+{
+	inode_drop_hold(container_of(f, struct ferry_inode, forget));
 }
 
 void ferry_inode_evict(struct inode *inode)
@@ -90,14 +171,13 @@ void ferry_inode_evict(struct inode *inode)
 	if (!fi->nlookup || !(inode->i_sb->s_flags & SB_ACTIVE))
 		return;
 	atomic_inc(&fi->holds);
-	forget_fill(&fi->forget, fi->node, fi->nlookup);
-	fi->forget.args.end = evict_forget_end;
-	ferry_submit(ferry_mount_of(inode)->chan, &fi->forget.args);
+	fi->forget.free = forget_drop_hold;
+	forget(ferry_mount_of(inode), &fi->forget, fi->node, fi->nlookup);
 }
 
-static void lone_forget_end(struct ferry_args *args, int err)
+static void forget_free(struct ferry_forget *f)
 {
-	kfree(container_of(args, struct ferry_forget, args));
+	kfree(f);
 }
 
 /* Give back lookups that no inode stands for. */
@@ -109,9 +189,8 @@ void ferry_forget_send(struct ferry_mount *m, u64 node, u64 nlookup)
 		pr_warn_once("ferry: no memory to forget a node, the server keeps it\n");
 		return;
 	}
-	forget_fill(f, node, nlookup);
-	f->args.end = lone_forget_end;
-	ferry_submit(m->chan, &f->args);
+	f->free = forget_free;
+	forget(m, f, node, nlookup);
 }
 
 void ferry_inode_ref(struct inode *inode)

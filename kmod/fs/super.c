@@ -14,13 +14,13 @@
 #define FERRY_SUPER_MAGIC	0x46455259
 
 #define IO_MIN			PAGE_SIZE
-#define IO_MAX			(1U << 20)
-#define READAHEAD_MAX		(1U << 20)
+#define IO_MAX			FERRY_DATA_MAX
+#define IO_DEFAULT		(1U << 20)
 
 #define MINOR_MIN		23	/* setattr says ctime */
 #define INIT_OUT_MIN		offsetof(struct fuse_init_out, time_gran)
 #define MAX_PAGES_DEFAULT	32	/* of a server that knows no FUSE_MAX_PAGES */
-#define MAX_PAGES_MAX		256
+#define MAX_PAGES_MAX		(FERRY_DATA_MAX / PAGE_SIZE)
 
 /* How long umount waits for the server to say goodbye. */
 #define DESTROY_TIMEOUT		(4 * HZ)
@@ -41,6 +41,7 @@ enum {
 	OPT_DEFAULT_PERMISSIONS,
 	OPT_ALLOW_OTHER,
 	OPT_MAX_READ,
+	OPT_MAX_WRITE,
 	OPT_ATTR_TIMEOUT,
 	OPT_ENTRY_TIMEOUT,
 };
@@ -53,6 +54,7 @@ static const struct fs_parameter_spec ferry_fs_params[] = {
 	fsparam_flag	("default_permissions",	OPT_DEFAULT_PERMISSIONS),
 	fsparam_flag	("allow_other",		OPT_ALLOW_OTHER),
 	fsparam_u32	("max_read",		OPT_MAX_READ),
+	fsparam_u32	("max_write",		OPT_MAX_WRITE),
 	fsparam_string	("attr_timeout",	OPT_ATTR_TIMEOUT),
 	fsparam_string	("entry_timeout",	OPT_ENTRY_TIMEOUT),
 	{}
@@ -144,6 +146,12 @@ static int parse_option(struct fs_context *fc, struct fs_parameter *param)
 			return invalf(fc, "ferry: max_read=%u is below %lu", res.uint_32, IO_MIN);
 		m->max_read = min(res.uint_32, IO_MAX);
 		return 0;
+	case OPT_MAX_WRITE:
+		if (res.uint_32 < IO_MIN)
+			return invalf(fc, "ferry: max_write=%u is below %lu", res.uint_32,
+				      IO_MIN);
+		m->write_limit = min(res.uint_32, IO_MAX);
+		return 0;
 	case OPT_ATTR_TIMEOUT:
 		if (parse_seconds(param->string, &m->attr_timeout))
 			return invalf(fc, "ferry: attr_timeout=%s is no number of seconds",
@@ -165,6 +173,7 @@ static bool same_options(const struct ferry_mount *a, const struct ferry_mount *
 	       uid_eq(a->user_id, b->user_id) && gid_eq(a->group_id, b->group_id) &&
 	       a->default_permissions == b->default_permissions &&
 	       a->allow_other == b->allow_other && a->max_read == b->max_read &&
+	       a->write_limit == b->write_limit &&
 	       a->has_attr_timeout == b->has_attr_timeout &&
 	       a->attr_timeout == b->attr_timeout &&
 	       a->has_entry_timeout == b->has_entry_timeout &&
@@ -244,17 +253,32 @@ static void init_fill(struct init *init)
 {
 	init->in.major = FUSE_KERNEL_VERSION;
 	init->in.minor = FUSE_KERNEL_MINOR_VERSION;
-	init->in.max_readahead = READAHEAD_MAX;
+	init->in.max_readahead = init->m->max_read;
 	init->in.flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |
 			 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO |
 			 FUSE_WRITEBACK_CACHE | FUSE_NO_OPEN_SUPPORT | FUSE_PARALLEL_DIROPS |
 			 FUSE_HANDLE_KILLPRIV | FUSE_MAX_PAGES | FUSE_NO_OPENDIR_SUPPORT |
-			 FUSE_HANDLE_KILLPRIV_V2;
+			 FUSE_HANDLE_KILLPRIV_V2 | FUSE_INIT_EXT;
+	init->in.flags2 = FERRY_FUSE_PASSTHROUGH;
 
 	ferry_args_init(&init->args, FUSE_INIT, 0);
 	ferry_args_in(&init->args, &init->in, sizeof(init->in));
 	ferry_args_out(&init->args, &init->out, sizeof(init->out));
 	init->args.flags = FERRY_ARGS_INIT | FERRY_ARGS_OUT_VAR | FERRY_ARGS_NO_CRED;
+}
+
+/*
+ * Files backed by the server's own: how deep that makes this filesystem. What we own the
+ * times of cannot be changed past us.
+ */
+static int stack_depth(const struct fuse_init_out *out, u32 flags)
+{
+	u32 depth = (&out->flags2)[1];
+
+	if (!(flags & FUSE_INIT_EXT) || !(out->flags2 & FERRY_FUSE_PASSTHROUGH) ||
+	    flags & FUSE_WRITEBACK_CACHE || !depth || depth > FILESYSTEM_MAX_STACK_DEPTH)
+		return 0;
+	return depth;
 }
 
 /* Take over what the server answered; what it left out is 0. */
@@ -275,7 +299,7 @@ static int init_take(struct init *init)
 					  MAX_PAGES_DEFAULT;
 	io_max *= PAGE_SIZE;
 	m->max_read = min(m->max_read, io_max);
-	m->max_write = clamp_t(u32, out->max_write, IO_MIN, min(io_max, IO_MAX));
+	m->max_write = clamp_t(u32, out->max_write, IO_MIN, min(io_max, m->write_limit));
 
 	m->writeback = flags & FUSE_WRITEBACK_CACHE;
 	m->readdirplus = flags & FUSE_DO_READDIRPLUS;
@@ -286,10 +310,12 @@ static int init_take(struct init *init)
 	m->killpriv_v2 = flags & FUSE_HANDLE_KILLPRIV_V2;
 	if (m->killpriv_v2)
 		sb->s_flags |= SB_NOSEC;
+	m->stack_depth = stack_depth(out, flags);
+	sb->s_stack_depth = m->stack_depth;
 
 	if (out->time_gran && out->time_gran <= NSEC_PER_SEC)
 		sb->s_time_gran = out->time_gran;
-	sb->s_bdi->ra_pages = min_t(u32, out->max_readahead, READAHEAD_MAX) / PAGE_SIZE;
+	sb->s_bdi->ra_pages = min(out->max_readahead, init->in.max_readahead) / PAGE_SIZE;
 	sb->s_bdi->io_pages = m->max_read / PAGE_SIZE;
 	m->initialised = true;
 	return 0;
@@ -371,7 +397,7 @@ static void client_late(void *client, u32 opcode, u64 node, const void *out, siz
 {
 	struct ferry_mount *m = client;
 	const struct fuse_entry_out *entry = NULL;
-	const struct fuse_open_out *open = NULL;
+	const struct ferry_open_out *open = NULL;
 	struct ferry_file *ff;
 
 	switch (opcode) {
@@ -404,6 +430,7 @@ static void client_late(void *client, u32 opcode, u64 node, const void *out, siz
 			ff->fh = open->fh;
 			ff->isdir = opcode == FUSE_OPENDIR;
 			ff->opened = true;
+			ferry_backing_take(ff, open);
 			ferry_file_put(ff);
 		} else {
 			pr_warn_once("ferry: no memory to release a file, it stays open\n");
@@ -420,6 +447,11 @@ static bool client_owns(void *client, const struct file *file)
 	return file_inode(file)->i_sb == m->sb;
 }
 
+static int client_may_back(void *client, const struct file *file)
+{
+	return ferry_may_back(client, file);
+}
+
 static int client_describe(void *client, char *buf, size_t size)
 {
 	struct ferry_mount *m = client;
@@ -431,6 +463,7 @@ static const struct ferry_client_ops client_ops = {
 	.owner		= THIS_MODULE,
 	.late		= client_late,
 	.owns		= client_owns,
+	.may_back	= client_may_back,
 	.describe	= client_describe,
 };
 
@@ -487,7 +520,7 @@ static int ferry_show_options(struct seq_file *seq, struct dentry *root)
 		seq_puts(seq, ",default_permissions");
 	if (m->allow_other)
 		seq_puts(seq, ",allow_other");
-	seq_printf(seq, ",max_read=%u", m->max_read);
+	seq_printf(seq, ",max_read=%u,max_write=%u", m->max_read, m->write_limit);
 	if (m->has_attr_timeout)
 		show_seconds(seq, "attr_timeout", m->attr_timeout);
 	if (m->has_entry_timeout)
@@ -545,7 +578,7 @@ static int ferry_fill_super(struct super_block *sb, struct fs_context *fc)
 	err = super_setup_bdi(sb);
 	if (err)
 		return err;
-	sb->s_bdi->ra_pages = READAHEAD_MAX / PAGE_SIZE;
+	sb->s_bdi->ra_pages = m->max_read / PAGE_SIZE;
 	sb->s_bdi->io_pages = m->max_read / PAGE_SIZE;
 
 	err = ferry_chan_bind(m->chan, &client_ops, m, sb->s_user_ns);
@@ -641,8 +674,11 @@ static int ferry_init_fs_context(struct fs_context *fc)
 	m->root_mode = S_IFDIR;
 	m->user_id = current_fsuid();
 	m->group_id = current_fsgid();
-	m->max_read = IO_MAX;
+	m->max_read = IO_DEFAULT;
+	m->write_limit = IO_DEFAULT;
 	m->max_write = IO_MIN;
+	spin_lock_init(&m->forgets.lock);
+	INIT_LIST_HEAD(&m->forgets.waiting);
 	return 0;
 }
 

@@ -4,7 +4,7 @@
 #include "dispatch.h"
 
 #define WRITE_MIN	4096U
-#define WRITE_MAX	(1U << 20)
+#define WRITE_MAX	FERRY_DATA_MAX
 #define WRITE_OLD	(32 * 4096U)	/* most that a client without FUSE_MAX_PAGES sends */
 #define NS_PER_S	1000000000U
 
@@ -27,6 +27,7 @@ int ferry_fs_server_init(struct ferry_server *server, const char *args)
 	server->fs.max_readahead = WRITE_MAX;
 	server->fs.time_gran = 1;
 	server->fs.writeback = false;
+	server->fs.stack_depth = 0;
 	server->fs.minor = 0;
 	if (ops->init)
 		err = ops->init(server, args);
@@ -55,6 +56,24 @@ static u32 init_flags(const struct ferry_server *server, u32 offered)
 	if (server->fs.writeback)
 		flags |= FUSE_WRITEBACK_CACHE;
 	return flags & offered;
+}
+
+/* Backed files, if the client knows them and they can be had. */
+static void settle_backing(struct ferry_req *req, struct fuse_init_out *out)
+{
+	const struct fuse_init_in *in = req->in[0].p;
+	struct ferry_server *server = req->server;
+	const u32 end = offsetof(struct fuse_init_in, flags2) + sizeof(in->flags2);
+
+	if (!(in->flags & FUSE_INIT_EXT) || req->in[0].len < end ||
+	    !(in->flags2 & FERRY_FUSE_PASSTHROUGH) || !req->host->backing ||
+	    out->flags & FUSE_WRITEBACK_CACHE)
+		server->fs.stack_depth = 0;
+	if (!server->fs.stack_depth)
+		return;
+	out->flags |= FUSE_INIT_EXT;
+	out->flags2 = FERRY_FUSE_PASSTHROUGH;
+	(&out->flags2)[1] = server->fs.stack_depth;
 }
 
 void ferry_fs_negotiate(struct ferry_req *req)
@@ -87,10 +106,11 @@ void ferry_fs_negotiate(struct ferry_req *req)
 	out->max_readahead = min(in->max_readahead, server->fs.max_readahead);
 	out->max_write = server->fs.max_write;
 	if (out->flags & FUSE_MAX_PAGES)
-		out->max_pages = out->max_write / 4096;
+		out->max_pages = FERRY_DATA_MAX / 4096;
 	else
 		out->max_write = min(out->max_write, WRITE_OLD);
 	out->time_gran = server->fs.time_gran;
+	settle_backing(req, out);
 	server->fs.minor = out->minor;
 	ferry_req_end(req);
 }

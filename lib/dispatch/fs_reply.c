@@ -36,19 +36,27 @@ static void fill_entry(struct fuse_entry_out *out, const struct ferry_entry *ent
 	fill_attr(&out->attr, &entry->attr);
 }
 
-static void fill_open(struct fuse_open_out *out, const struct ferry_handle *handle)
+static void fill_open(struct ferry_req *req, struct ferry_open_out *out,
+		      const struct ferry_handle *handle)
 {
 	_Static_assert(FERRY_OPEN_DIRECT_IO == FOPEN_DIRECT_IO &&
 		       FERRY_OPEN_KEEP_CACHE == FOPEN_KEEP_CACHE &&
 		       FERRY_OPEN_NONSEEKABLE == FOPEN_NONSEEKABLE &&
 		       FERRY_OPEN_CACHE_DIR == FOPEN_CACHE_DIR, "copied as they are");
 
-	/* Newer headers call what follows otherwise: the rest is 0. */
-	*out = (struct fuse_open_out){
-		.fh		= handle->fh,
-		.open_flags	= handle->keep & (FOPEN_DIRECT_IO | FOPEN_KEEP_CACHE |
-						  FOPEN_NONSEEKABLE | FOPEN_CACHE_DIR),
-	};
+	out->fh = handle->fh;
+	out->open_flags = handle->keep & (FOPEN_DIRECT_IO | FOPEN_KEEP_CACHE |
+					  FOPEN_NONSEEKABLE | FOPEN_CACHE_DIR);
+	out->backing_id = 0;
+	if (handle->keep & FERRY_OPEN_BACKED && req->host->backing && req->server->fs.stack_depth) {
+		int id = req->host->backing(req, handle->backing_fd);
+
+		/* Where it cannot be had the server is asked for data. */
+		if (id > 0) {
+			out->open_flags |= FERRY_OPEN_PASSTHROUGH;
+			out->backing_id = id;
+		}
+	}
 }
 
 void ferry_reply_entry(struct ferry_req *req, const struct ferry_entry *entry)
@@ -78,11 +86,11 @@ FERRY_EXPORT(ferry_reply_attr);
 
 void ferry_reply_open(struct ferry_req *req, const struct ferry_handle *handle)
 {
-	struct fuse_open_out *out = ferry_req_out(req, sizeof(*out));
+	struct ferry_open_out *out = ferry_req_out(req, sizeof(*out));
 
 	if (!out)
 		return;
-	fill_open(out, handle);
+	fill_open(req, out, handle);
 	ferry_req_end(req);
 }
 FERRY_EXPORT(ferry_reply_open);
@@ -92,7 +100,7 @@ void ferry_reply_create(struct ferry_req *req, const struct ferry_entry *entry,
 {
 	bool parts = req->nr_out > 1;
 	struct fuse_entry_out *out;
-	struct fuse_open_out *open;
+	struct ferry_open_out *open;
 
 	if (unlikely(parts && req->out[1].len < sizeof(*open))) {
 		ferry_reply_err(req, -EIO);
@@ -103,7 +111,7 @@ void ferry_reply_create(struct ferry_req *req, const struct ferry_entry *entry,
 		return;
 	open = parts ? req->out[1].p : (void *)(out + 1);
 	fill_entry(out, entry);
-	fill_open(open, handle);
+	fill_open(req, open, handle);
 	req->out_len = sizeof(*out) + sizeof(*open);
 	ferry_req_end(req);
 }

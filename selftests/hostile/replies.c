@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -537,6 +538,52 @@ static void only_noise(enum style style)
 }
 IN_BOTH_STYLES(only_noise)
 
+/* Of how many nodes the server was told, in how many requests. */
+static volatile int *forgotten;
+static int evicted[2];
+
+/* It is slow to answer the first FORGET: until all nodes have been evicted. */
+static bool count_forgets(struct rogue *r, const struct request *req)
+{
+	char c;
+
+	if (req->head.opcode != FUSE_FORGET && req->head.opcode != FUSE_BATCH_FORGET)
+		return false;
+	if (!forgotten[1]++)
+		CHECK_EQ(read(evicted[0], &c, 1), 1);
+	forgotten[0] += req->head.opcode == FUSE_FORGET ? 1 :
+			((const struct fuse_batch_forget_in *)req->arg)->count;
+	rogue_be_honest(r, req);
+	return true;
+}
+
+static int op_stat_all(void)
+{
+	struct stat st;
+
+	return stat("mnt/file", &st) || stat("mnt/dir", &st) || lstat("mnt/link", &st) ? -1 : 0;
+}
+
+static void forgets_are_batched(void)
+{
+	struct rogue r;
+	double end = now() + 10;
+
+	forgotten = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(forgotten != MAP_FAILED);
+	DO(pipe(evicted));
+	r = rogue_start(SYNC, count_forgets);
+	CHECK_EQ(rogue_try(op_stat_all, 10), 0);
+	drop_caches();
+	write_all(evicted[1], "", 1);
+	while (forgotten[0] < 3) {
+		CHECK(now() < end);
+		usleep(1000);
+	}
+	CHECK_EQ(forgotten[0], 3);
+	CHECK_EQ(forgotten[1], 2);
+	rogue_end(&r);
+}
 static const struct claim claims[] = {
 	BOTH("replies of a wrong length are EIO, and EINVAL for the server", wrong_lengths),
 	BOTH("error codes that are none are EIO, and EINVAL for the server", wrong_errors),
@@ -558,5 +605,6 @@ static const struct claim claims[] = {
 	BOTH("open flags that nobody knows do not hurt", wild_open),
 	BOTH("seek answers before the place or beyond all files are refused", wild_seek),
 	BOTH("a server that answers noise hurts nobody but its clients", only_noise),
+	{ "what is to be forgotten while a FORGET is under way goes in one", forgets_are_batched },
 };
 CLAIMS_MAIN(claims)

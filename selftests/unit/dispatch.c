@@ -444,7 +444,7 @@ static void init_negotiates(void)
 	CHECK_EQ(out.minor, 38);
 	CHECK_EQ(out.max_readahead, 131072);
 	CHECK_EQ(out.max_write, 98304);
-	CHECK_EQ(out.max_pages, 24);
+	CHECK_EQ(out.max_pages, 1024);
 	CHECK_EQ(out.time_gran, 1);
 	CHECK_EQ(server.fs.minor, 38);
 	CHECK(out.flags & FUSE_ATOMIC_O_TRUNC && out.flags & FUSE_MAX_PAGES);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <ferry/uring.h>
 
@@ -163,12 +164,23 @@ static ssize_t push(struct ferry_req *req, const struct ferry_iov *iov, unsigned
 	return at - req->pushed;
 }
 
+static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
+{
+	struct call *c = container_of(req, struct call, req);
+	ssize_t n = req->data_in ? pwrite(fd, c->data, len, pos) :
+				   pread(fd, c->data + req->pushed, len, pos);
+
+	return n < 0 ? -errno : n;
+}
+
 static void done(struct ferry_req *req)
 {
 	container_of(req, struct call, req)->answers++;
 }
 
-static const struct ferry_req_host host = { .pull = pull, .push = push, .done = done };
+static const struct ferry_req_host host = {
+	.pull = pull, .push = push, .transfer = transfer, .done = done,
+};
 
 int fs_call(struct ferry_server *s, u32 opcode, u64 node, const void *in, u32 in_len,
 	    const char *name1, const char *name2, void *out, u32 out_len,

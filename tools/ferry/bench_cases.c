@@ -7,6 +7,7 @@
 #define CACHED		"attr_timeout=60,entry_timeout=60"
 
 #define FIO_4K		"ioengine=psync\ndirect=1\nbs=4k\nsize=4m\nio_size=8m\n"
+#define FIO_1M		"ioengine=psync\ndirect=1\nbs=1m\n"
 #define FIO_SEQUENTIAL	"ioengine=psync\nbs=128k\n"
 
 const struct bench_case bench_cases[] = {
@@ -58,6 +59,22 @@ const struct bench_case bench_cases[] = {
 		.fio = "rw=write\noverwrite=1\n" FIO_4K,
 		.flags = BENCH_SMALL | BENCH_PINNED | BENCH_DIRECT,
 		.measure = bench_measure_write,
+	}, {
+		.name = "read-1m",
+		.what = "read 1 MiB at a time, O_DIRECT; null",
+		.unit = "MB/s",
+		.backend = "null",
+		.options = UNCACHED,
+		.fio = "rw=read\n" FIO_1M,
+		.flags = BENCH_RATE | BENCH_DIRECT,
+	}, {
+		.name = "write-1m",
+		.what = "write 1 MiB at a time, O_DIRECT; null",
+		.unit = "MB/s",
+		.backend = "null",
+		.options = UNCACHED,
+		.fio = "rw=write\noverwrite=1\n" FIO_1M,
+		.flags = BENCH_RATE | BENCH_DIRECT,
 	}, {
 		.name = "seq-write",
 		.what = "write a new file through the cache, and fsync; memfs",

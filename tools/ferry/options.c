@@ -13,7 +13,8 @@
 const char *const options_wait_styles[] = { "sync", "poll", "uring", "rw", NULL };
 
 static const char *const fs_options[] = {
-	"default_permissions", "allow_other", "max_read", "attr_timeout", "entry_timeout",
+	"default_permissions", "allow_other", "max_read", "max_write", "attr_timeout",
+	"entry_timeout",
 };
 
 /* One option inside a string of them; value is NULL where there is no '='. */

@@ -200,10 +200,29 @@ static void raise_nofile(void)
 	setrlimit(RLIMIT_NOFILE, &lim);
 }
 
-/* "PATH[,timeout=SECONDS]": the directory's descriptor, or -errno after a line in the log. */
+/* "NAME=yes" or "NAME=no" in @args; -EINVAL after a line in the log. */
+static int option_bool(const char *args, const char *name, bool *value)
+{
+	size_t len;
+	const char *p = ferry_opt_find(args, name, &len);
+	bool yes = p && len == 3 && !memcmp(p, "yes", 3);
+
+	if (p && !yes && (len != 2 || memcmp(p, "no", 2))) {
+		ferry_log(FERRY_LOG_ERR, "mirror: %s= wants yes or no", name);
+		return -EINVAL;
+	}
+	if (p)
+		*value = yes;
+	return 0;
+}
+
+/*
+ * "PATH[,timeout=SECONDS][,passthrough=no]": the directory's descriptor, or -errno after a
+ * line in the log.
+ */
 static int configure(struct mirror *m, const char *args)
 {
-	static const char *const known[] = { "timeout", NULL };
+	static const char *const known[] = { "timeout", "passthrough", NULL };
 	const char *comma = args ? strchr(args, ',') : NULL;
 	const char *value;
 	char *path, *end;
@@ -216,8 +235,11 @@ static int configure(struct mirror *m, const char *args)
 		return -EINVAL;
 	}
 	m->valid_ns = NS_PER_S;
+	m->passthrough = true;
 	if (comma) {
 		err = ferry_opt_check(comma + 1, known);
+		if (!err)
+			err = option_bool(comma + 1, "passthrough", &m->passthrough);
 		if (err)
 			return err;
 		value = ferry_opt_find(comma + 1, "timeout", &len);
@@ -246,16 +268,20 @@ static void mirror_destroy(struct ferry_server *server)
 	struct mirror *m = server->priv;
 	u32 i;
 
+	/* The next server may go on with it. */
+	if (ferry_state_is_kept())
+		return;
 	mirror_nodes_destroy(m);
 	for (i = 0; i < ARRAY_SIZE(m->dir_lock); i++)
 		pthread_mutex_destroy(&m->dir_lock[i]);
 	pthread_mutex_destroy(&m->lock);
-	free(m);
+	ferry_state_free(m);
 }
 
 static int mirror_init(struct ferry_server *server, const char *args)
 {
-	struct mirror *m = calloc(1, sizeof(*m));
+	struct mirror *left = ferry_state_root();
+	struct mirror *m = left ? left : ferry_state_alloc(sizeof(*m));
 	int fd, err;
 	u32 i;
 
@@ -263,7 +289,8 @@ static int mirror_init(struct ferry_server *server, const char *args)
 		return -ENOMEM;
 	fd = configure(m, args);
 	if (fd < 0) {
-		free(m);
+		if (!left)
+			ferry_state_free(m);
 		return fd;
 	}
 	raise_nofile();
@@ -274,12 +301,23 @@ static int mirror_init(struct ferry_server *server, const char *args)
 	for (i = 0; i < ARRAY_SIZE(m->dir_lock); i++)
 		pthread_mutex_init(&m->dir_lock[i], NULL);
 	server->priv = m;
+	server->fs.stack_depth = m->passthrough;
+	if (left) {
+		close(fd);
+		err = mirror_nodes_resume(m);
+		if (err)
+			ferry_log(FERRY_LOG_ERR,
+				  "mirror: the last server's files are not open any more: only the ferryd that started it can start another");
+		return err;
+	}
 	err = mirror_nodes_init(m, fd);
 	if (err) {
 		ferry_log(FERRY_LOG_ERR, "mirror: %s", strerror(-err));
 		mirror_destroy(server);
+		return err;
 	}
-	return err;
+	ferry_state_set_root(m);
+	return 0;
 }
 
 static const struct ferry_fs_ops mirror_ops = {
@@ -316,5 +354,6 @@ static const struct ferry_fs_ops mirror_ops = {
 	.fallocate = mirror_fallocate,
 };
 
-FERRY_BACKEND(mirror, .help = "PATH[,timeout=SECONDS]  a directory of the host",
+FERRY_BACKEND(mirror, .flags = FERRY_RECOVERS,
+	      .help = "PATH[,timeout=SECONDS][,passthrough=no]  a directory of the host",
 	      .fs = &mirror_ops);

@@ -143,7 +143,8 @@
 #define FERRY_QUEUES_MAX	256
 #define FERRY_DEPTH_MAX		1024
 #define FERRY_TAGS_MAX		65536		/* nr_queues * depth */
-#define FERRY_DATA_MAX		(1U << 20)	/* bytes of a slot's data area */
+#define FERRY_DATA_MAX		(1U << 22)	/* bytes of data of a request, and of a slot's
+						 * data area */
 
 /**
  * enum ferry_class - what the messages of a channel mean
@@ -373,11 +374,61 @@ struct ferry_xfer {
 	__u64	len;
 };
 
+/*
+ * Passthrough. A server may answer FUSE_OPEN and FUSE_CREATE with a backing file: a regular
+ * file of its own, which the kernel reads, writes and maps for that open file from then
+ * on, with the credentials of the thread that registered it and without asking the server.
+ * All else (attributes, locks, truncation, FLUSH, RELEASE) is asked for as ever.
+ *
+ * Both sides agree on it by FUSE_INIT, as FUSE 7.40 does: FERRY_FUSE_PASSTHROUGH in flags2
+ * (with FUSE_INIT_EXT in flags), and how many filesystems deep the mount counts from now
+ * on, 1 or 2, in the word behind the reply's flags2: backing files must lie on
+ * filesystems that count for less. With FUSE_WRITEBACK_CACHE there is none of it.
+ *
+ * A file is in one mode for all who have it open. While some have it without a backing
+ * file, through the page cache, an open with one is served as if it had none; while
+ * some have it with one, an open without goes past the page cache (FOPEN_DIRECT_IO), and
+ * cannot map. So the server must be ready to be asked for data all the same.
+ */
+#define FERRY_FUSE_PASSTHROUGH	(1U << 5)	/* in flags2 */
+#define FERRY_OPEN_PASSTHROUGH	(1U << 7)	/* in open_flags */
+
+/**
+ * struct ferry_open_out - struct fuse_open_out with a backing file
+ * @fh: as ever
+ * @open_flags: FOPEN_*; FERRY_OPEN_PASSTHROUGH: @backing_id is one
+ * @backing_id: from FERRY_IOC_BACKING, spent by this answer; -EIO for the
+ *	client if there is none of that number, or it is not open for what the client's is
+ */
+struct ferry_open_out {
+	__u64	fh;
+	__u32	open_flags;
+	__s32	backing_id;
+};
+
+/**
+ * struct ferry_backing - argument of FERRY_IOC_BACKING
+ * @fd: in: a regular file that is to back the file of an open reply; -1: @id is not
+ *	wanted any more
+ * @id: out: its number, above 0; in, with @fd -1
+ *
+ * Registered files are given back with the last endpoint.
+ * Errors: -EBADF: @fd is not open, or neither for reading nor for writing; -EINVAL: it is
+ * no regular file, or there is nothing of number @id; -ELOOP: it lies on the mount that is
+ * served, or too deep; -EMFILE: more than RLIMIT_NOFILE of them wait to be named;
+ * -EOPNOTSUPP: not agreed on; -ENOTCONN: no endpoint, or no mount yet
+ */
+struct ferry_backing {
+	__s32	fd;
+	__s32	id;
+};
+
 #define FERRY_IOC_MAGIC		0xfe
 #define FERRY_IOC_CREATE	_IOWR(FERRY_IOC_MAGIC, 0x01, struct ferry_setup)
 #define FERRY_IOC_ATTACH	_IOWR(FERRY_IOC_MAGIC, 0x02, struct ferry_setup)
 #define FERRY_IOC_SYNC		_IO(FERRY_IOC_MAGIC, 0x03)
 #define FERRY_IOC_XFER		_IOW(FERRY_IOC_MAGIC, 0x04, struct ferry_xfer)
+#define FERRY_IOC_BACKING	_IOWR(FERRY_IOC_MAGIC, 0x05, struct ferry_backing)
 
 /**
  * enum ferry_move_to - what FERRY_IOC_MOVE does
