@@ -5,6 +5,7 @@
  */
 #include <linux/moduleparam.h>
 #include <linux/sysfs.h>
+#include "compat/uring.h"
 
 static const char features[] =
 	"rw sync poll uring "
@@ -13,7 +14,7 @@ static const char features[] =
 
 static int get(char *buf, const struct kernel_param *param)
 {
-	return sysfs_emit(buf, "%s\n", features);
+	return sysfs_emit(buf, "%s%s\n", features, FERRY_CMD_CANCELS ? " uring-cancel" : "");
 }
 
 /* It is told, not chosen: not at insmod either. */

@@ -36,6 +36,8 @@ static const struct feature features[] = {
 	{ "wait", "sync", "a system call a request", "" },
 	{ "wait", "poll", "none while both sides are awake", "" },
 	{ "wait", "uring", "io_uring commands, with the server's own I/O in the same ring", "" },
+	{ "wait", "uring-cancel", "a ring that goes tells so at once",
+	  "this kernel does not tell that a ring goes: the module looks from time to time" },
 	{ "data", "slot", "in the memory that both sides see", "" },
 	{ "data", "copy", "one copy between a request's pages and the server's memory", "" },
 	{ "data", "transfer", "between a request's pages and a file of the server's, by the kernel", "" },
