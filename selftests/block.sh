@@ -5,6 +5,9 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$(realpath "$0")")/lib.sh"
 need_modules
+for tool in mkfs.ext4 mkfs.xfs mkfs.btrfs sfdisk fio; do
+	command -v $tool >/dev/null || skip_all "no $tool: make deps"
+done
 work_dir
 mkdir "$work/mnt" "$work/host" "$work/tree"
 mount -t tmpfs none "$work/host"
