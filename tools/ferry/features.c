@@ -30,11 +30,7 @@ struct feature {
 static const struct feature features[] = {
 	{ "class", "ferryfs", "fs: a filesystem is mounted",
 	  "fs is not loaded: modprobe ferryfs, or make load" },
-<<<<<<< HEAD
-	{ "class", "ferryblk", "block: a disk appears",
-=======
 	{ "class", "ferryblk", "block: a disk, /dev/ferryb<N>",
->>>>>>> 33b58bb (README, ferry(7), ferry version: tell of disks)
 	  "block is not loaded: modprobe ferryblk, or make load" },
 	{ "wait", "rw", "read() and write() a request, as /dev/fuse", "" },
 	{ "wait", "sync", "a system call a request", "" },
