@@ -210,5 +210,6 @@ static const struct ferry_fs_ops null_ops = {
 	.statfs = null_statfs,
 };
 
-FERRY_BACKEND(null, .flags = FERRY_RECOVERS | FERRY_STATELESS, .help = "[size=BYTES]  answers at once; files N* of that size",
+FERRY_BACKEND(null, .flags = FERRY_RECOVERS | FERRY_STATELESS,
+	      .help = "[size=BYTES]  answers at once; files N* of that size",
 	      .fs = &null_ops);

@@ -260,7 +260,8 @@ static void template_listxattr(struct ferry_req *req, u64 node)
 /*
  * Begin and end. init() reads the arguments; where it refuses them it says why in
  * one line of the log. What is to survive the process is allocated from the state; what
- * a request changes there it would save before, by ferry_tx_add(). destroy() is called when no request is under way.
+ * a request changes there it would save before, by ferry_tx_add(). destroy() is called
+ * when no request is under way.
  */
 static int template_init(struct ferry_server *server, const char *args)
 {
@@ -324,5 +325,6 @@ static const struct ferry_fs_ops template_ops = {
 };
 
 /* This makes it a backend: a shared object in user space, a module in the kernel. */
-FERRY_BACKEND(template, .flags = FERRY_RECOVERS | FERRY_STATELESS, .help = "[text=TEXT]  one file, hello, that says TEXT",
+FERRY_BACKEND(template, .flags = FERRY_RECOVERS | FERRY_STATELESS,
+	      .help = "[text=TEXT]  one file, hello, that says TEXT",
 	      .fs = &template_ops);

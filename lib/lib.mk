@@ -4,7 +4,7 @@
 FERRY_SO        := libferry.so.0
 
 LIB_DISPATCH    := dispatch fs fs_init fs_reply opts stream
-LIB_STATE       := state state_tx state_heap
+LIB_STATE       := state state_tx state_heap state_fd
 LIB_SOURCES     := $(patsubst %,lib/dispatch/%.c,$(LIB_DISPATCH)) \
 		   lib/env.c lib/page.c lib/file.c lib/load.c lib/mount.c lib/channel.c \
 		   lib/session.c lib/saved.c lib/ring.c lib/loop_sync.c lib/loop_poll.c \

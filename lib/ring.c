@@ -217,11 +217,6 @@ static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
 	return done;
 }
 
-static int backing(struct ferry_req *req, int fd)
-{
-	return ferry_file_back(slot_of(req)->fd, fd);
-}
-
 void *ferry_ring_data(struct ferry_req *req, u32 *len)
 {
 	struct ferry_slot *slot = slot_of(req);
@@ -230,6 +225,11 @@ void *ferry_ring_data(struct ferry_req *req, u32 *len)
 		return NULL;
 	*len = req->data_len;
 	return slot->data + slot->held;
+}
+
+static int backing(struct ferry_req *req, int fd)
+{
+	return ferry_file_back(slot_of(req)->fd, fd);
 }
 
 struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd)

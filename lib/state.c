@@ -92,6 +92,7 @@ static void begin(void)
 {
 	ferry_state_kept = true;
 	state_heap_init();
+	state_fd_init();
 	ferry_tx_enter(FERRY_CHANGE_ALL, STATE_NO_TAG, the_state->mark + 1);
 }
 
@@ -197,7 +198,7 @@ void ferry_state_free(void *p)
 	if (!ferry_state_kept)
 		ferry_free(p);
 	else if (p)
-		state_tx_note(p, false);
+		state_tx_note(p, NOTE_FREE);
 }
 
 void *ferry_state_page_alloc(void)
@@ -210,5 +211,5 @@ void ferry_state_page_free(void *page)
 	if (!ferry_state_kept)
 		ferry_page_free(page);
 	else if (page)
-		state_tx_note(page, false);
+		state_tx_note(page, NOTE_FREE);
 }

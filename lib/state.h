@@ -112,8 +112,20 @@ void ferry_tx_enter(enum ferry_change how, u32 tag, u64 unique);
 void ferry_tx_leave(u64 *mark);
 
 /* Among state*.c alone. */
+
+/* What a transaction did, or is going to do at its end. */
+enum state_note {
+	NOTE_BYTES,	/* changes bytes */
+	NOTE_ALLOC,	/* @p was allocated */
+	NOTE_FREE,	/* @p was given back */
+	NOTE_OPEN,	/* the descriptor whose number is @p is there */
+	NOTE_CLOSE,	/* it is given back */
+};
+
+void state_fd_init(void);
+void state_fd_close(int fd);
 void state_tx_recover(u64 (*mark)(void *arg, u32 tag), void *arg);
-void state_tx_note(void *p, bool alloc);
+void state_tx_note(void *p, enum state_note what);
 
 void state_tx_cancel(void);
 

@@ -175,7 +175,7 @@ static void *block_alloc(u32 order)
 
 	if (page == NIL)
 		return NULL;
-	state_tx_note(address_of(page), true);
+	state_tx_note(address_of(page), NOTE_ALLOC);
 	set_kind(page, KIND_BLOCK | order);
 	return memset(address_of(page), 0, (size_t)FERRY_PAGE_SIZE << order);
 }
@@ -209,7 +209,7 @@ static void *object_alloc(u32 class)
 	k = kind_of(page);
 	nr = ~k->map[0] ? __builtin_ctzll(~k->map[0]) : 64 + __builtin_ctzll(~k->map[1]);
 	p = address_of(page) + nr * class_size[class];
-	state_tx_note(p, true);
+	state_tx_note(p, NOTE_ALLOC);
 	k->map[nr / 64] |= 1ULL << nr % 64;
 	if (!--k->nr_free)
 		list_del(&free_objects[class], page);

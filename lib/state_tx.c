@@ -23,19 +23,13 @@
 
 /**
  * struct record - stands behind what it tells of, so that the log is read from its end
- * @what: REC_*
- * @len: REC_BYTES: how many
+ * @what: enum state_note
+ * @len: NOTE_BYTES: how many; they stand before it, rounded up to 8
  */
 struct record {
 	char *p;
 	u32 what;
 	u32 len;
-};
-
-enum {
-	REC_BYTES,	/* preceded by what was at @p, rounded up to 8 bytes */
-	REC_ALLOC,	/* @p was allocated */
-	REC_FREE,	/* @p was given back */
 };
 
 bool ferry_tx_open;
@@ -89,16 +83,16 @@ void ferry_tx_log(void *p, size_t len)
 		ferry_log(FERRY_LOG_ERR, "%p: is no part of the state", p);
 		abort();
 	}
-	append(p, REC_BYTES, len);
+	append(p, NOTE_BYTES, len);
 }
 
-void state_tx_note(void *p, bool alloc)
+void state_tx_note(void *p, enum state_note what)
 {
 	if (unlikely(!ferry_tx_open)) {
 		ferry_log(FERRY_LOG_ERR, "the state is changed by a request that must not");
 		abort();
 	}
-	append(p, alloc ? REC_ALLOC : REC_FREE, 0);
+	append(p, what, 0);
 }
 
 /* Go back through the log; @old is what stands before a record. */
@@ -116,22 +110,28 @@ static void for_each_record(void (*each)(const struct record *record, const char
 
 static void undo(const struct record *record, const char *old)
 {
-	if (record->what == REC_BYTES)
+	if (record->what == NOTE_BYTES)
 		memcpy(record->p, old, record->len);
-	else if (record->what == REC_ALLOC)
+	else if (record->what == NOTE_ALLOC)
 		state_heap_mark_free(record->p);
+	else if (record->what == NOTE_OPEN)
+		state_fd_close((intptr_t)record->p);
 }
 
 static void redo(const struct record *record, const char *old)
 {
-	if (record->what == REC_FREE)
+	if (record->what == NOTE_FREE)
 		state_heap_mark_free(record->p);
+	else if (record->what == NOTE_CLOSE)
+		state_fd_close((intptr_t)record->p);
 }
 
 static void give_back(const struct record *record, const char *old)
 {
-	if (record->what == REC_FREE)
+	if (record->what == NOTE_FREE)
 		state_heap_free(record->p);
+	else if (record->what == NOTE_CLOSE)
+		state_fd_close((intptr_t)record->p);
 }
 
 /* The log is done with. */

@@ -31,28 +31,31 @@ use_template() { local text; read -r text <"$mnt/hello" && [ "$text" = "Hello fr
 
 options=on_death=reissue,grace=20
 
-supervisor() { pgrep -x -o ferryd; }
-worker() { pgrep -P "$(supervisor)"; }
-
-# column NAME: of the channel, the only one
-column() { ferry list | awk -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) n = i } NR == 2 { print $n }'; }
-
-# until COMMAND...: for 20 s at most
-until_so() {
-	local i
-	for ((i = 0; i < 400; i++)); do
-		! "$@" 2>/dev/null || return 0
-		sleep 0.05
-	done
-	echo "not within 20 s: $*"
-	ferry list
-	return 1
+# channel: sets id, state, server of the only one; supervisor, worker
+channel() {
+	{ read -r _ && read -r id _ _ _ state _ _ server _; } < <(ferry list)
+	supervisor=$(pgrep -x -o ferryd)
+	worker=
+	# No newline ends that file.
+	[ -z "$supervisor" ] || read -r worker <"/proc/$supervisor/task/$supervisor/children" || :
 }
 
-is_live() { [ "$(column STATE)" = live ]; }
-is_detached() { [ "$(column STATE)" = detached ]; }
-is_served_by_worker() { is_live && [ "$(column PID)" = "$(worker)" ]; }
-is_served_by_other() { is_served_by_worker && [ "$(worker)" != "$1" ]; }
+# until_so COMMAND...: for 20 s at most
+until_so() {
+	local end=$((SECONDS + 20))
+	while ! "$@" 2>/dev/null; do
+		if [ $SECONDS -gt $end ]; then
+			echo "not within 20 s: $*"
+			ferry list
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+is_detached() { channel && [ "$state" = detached ]; }
+is_served() { channel && [ "$state" = live ] && [ "$server" = "$worker" ]; }
+is_served_by_other() { is_served && [ "$worker" != "$1" ]; }
 is_unmounted() { ! mountpoint -q "$mnt"; }
 
 # load BACKEND: until there is a file "stop"; errors are in "errors"
@@ -67,44 +70,44 @@ load() {
 
 # worker_is_killed BACKEND WAIT: 20 times under load
 worker_is_killed() {
-	local i pid
+	local i pid=0
 	rm -f "$work/stop" "$work/errors" "$work/uses"
 	mkdir -p "$mnt"
 	ferryd -o "wait=$2,$options" "$1" "$mnt" || return 1
 	for _ in 1 2 3; do load "$1" & done
 	for ((i = 0; i < 20; i++)); do
-		until_so is_served_by_worker || break
-		sleep "0.$((RANDOM % 3))"
-		pid=$(worker)
-		kill -9 "$pid"
 		until_so is_served_by_other "$pid" || break
+		sleep "0.$((RANDOM % 3))"
+		pid=$worker
+		kill -9 "$pid"
 	done
 	touch "$work/stop"
 	wait
-	[ $i = 20 ] && [ ! -s "$work/errors" ] && [ "$(wc -l <"$work/uses")" = 3 ] && return
+	[ "$i" = 20 ] && [ ! -s "$work/errors" ] && [ "$(wc -l <"$work/uses")" = 3 ] && return
 	head -n 20 "$work/errors"
 	return 1
 }
 
 # all_are_killed BACKEND WAIT: then ferryd --attach goes on, and who waited has waited only
 all_are_killed() {
-	local id pid client
-	id=$(column ID)
-	pid=$(supervisor)
-	kill -9 "$pid" "$(worker)"
+	local pid was client
+	until_so is_served || return 1
+	pid=$supervisor was=$id
+	kill -9 "$pid" "$worker"
 	until_so is_detached || return 1
 	"use_$1" &
 	client=$!
 	sleep 0.3
-	kill -0 $client || return 1
-	ferryd -o "wait=$2,$options" --attach="$id" "$1" "$mnt" || return 1
-	wait $client || return 1
-	until_so is_served_by_worker || return 1
-	[ "$(column ID)" = "$id" ] && [ "$(supervisor)" != "$pid" ] && "use_$1"
+	kill -0 "$client" || return 1
+	ferryd -o "wait=$2,$options" --attach="$was" "$1" "$mnt" || return 1
+	wait "$client" || return 1
+	until_so is_served || return 1
+	[ "$id" = "$was" ] && [ "$supervisor" != "$pid" ] && "use_$1"
 }
 
 term_unmounts() {
-	kill -TERM "$(supervisor)"
+	channel
+	kill -TERM "$supervisor"
 	until_so is_unmounted && no_daemon_left
 }
 
@@ -129,17 +132,19 @@ gives_up() {
 	local daemon status
 	ferryd -f -o "$options" null "$mnt" 2>"$work/err" &
 	daemon=$!
-	until_so mountpoint -q "$mnt" || return 1
+	until_so is_served || return 1
 	mv /dev/ferry /dev/ferry.away
-	kill -9 "$(worker)"
-	wait $daemon
+	kill -9 "$worker"
+	wait "$daemon"
 	status=$?
 	mv /dev/ferry.away /dev/ferry
-	[ $status = 1 ] && [ "$(grep -c 'giving up' "$work/err")" = 1 ] && return
+	[ "$status" = 1 ] && [ "$(grep -c 'giving up' "$work/err")" = 1 ] && return
 	echo "status $status"
 	cat "$work/err"
 	return 1
 }
+
+detached_unmounts() { is_detached && umount "$mnt" && no_daemon_left; }
 
 refuses_attach() { # TEXT ID
 	timeout 10 ferryd --attach="$2" null "$mnt" 2>"$work/err" && return 1
@@ -153,11 +158,12 @@ if wanted ferryd; then
 	mkdir -p "$mnt"
 	claim "ferryd: a server that cannot be followed is given up" gives_up
 	claim "ferryd: its mount is detached, and can be unmounted" \
-		eval 'is_detached && umount "$mnt" && no_daemon_left'
+		detached_unmounts
 	claim "ferryd: --attach to no channel says so" refuses_attach "no such channel" 4711
 	ferryd -o "$options" null "$mnt"
+	until_so is_served
 	claim "ferryd: --attach to a channel with a server says so" \
-		refuses_attach "has a server" "$(column ID)"
+		refuses_attach "has a server" "$id"
 	claim "ferryd: SIGTERM unmounts" term_unmounts
 	claim "ferryd: leaves a clean log" log_is_clean
 fi

@@ -17,8 +17,8 @@ waits() { grep -q ferry_ "/proc/$1/wchan"; }
 # A daemon that was stopped finds eight clients at once.
 batches() {
 	local tracing=/sys/kernel/tracing daemon pid pids=() enters fetches
-	mountpoint -q $tracing || mount -t tracefs tracefs $tracing || return 4
-	[ -d $tracing/events/syscalls/sys_enter_io_uring_enter ] || return 4
+	mountpoint -q "$tracing" || mount -t tracefs tracefs "$tracing" || return 4
+	[ -d "$tracing/events/syscalls/sys_enter_io_uring_enter" ] || return 4
 	mount_fs user-uring memfs "$work/mnt" queues=1,attr_timeout=0 || return
 	touch "$work/mnt/"{1..8}
 	daemon=$(pgrep -x ferryd)
@@ -31,14 +31,14 @@ batches() {
 		for _ in {1..200}; do waits "$pid" && break; sleep 0.05; done
 		waits "$pid" || return
 	done
-	echo >$tracing/trace
-	echo 1 >$tracing/events/syscalls/sys_enter_io_uring_enter/enable
-	echo 1 >$tracing/events/ferry/ferry_fetch/enable
+	echo >"$tracing/trace"
+	echo 1 >"$tracing/events/syscalls/sys_enter_io_uring_enter/enable"
+	echo 1 >"$tracing/events/ferry/ferry_fetch/enable"
 	kill -CONT "$daemon"
 	wait "${pids[@]}" || return
-	echo 0 >$tracing/events/enable
-	enters=$(grep -c sys_io_uring_enter $tracing/trace)
-	fetches=$(grep -c ferry_fetch: $tracing/trace)
+	echo 0 >"$tracing/events/enable"
+	enters=$(grep -c sys_io_uring_enter "$tracing/trace")
+	fetches=$(grep -c ferry_fetch: "$tracing/trace")
 	echo "$enters calls, $fetches requests"
 	unmount_fs "$work/mnt" && [ "$fetches" -ge 8 ] && [ $((enters * 2)) -le "$fetches" ]
 }

@@ -3,13 +3,22 @@
  * The supervisor: a process that serves nothing itself, so that nothing a request does
  * can kill it. It forks a worker; when that one is killed, it forks the next, which
  * takes over the channel.
+ *
+ * Both have one table of descriptors, so that files which a backend keeps open for its
+ * clients (ferry_state_keep_fd()) stay open. All others that the dead one left are closed
+ * here: before that its channel does not know that it is dead.
  */
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <ferry/state.h>
 
 #include "supervise.h"
 
@@ -37,43 +46,87 @@ static void pause_ms(unsigned int ms)
 		;
 }
 
-/* Fork a worker; @report: what it writes when it serves can be read here. */
+/* Descriptors below FERRY_KEPT_FD that are the supervisor's. */
+static bool own[FERRY_KEPT_FD];
+
+static void count_own(void)
+{
+	int fd;
+
+	for (fd = 0; fd < FERRY_KEPT_FD; fd++)
+		own[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+static void close_others(void)
+{
+	int fd;
+
+	for (fd = 0; fd < FERRY_KEPT_FD; fd++)
+		if (!own[fd])
+			close(fd);
+}
+
+/* Begin a worker; @report: what it writes when it serves can be read here. */
 static pid_t start(const struct supervised *s, u32 channel, int *report)
 {
 	int fds[2];
 	pid_t pid;
 
+	count_own();
 	if (pipe2(fds, O_CLOEXEC))
 		return -errno;
-	pid = fork();
+	/* A fork(), but for the table of descriptors. */
+	pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0) {
 		pid = -errno;
-		close(fds[0]);
-		close(fds[1]);
+		close_others();
 		return pid;
 	}
-	if (!pid) {
-		close(fds[0]);
+	if (!pid)
 		_exit(s->work(s->arg, channel, fds[1]));
-	}
-	close(fds[1]);
 	*report = fds[0];
 	return pid;
 }
 
-/* Until worker @pid ends: its wait status. Signals to end are handed on. */
-static int watch(pid_t pid, int sig_fd)
+/* Signals to end are handed on. */
+static void hand_on(pid_t pid, int sig_fd)
 {
 	struct signalfd_siginfo info;
-	int status;
+
+	if (read(sig_fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGCHLD)
+		kill(pid, info.ssi_signo);
+}
+
+/* Until worker @pid serves, and has said so, or has ended: false. */
+static bool await_report(pid_t pid, int sig_fd, int report, u32 *channel)
+{
+	struct pollfd pfd[] = {
+		{ .fd = report, .events = POLLIN },
+		{ .fd = sig_fd, .events = POLLIN },
+	};
+	siginfo_t info;
 
 	for (;;) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return status;
-		if (read(sig_fd, &info, sizeof(info)) == sizeof(info) &&
-		    info.ssi_signo != SIGCHLD)
-			kill(pid, info.ssi_signo);
+		poll(pfd, ARRAY_SIZE(pfd), -1);
+		if (pfd[0].revents)
+			return read(report, channel, sizeof(*channel)) == sizeof(*channel);
+		if (pfd[1].revents)
+			hand_on(pid, sig_fd);
+		info.si_pid = 0;
+		if (!waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid)
+			return false;
 	}
+}
+
+/* Until worker @pid ends: its wait status. */
+static int watch(pid_t pid, int sig_fd)
+{
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) != pid)
+		hand_on(pid, sig_fd);
+	close_others();
+	return status;
 }
 
 int supervise(const struct supervised *s)
@@ -103,8 +156,7 @@ int supervise(const struct supervised *s)
 			ferry_log(FERRY_LOG_ERR, "no process to serve in: %s", strerror(-pid));
 			return 1;
 		}
-		serves = read(report, &report_channel, sizeof(report_channel)) ==
-			 sizeof(report_channel);
+		serves = await_report(pid, sig_fd, report, &report_channel);
 		close(report);
 		if (serves && !channel) {
 			channel = report_channel;

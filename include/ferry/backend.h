@@ -114,6 +114,13 @@ struct ferry_iov {
 /** ferry_req_server() - the server a request is for; never NULL */
 struct ferry_server *ferry_req_server(const struct ferry_req *req);
 
+/**
+ * ferry_req_id() - the request's number, which no other one of its channel has. When the
+ *	server died in the middle, the next one is given the request by the same number.
+ *	0 where that does not happen.
+ */
+u64 ferry_req_id(const struct ferry_req *req);
+
 /** struct ferry_cred - who asks; ids as the server's user namespace sees them */
 struct ferry_cred {
 	u32 uid;

@@ -110,6 +110,23 @@ void ferry_state_free(void *p);
 void *ferry_state_page_alloc(void);
 void ferry_state_page_free(void *page);
 
+/*
+ * Descriptors, for backends that live in user space alone. Those that are kept are in a
+ * table that the process shares with the one that watches over it, so they outlive it.
+ */
+#define FERRY_KEPT_FD	1024	/* the lowest number of one that is kept */
+
+/**
+ * ferry_state_keep_fd() - let a descriptor live as long as the state
+ * @fd: becomes another number; belongs to the state from now on, also on error
+ * Context: as ferry_state_alloc()
+ * Return: its number, @fd itself where there is no state; or -errno
+ */
+int ferry_state_keep_fd(int fd);
+
+/** ferry_state_close_fd() - close it, at the end of the transaction */
+void ferry_state_close_fd(int fd);
+
 /**
  * ferry_tx_begin() - make a transaction of this request
  *

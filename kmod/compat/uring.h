@@ -3,7 +3,8 @@
 #ifndef FERRY_COMPAT_URING_H
 #define FERRY_COMPAT_URING_H
 
-#if __has_include(<linux/io_uring/cmd.h>)
+#include "compat/have.h"
+#ifdef HAVE_URING_CMD_H
 #include <linux/io_uring/cmd.h>
 #else
 #include <linux/io_uring.h>
@@ -11,7 +12,6 @@
 #endif
 #include <linux/percpu-refcount.h>
 #include <linux/sched.h>
-#include "compat/have.h"
 
 /* The bytes of a command that are its file's own, in memory that its program can write. */
 #ifdef HAVE_URING_SQE

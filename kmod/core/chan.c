@@ -73,8 +73,8 @@ static void chan_free(struct kref *ref)
 	idr_remove(&ferry_chans, chan->id);
 	mutex_unlock(&ferry_chans_lock);
 
-	ferry_backing_drop(chan);
 	ferry_event(chan, FERRY_EVENT_GONE);
+	ferry_backing_drop(chan);
 	ferry_daemon_free(chan);
 	ferry_local_free(chan);
 	ferry_recover_release(chan);

@@ -333,7 +333,7 @@ static int abort_chan(struct sk_buff *skb, struct genl_info *info)
 /* --- events -------------------------------------------------------------------------- */
 
 static const struct genl_multicast_group groups[] = {
-	{ .name = FERRY_GENL_EVENTS, .flags = GENL_UNS_ADMIN_PERM },
+	{ .name = FERRY_GENL_EVENTS, .flags = GENL_MCAST_CAP_NET_ADMIN },
 };
 
 /*

@@ -73,6 +73,12 @@ struct ferry_server *ferry_req_server(const struct ferry_req *req)
 }
 FERRY_EXPORT(ferry_req_server);
 
+u64 ferry_req_id(const struct ferry_req *req)
+{
+	return req->unique;
+}
+FERRY_EXPORT(ferry_req_id);
+
 const struct ferry_cred *ferry_req_cred(const struct ferry_req *req)
 {
 	return &req->cred;

@@ -36,19 +36,20 @@ $(eval $(call backend_test,template,template,template,asan))
 # kill_points.c in place of one.
 KILL_FLAGS := -fsanitize=thread -O1 -g
 
-$(B)/kill/lib/%.o $(B)/kill/backends/%.o: KILLED := $(KILL_FLAGS)
+$(B)/kill/lib/%.o $(B)/kill/backends/%.o $(B)/kill/userd/%.o: KILLED := $(KILL_FLAGS)
 $(B)/kill/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS) $(KILLED) -c -o $@ $<
 
 kill_sources = $(call backend_test_sources,$(1),$(2)) lib/ring.c lib/loop_sync.c \
-	lib/file.c lib/saved.c \
+	lib/file.c \
 	selftests/unit/mortal.c selftests/unit/kill_points.c
 
-UNIT_TESTS += $(B)/test/memfs_kill $(B)/test/state_kill $(B)/test/state
-$(B)/test/memfs_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,memfs,memfs_kill))
+UNIT_TESTS += $(addprefix $(B)/test/,memfs_kill mirror_kill state_kill state)
+$(B)/test/memfs_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,memfs,fs_kill))
+$(B)/test/mirror_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,mirror,fs_kill))
 $(B)/test/state_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,none,state_kill))
-$(B)/test/memfs_kill $(B)/test/state_kill:
+$(B)/test/memfs_kill $(B)/test/mirror_kill $(B)/test/state_kill:
 	@mkdir -p $(@D)
 	$(CC) -pthread -Wl,--wrap=ioctl -o $@ $^
 

@@ -34,7 +34,9 @@ SIZES(QUIET, __tsan_read)
 SIZES(QUIET, __tsan_unaligned_read)
 QUIET(__tsan_func_entry)
 
-#define RANGE(name, what)	void name(void *p, size_t n); void name(void *p, size_t n) { what; }
+#define RANGE(name, what)				\
+	void name(void *p, size_t n);			\
+	void name(void *p, size_t n) { what; }
 
 RANGE(__tsan_write_range, point())
 RANGE(__tsan_read_range, )

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 #include <linux/fuse.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../lib/ring.h"
+#include "../../lib/saved.h"
 #include "../../lib/state.h"
 #include "../claim.h"
 #include "fsclient.h"
@@ -55,7 +59,9 @@ static char *queue;		/* the parent's mapping */
 static int queue_fd, state_fd = -1;
 static const char *server_args;
 static pid_t server_pid;
-static int sock;		/* either side's end */
+static int server_pidfd;
+static int sock;		/* the server's end is server_sock */
+static int server_sock;
 static u64 unique;
 static unsigned int deaths, deaths_marked;
 
@@ -71,14 +77,19 @@ void ferry_session_answered(struct ferry_session *session)
 	__atomic_store_n(&session->up, true, __ATOMIC_RELAXED);
 }
 
+void ferry_saved_serve(struct ferry_session *session, struct ferry_req *req)
+{
+	ferry_reply_err(req, -ENOSYS);
+}
+
 static int sync_ioctl(unsigned long arg)
 {
 	struct { unsigned long arg; } ask = { arg };
 	int ret;
 
 	client->count = kill_points;
-	if (send(sock, &ask, sizeof(ask), 0) != sizeof(ask) ||
-	    recv(sock, &ret, sizeof(ret), 0) != sizeof(ret))
+	if (send(server_sock, &ask, sizeof(ask), 0) != sizeof(ask) ||
+	    recv(server_sock, &ret, sizeof(ret), 0) != sizeof(ret))
 		_exit(1);
 	kill_points = 0;
 	kill_in = client->stores;
@@ -92,6 +103,8 @@ static int xfer_ioctl(const struct ferry_xfer *x)
 	u64 at = x->offset;
 	u32 i;
 
+	if (x->flags & FERRY_XFER_FD)
+		return -EOPNOTSUPP;
 	CHECK_EQ(x->flags, client->data_in ? FERRY_XFER_PULL : FERRY_XFER_PUSH);
 	if (!client->data_in)
 		CHECK_EQ(at, client->pushed);
@@ -119,7 +132,8 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, unsigned long);
 	va_end(ap);
-	ret = cmd == FERRY_IOC_SYNC ? sync_ioctl(arg) : xfer_ioctl((void *)arg);
+	ret = cmd == FERRY_IOC_SYNC ? sync_ioctl(arg) :
+	      cmd == FERRY_IOC_XFER ? xfer_ioctl((void *)arg) : -EOPNOTSUPP;
 	if (ret >= 0)
 		return ret;
 	errno = -ret;
@@ -146,7 +160,8 @@ static void serve(void)
 		CHECK_EQ(ferry_state_attach(&ferry_backend, state_fd, ferry_ring_mark,
 					    session.loop_data), 0);
 	client->used = state_heap_used();
-	CHECK_EQ(ferry_server_init(&session.server, &ferry_backend, FERRY_CLASS_FS, server_args), 0);
+	CHECK_EQ(ferry_server_init(&session.server, &ferry_backend, FERRY_CLASS_FS, server_args),
+		 0);
 	CHECK(ferry_state_ready());
 	ferry_ring_read_notes(session.loop_data);
 	client->state_fd = session.state_fd;
@@ -156,19 +171,26 @@ static void serve(void)
 
 /* The kernel's side. */
 
+/* As ferryd's supervisor: the table of descriptors is shared, and outlives the process. */
 static void start_server(void)
 {
 	int fds[2];
 
 	DO(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds));
-	server_pid = DO(fork());
-	if (!server_pid) {
-		close(fds[0]);
-		sock = fds[1];
-		serve();
-	}
-	close(fds[1]);
 	sock = fds[0];
+	server_sock = fds[1];
+	server_pid = DO(syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL));
+	if (!server_pid)
+		serve();
+	server_pidfd = DO(syscall(SYS_pidfd_open, server_pid, 0));
+}
+
+static void forget_server(void)
+{
+	close(sock);
+	close(server_sock);
+	close(server_pidfd);
+	server_pid = 0;
 }
 
 static void reap_server(void)
@@ -178,14 +200,18 @@ static void reap_server(void)
 	DO(waitpid(server_pid, &status, 0));
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 		claim_fail(__FILE__, __LINE__, "the server ended with status %#x", status);
-	close(sock);
+	forget_server();
 	deaths++;
 }
 
 /* What the server says with its next ioctl(); false: it died. */
 static bool hear(unsigned long *arg)
 {
-	return recv(sock, arg, sizeof(*arg), 0) == sizeof(*arg);
+	struct pollfd pfd[] = { { .fd = sock, .events = POLLIN },
+				{ .fd = server_pidfd, .events = POLLIN } };
+
+	DO(poll(pfd, 2, -1));
+	return recv(sock, arg, sizeof(*arg), MSG_DONTWAIT) == sizeof(*arg);
 }
 
 static void tell(int ret)
@@ -206,15 +232,12 @@ static void await_server(void)
 			return;
 		}
 		reap_server();
-		server_pid = 0;
 		client->attach_stores = 0;
 	}
 }
 
 void mortal_start(const char *args)
 {
-	char path[64];
-
 	client = mmap(NULL, sizeof(*client), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		      -1, 0);
 	CHECK(client != MAP_FAILED);
@@ -224,8 +247,7 @@ void mortal_start(const char *args)
 	CHECK(queue != MAP_FAILED);
 	server_args = args;
 	await_server();
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", server_pid, client->state_fd);
-	state_fd = DO(open(path, O_RDWR));
+	state_fd = client->state_fd;
 }
 
 /* The request is in the slot: until it is answered, or nobody wants it any more. */
@@ -242,7 +264,6 @@ static bool deliver(bool drop)
 			return true;
 		}
 		reap_server();
-		server_pid = 0;
 		deaths_marked += desc()->mark == unique;
 		if (drop && desc()->mark != unique)
 			return false;
@@ -320,7 +341,6 @@ void mortal_kill(void)
 {
 	DO(kill(server_pid, SIGKILL));
 	reap_server();
-	server_pid = 0;
 }
 
 u64 mortal_used(void)
@@ -337,8 +357,8 @@ void mortal_end(void)
 	tell(-ENODEV);
 	DO(waitpid(server_pid, &status, 0));
 	CHECK_EQ(status, 0);
-	server_pid = 0;
-	close(sock);
+	forget_server();
+	close_range(FERRY_KEPT_FD, ~0U, 0);
 	close(state_fd);
 	state_fd = -1;
 	close(queue_fd);

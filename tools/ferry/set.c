@@ -102,7 +102,7 @@ int cmd_set(int argc, char **argv)
 	const struct flag flags[] = { { 0 } };
 	int i, status = flags_parse(argc, argv, usage, flags);
 	struct channel channel;
-	struct change change;
+	struct change change = { 0 };
 
 	if (status != FLAGS_OK)
 		return status;

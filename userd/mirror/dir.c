@@ -21,6 +21,11 @@ void mirror_opendir(struct ferry_req *req, u64 id, struct ferry_handle *handle)
 		ferry_reply_err(req, err);
 		return;
 	}
+	fd = ferry_state_keep_fd(fd);
+	if (fd < 0) {
+		ferry_reply_err(req, fd);
+		return;
+	}
 	handle->fh = fd;
 	handle->keep = 0;
 	ferry_reply_open(req, handle);

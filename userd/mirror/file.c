@@ -47,13 +47,19 @@ void mirror_open(struct ferry_req *req, u64 id, struct ferry_handle *handle)
 		ferry_reply_err(req, err);
 		return;
 	}
+	fd = ferry_state_keep_fd(fd);
+	if (fd < 0) {
+		ferry_reply_err(req, fd);
+		return;
+	}
 	mirror_handle(m, handle, fd);
 	ferry_reply_open(req, handle);
 }
 
 void mirror_release(struct ferry_req *req, u64 id, struct ferry_handle *handle)
 {
-	ferry_reply_err(req, close(handle->fh) ? -errno : 0);
+	ferry_state_close_fd(handle->fh);
+	ferry_reply_err(req, 0);
 }
 
 void mirror_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len)

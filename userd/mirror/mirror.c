@@ -268,16 +268,20 @@ static void mirror_destroy(struct ferry_server *server)
 	struct mirror *m = server->priv;
 	u32 i;
 
+	/* The next server may go on with it. */
+	if (ferry_state_is_kept())
+		return;
 	mirror_nodes_destroy(m);
 	for (i = 0; i < ARRAY_SIZE(m->dir_lock); i++)
 		pthread_mutex_destroy(&m->dir_lock[i]);
 	pthread_mutex_destroy(&m->lock);
-	free(m);
+	ferry_state_free(m);
 }
 
 static int mirror_init(struct ferry_server *server, const char *args)
 {
-	struct mirror *m = calloc(1, sizeof(*m));
+	struct mirror *left = ferry_state_root();
+	struct mirror *m = left ? left : ferry_state_alloc(sizeof(*m));
 	int fd, err;
 	u32 i;
 
@@ -285,7 +289,8 @@ static int mirror_init(struct ferry_server *server, const char *args)
 		return -ENOMEM;
 	fd = configure(m, args);
 	if (fd < 0) {
-		free(m);
+		if (!left)
+			ferry_state_free(m);
 		return fd;
 	}
 	raise_nofile();
@@ -297,12 +302,22 @@ static int mirror_init(struct ferry_server *server, const char *args)
 		pthread_mutex_init(&m->dir_lock[i], NULL);
 	server->priv = m;
 	server->fs.stack_depth = m->passthrough;
+	if (left) {
+		close(fd);
+		err = mirror_nodes_resume(m);
+		if (err)
+			ferry_log(FERRY_LOG_ERR,
+				  "mirror: the last server's files are not open any more: only the ferryd that started it can start another");
+		return err;
+	}
 	err = mirror_nodes_init(m, fd);
 	if (err) {
 		ferry_log(FERRY_LOG_ERR, "mirror: %s", strerror(-err));
 		mirror_destroy(server);
+		return err;
 	}
-	return err;
+	ferry_state_set_root(m);
+	return 0;
 }
 
 static const struct ferry_fs_ops mirror_ops = {
@@ -339,5 +354,6 @@ static const struct ferry_fs_ops mirror_ops = {
 	.fallocate = mirror_fallocate,
 };
 
-FERRY_BACKEND(mirror, .help = "PATH[,timeout=SECONDS][,passthrough=no]  a directory of the host",
+FERRY_BACKEND(mirror, .flags = FERRY_RECOVERS,
+	      .help = "PATH[,timeout=SECONDS][,passthrough=no]  a directory of the host",
 	      .fs = &mirror_ops);

@@ -8,6 +8,10 @@
  * known by device and inode number, which the descriptor keeps from being used
  * again: two names of a file are one node.
  *
+ * The table of nodes lies in the state (state.h), so that another process can go on when
+ * this one is killed; the descriptors are kept with it. What the host was asked to do and
+ * would refuse to do twice is told by an intent, see intent.c.
+ *
  * Permissions are the client's business (default_permissions). New files belong
  * to the caller, see mirror_become().
  */
@@ -22,6 +26,7 @@
 #include <unistd.h>
 
 #include <ferry/fs.h>
+#include <ferry/state.h>
 
 #define MIRROR_BUFFER	(1U << 20)	/* the most data that one request moves */
 #define PROC_PATH	32		/* room for a mirror_proc_path() */
@@ -34,7 +39,7 @@
  * @type: S_IF*
  * @fd: O_PATH
  * @nlookup: lookups that the client has not taken back
- * @users: operations that use it at the moment
+ * @users: operations that use it at the moment; of this process
  */
 struct mirror_node {
 	struct mirror_node *chain;
@@ -45,6 +50,19 @@ struct mirror_node {
 	int fd;
 	u64 nlookup;
 	unsigned int users;
+};
+
+/**
+ * struct mirror_intent - what the host was like before a request changed it; see intent.c
+ * @id: the request's; 0: none. Written last.
+ * @there: the name, or attribute, that it is about was there; see mirror_intend_rename()
+ * @dev, @ino: if so, which file it was
+ */
+struct mirror_intent {
+	u64 id;
+	bool there;
+	dev_t dev;
+	ino_t ino;
 };
 
 /**
@@ -63,6 +81,7 @@ struct mirror_node {
  *	together
  * @valid_ns: how long the client may believe an answer
  * @passthrough: the kernel is given the files it opens
+ * @intent: of the request that changes something, of which there is one at a time
  */
 struct mirror {
 	pthread_mutex_t lock;
@@ -78,6 +97,7 @@ struct mirror {
 	pthread_mutex_t dir_lock[16];
 	u64 valid_ns;
 	bool passthrough;
+	struct mirror_intent intent;
 };
 
 static inline struct mirror *mirror_of(const struct ferry_req *req)
@@ -87,6 +107,7 @@ static inline struct mirror *mirror_of(const struct ferry_req *req)
 
 /* node.c */
 int mirror_nodes_init(struct mirror *m, int root_fd);
+int mirror_nodes_resume(struct mirror *m);
 void mirror_nodes_destroy(struct mirror *m);
 struct mirror_node *mirror_get(struct mirror *m, u64 id);
 void mirror_put(struct mirror *m, struct mirror_node *node);
@@ -101,6 +122,13 @@ static inline const char *mirror_proc_path(int fd, char *path)
 	snprintf(path, PROC_PATH, "/proc/self/fd/%d", fd);
 	return path;
 }
+
+/* intent.c */
+bool mirror_intend_name(struct ferry_req *req, int dir_fd, const char *name);
+bool mirror_intend_rename(struct ferry_req *req, int dir_fd, const char *name, int new_dir_fd,
+			  const char *new_name);
+bool mirror_intend_xattr(struct ferry_req *req, const char *path, const char *name);
+bool mirror_is_intended(const struct mirror *m, int dir_fd, const char *name);
 
 /* mirror.c */
 void *mirror_buffer(void);

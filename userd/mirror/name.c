@@ -88,10 +88,12 @@ static void make(struct ferry_req *req, u64 parent, const char *name, mode_t mod
 	struct mirror *m = mirror_of(req);
 	struct mirror_node *dir = get(req, parent);
 	struct ferry_entry entry;
+	bool done;
 	int err;
 
 	if (!dir)
 		return;
+	done = mirror_intend_name(req, dir->fd, name) && !m->intent.there;
 	become_caller(req);
 	if (S_ISDIR(mode))
 		err = mkdirat(dir->fd, name, mode & 07777);
@@ -101,6 +103,8 @@ static void make(struct ferry_req *req, u64 parent, const char *name, mode_t mod
 		err = mknodat(dir->fd, name, mode, rdev);
 	err = err ? -errno : 0;
 	become_self();
+	if (err == -EEXIST && done)
+		err = 0;
 	if (!err)
 		err = mirror_entry_at(m, dir->fd, name, &entry);
 	mirror_put(m, dir);
@@ -137,6 +141,10 @@ void mirror_create(struct ferry_req *req, u64 parent, const char *name, u32 mode
 
 	if (!dir)
 		return;
+	/* It was made by the server that died. */
+	if (mirror_intend_name(req, dir->fd, name) && !m->intent.there &&
+	    !faccessat(dir->fd, name, F_OK, AT_SYMLINK_NOFOLLOW))
+		flags &= ~O_EXCL;
 	become_caller(req);
 	fd = openat(dir->fd, name, flags, mode & 07777);
 	err = fd < 0 ? -errno : 0;
@@ -154,6 +162,12 @@ void mirror_create(struct ferry_req *req, u64 parent, const char *name, u32 mode
 		ferry_reply_err(req, err);
 		return;
 	}
+	fd = ferry_state_keep_fd(fd);
+	if (fd < 0) {
+		mirror_forget(ferry_req_server(req), entry.node, 1);
+		ferry_reply_err(req, fd);
+		return;
+	}
 	mirror_handle(m, handle, fd);
 	ferry_reply_create(req, &entry, handle);
 }
@@ -166,7 +180,11 @@ static void remove_name(struct ferry_req *req, u64 parent, const char *name, int
 
 	if (!dir)
 		return;
-	err = unlinkat(dir->fd, name, flags) ? -errno : 0;
+	if (mirror_intend_name(req, dir->fd, name) && m->intent.there &&
+	    !mirror_is_intended(m, dir->fd, name))
+		err = 0;	/* by the server that died */
+	else
+		err = unlinkat(dir->fd, name, flags) ? -errno : 0;
 	mirror_put(m, dir);
 	ferry_reply_err(req, err);
 }
@@ -196,7 +214,11 @@ void mirror_rename(struct ferry_req *req, u64 parent, const char *name, u64 new_
 		mirror_put(m, dir);
 		return;
 	}
-	err = renameat2(dir->fd, name, new_dir->fd, new_name, flags) ? -errno : 0;
+	if (mirror_intend_rename(req, dir->fd, name, new_dir->fd, new_name) && m->intent.there &&
+	    mirror_is_intended(m, new_dir->fd, new_name))
+		err = 0;	/* by the server that died */
+	else
+		err = renameat2(dir->fd, name, new_dir->fd, new_name, flags) ? -errno : 0;
 	mirror_put(m, new_dir);
 	mirror_put(m, dir);
 	ferry_reply_err(req, err);
@@ -209,6 +231,7 @@ void mirror_link(struct ferry_req *req, u64 id, u64 new_parent, const char *new_
 	struct mirror_node *dir;
 	struct ferry_entry entry;
 	char path[PROC_PATH];
+	bool done;
 	int err;
 
 	if (!node)
@@ -218,8 +241,11 @@ void mirror_link(struct ferry_req *req, u64 id, u64 new_parent, const char *new_
 		mirror_put(m, node);
 		return;
 	}
+	done = mirror_intend_name(req, dir->fd, new_name) && !m->intent.there;
 	err = linkat(AT_FDCWD, mirror_proc_path(node->fd, path), dir->fd, new_name,
 		     AT_SYMLINK_FOLLOW) ? -errno : 0;
+	if (err == -EEXIST && done)
+		err = 0;
 	if (!err)
 		err = mirror_entry_at(m, dir->fd, new_name, &entry);
 	mirror_put(m, dir);

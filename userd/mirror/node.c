@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The table of nodes: number -> node, and (device, inode) -> node. */
-#include <stdlib.h>
 #include <sys/sysmacros.h>
 
 #include "mirror.h"
@@ -24,39 +23,52 @@ static struct mirror_node *find(const struct mirror *m, const struct stat *st)
 	return NULL;
 }
 
+/* Its size and what is free of it are going to be changed. */
+static void save_table(struct mirror *m)
+{
+	ferry_tx_add(&m->slot, offsetof(struct mirror, dir_lock) - offsetof(struct mirror, slot));
+}
+
 /* Room for as many nodes again, in slots, free indices and buckets. */
 static int grow(struct mirror *m)
 {
 	u32 nr = m->nr_slots ? m->nr_slots * 2 : SLOTS_MIN, i;
-	struct mirror_node **slot, **old, *node, *next;
+	struct mirror_node **slot, **bucket, **old, *node, *next;
 	u32 old_nr = m->nr_buckets;
 	u32 *list;
 
-	slot = realloc(m->slot, nr * sizeof(*slot));
-	if (!slot)
-		return -ENOMEM;
-	m->slot = slot;
-	list = realloc(m->free, nr * sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	m->free = list;
-	old = m->bucket;
-	m->bucket = calloc(nr, sizeof(*m->bucket));
-	if (!m->bucket) {
-		m->bucket = old;
+	slot = ferry_state_alloc(nr * sizeof(*slot));
+	list = ferry_state_alloc(nr * sizeof(*list));
+	bucket = ferry_state_alloc(nr * sizeof(*bucket));
+	if (!slot || !list || !bucket) {
+		ferry_state_free(slot);
+		ferry_state_free(list);
+		ferry_state_free(bucket);
 		return -ENOMEM;
 	}
+	save_table(m);
+	if (m->nr_slots) {
+		memcpy(slot, m->slot, m->nr_slots * sizeof(*slot));
+		memcpy(list, m->free, m->nr_free * sizeof(*list));
+	}
+	ferry_state_free(m->slot);
+	ferry_state_free(m->free);
+	m->slot = slot;
+	m->free = list;
+	old = m->bucket;
+	m->bucket = bucket;
 	m->nr_buckets = nr;
 	for (i = 0; i < old_nr; i++) {
 		for (node = old[i]; node; node = next) {
 			struct mirror_node **to = bucket_of(m, node->dev, node->ino);
 
 			next = node->chain;
+			ferry_tx_save(node->chain);
 			node->chain = *to;
 			*to = node;
 		}
 	}
-	free(old);
+	ferry_state_free(old);
 	/* the lowest index is taken first */
 	for (i = nr; i-- > m->nr_slots; ) {
 		m->slot[i] = NULL;
@@ -74,18 +86,21 @@ static struct mirror_node *add(struct mirror *m, int fd, const struct stat *st)
 
 	if (!m->nr_free && grow(m))
 		return NULL;
-	node = calloc(1, sizeof(*node));
+	node = ferry_state_alloc(sizeof(*node));
 	if (!node)
 		return NULL;
+	save_table(m);
 	index = m->free[--m->nr_free];
 	node->id = (u64)m->generation++ << 32 | index;
 	node->dev = st->st_dev;
 	node->ino = st->st_ino;
 	node->type = st->st_mode & S_IFMT;
 	node->fd = fd;
+	ferry_tx_save(m->slot[index]);
 	m->slot[index] = node;
 	bucket = bucket_of(m, node->dev, node->ino);
 	node->chain = *bucket;
+	ferry_tx_save(*bucket);
 	*bucket = node;
 	m->nr_nodes++;
 	return node;
@@ -98,12 +113,16 @@ static void drop(struct mirror *m, struct mirror_node *node)
 
 	while (*at != node)
 		at = &(*at)->chain;
+	save_table(m);
+	ferry_tx_save(*at);
 	*at = node->chain;
+	ferry_tx_save(m->slot[(u32)node->id]);
 	m->slot[(u32)node->id] = NULL;
+	ferry_tx_save(m->free[m->nr_free]);
 	m->free[m->nr_free++] = node->id;
 	m->nr_nodes--;
-	close(node->fd);
-	free(node);
+	ferry_state_close_fd(node->fd);
+	ferry_state_free(node);
 }
 
 static struct mirror_node *by_id(const struct mirror *m, u64 id)
@@ -148,6 +167,7 @@ void mirror_forget(struct ferry_server *server, u64 id, u64 nlookup)
 	pthread_mutex_lock(&m->lock);
 	node = by_id(m, id);
 	if (node) {
+		ferry_tx_save(node->nlookup);
 		node->nlookup -= min(nlookup, node->nlookup);
 		if (!node->users && !node->nlookup)
 			drop(m, node);
@@ -185,10 +205,10 @@ int mirror_entry(struct mirror *m, int fd, struct ferry_entry *entry)
 {
 	struct mirror_node *node;
 	struct stat st;
+	int err;
 
 	if (fstatat(fd, "", &st, AT_EMPTY_PATH)) {
-		int err = -errno;
-
+		err = -errno;
 		close(fd);
 		return err;
 	}
@@ -199,18 +219,25 @@ int mirror_entry(struct mirror *m, int fd, struct ferry_entry *entry)
 
 	pthread_mutex_lock(&m->lock);
 	node = find(m, &st);
-	if (node)
-		close(fd);
-	else
-		node = add(m, fd, &st);
 	if (node) {
+		close(fd);
+	} else {
+		err = ferry_state_keep_fd(fd);
+		fd = err;
+		node = fd < 0 ? NULL : add(m, fd, &st);
+		if (!node && fd >= 0) {
+			ferry_state_close_fd(fd);
+			err = -ENOMEM;
+		}
+	}
+	if (node) {
+		ferry_tx_save(node->nlookup);
 		node->nlookup++;
 		entry->node = node->id;
+		err = 0;
 	}
 	pthread_mutex_unlock(&m->lock);
-	if (!node)
-		close(fd);
-	return node ? 0 : -ENOMEM;
+	return err;
 }
 
 /** mirror_entry_at() - look a name up and count it; 0 or -errno */
@@ -227,6 +254,9 @@ int mirror_nodes_init(struct mirror *m, int root_fd)
 	struct mirror_node *root;
 	struct stat st;
 
+	root_fd = ferry_state_keep_fd(root_fd);
+	if (root_fd < 0)
+		return root_fd;
 	if (fstat(root_fd, &st) || grow(m))
 		goto fail;
 	/* index 0 is left out: the root's number is 1 */
@@ -237,8 +267,26 @@ int mirror_nodes_init(struct mirror *m, int root_fd)
 	root->nlookup = 1;
 	return 0;
 fail:
-	close(root_fd);
+	ferry_state_close_fd(root_fd);
 	return -ENOMEM;
+}
+
+/* Another process left them; 0, or -EBADF: without their descriptors */
+int mirror_nodes_resume(struct mirror *m)
+{
+	struct stat st;
+	u32 i;
+
+	for (i = 0; i < m->nr_slots; i++) {
+		struct mirror_node *node = m->slot[i];
+
+		if (!node)
+			continue;
+		if (fstat(node->fd, &st) || st.st_dev != node->dev || st.st_ino != node->ino)
+			return -EBADF;
+		node->users = 0;
+	}
+	return 0;
 }
 
 void mirror_nodes_destroy(struct mirror *m)
@@ -248,7 +296,7 @@ void mirror_nodes_destroy(struct mirror *m)
 	for (i = 0; i < m->nr_slots; i++)
 		if (m->slot[i])
 			drop(m, m->slot[i]);
-	free(m->slot);
-	free(m->free);
-	free(m->bucket);
+	ferry_state_free(m->slot);
+	ferry_state_free(m->free);
+	ferry_state_free(m->bucket);
 }

@@ -40,6 +40,9 @@ void mirror_setxattr(struct ferry_req *req, u64 id, const char *name, u32 len, u
 	node = get(req, id, path);
 	if (!node)
 		return;
+	/* It was made by the server that died. */
+	if (mirror_intend_xattr(req, path, name) && !mirror_of(req)->intent.there)
+		flags &= ~XATTR_CREATE;
 	err = setxattr(path, name, iov.base, len, flags) ? -errno : 0;
 	mirror_put(mirror_of(req), node);
 	ferry_reply_err(req, err);
@@ -93,11 +96,15 @@ void mirror_removexattr(struct ferry_req *req, u64 id, const char *name)
 {
 	char path[PROC_PATH];
 	struct mirror_node *node = get(req, id, path);
+	bool done;
 	int err;
 
 	if (!node)
 		return;
+	done = mirror_intend_xattr(req, path, name) && mirror_of(req)->intent.there;
 	err = removexattr(path, name) ? -errno : 0;
+	if (err == -ENODATA && done)
+		err = 0;
 	mirror_put(mirror_of(req), node);
 	ferry_reply_err(req, err);
 }

@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * memfs in a process that is killed between any two of its stores, beside one that lives:
- * both get the same random requests and have to give the same answers, byte for byte.
- * So nothing was done twice, nothing was left undone, and nothing else was changed.
- * FERRY_TEST_SEED repeats a run.
+ * A backend in a process that is killed between any two of its stores, beside one that
+ * lives: both get the same random requests and have to give the same answers, byte for
+ * byte. So nothing was done twice, nothing was left undone, and nothing else was changed.
+ * FERRY_TEST_SEED repeats a run. Linked with memfs, and with mirror, whose answers are
+ * compared but for what two files of the host always differ in.
  */
+#include <dirent.h>
 #include <linux/fuse.h>
 
 #include "../claim.h"
 #include "fsclient.h"
 #include "mortal.h"
 
+#include <ferry/state.h>
+
 #define ROOT	FERRY_ROOT_NODE
 #define NODES	48		/* that the client knows at a time */
 #define DATA	(300U << 10)
 #define ARGS	"size=8M,nodes=400"
 
+extern const struct ferry_backend ferry_backend;
+
 static struct ferry_server *twin;
+static bool of_host;		/* mirror */
+static u64 twin_fh, fh;
 static uint64_t rnd;
 static uint64_t kill_rnd;
 static u64 now_sec;
@@ -72,6 +80,54 @@ static bool is_whole(u32 opcode, u64 node, const void *in)
 	}
 }
 
+/* What two files of the host differ in. */
+static void mask_attr(struct fuse_attr *attr)
+{
+	attr->ino = 0;
+	attr->blocks = 0;
+	attr->atime = attr->mtime = attr->ctime = 0;
+	attr->atimensec = attr->mtimensec = attr->ctimensec = 0;
+	if (S_ISDIR(attr->mode))
+		attr->size = 0;
+}
+
+static void mask(u32 opcode, void *out)
+{
+	if (!of_host)
+		return;
+	switch (opcode) {
+	case FUSE_LOOKUP:
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_SYMLINK:
+	case FUSE_LINK:
+		mask_attr(&((struct fuse_entry_out *)out)->attr);
+		break;
+	case FUSE_CREATE:
+		mask_attr(&((struct fuse_entry_out *)out)->attr);
+		out = (struct fuse_entry_out *)out + 1;
+		((struct fuse_open_out *)out)->fh = 0;
+		break;
+	case FUSE_OPEN:
+		((struct fuse_open_out *)out)->fh = 0;
+		break;
+	case FUSE_GETATTR:
+	case FUSE_SETATTR:
+		mask_attr(&((struct fuse_attr_out *)out)->attr);
+		break;
+	case FUSE_STATFS:
+		memset(out, 0, sizeof(struct fuse_statfs_out));
+	}
+}
+
+/* A request of mirror's names an open file, by another number in each. */
+static void set_fh(u32 opcode, void *in, u64 value)
+{
+	if (of_host && (opcode == FUSE_READ || opcode == FUSE_WRITE || opcode == FUSE_RELEASE ||
+			opcode == FUSE_FALLOCATE))
+		*(u64 *)in = value;
+}
+
 static void look(u32 opcode, u64 node);
 
 /* One request for both; the answer. */
@@ -82,7 +138,7 @@ static int call(u32 opcode, u64 node, const void *in, u32 in_len, const char *na
 	u8 other[256] = { 0 };
 	int a, b;
 
-	drop = drop && is_whole(opcode, node, in);
+	drop = drop && !of_host && is_whole(opcode, node, in);
 
 	memset(out, 0, out_len);
 	if (!data_in) {
@@ -99,8 +155,10 @@ static int call(u32 opcode, u64 node, const void *in, u32 in_len, const char *na
 		look(opcode, node);
 		return MORTAL_DROPPED;
 	}
-	b = mortal_call(stores(opcode), drop, opcode, node, in, in_len, name1, name2, other, out_len,
-			data_in ? data_a : data_b, data_len, data_in);
+	set_fh(opcode, (void *)in, fh);
+	b = mortal_call(stores(opcode), drop, opcode, node, in, in_len, name1, name2, other,
+			out_len, data_in ? data_a : data_b, data_len, data_in);
+	set_fh(opcode, (void *)in, twin_fh);
 	/* Not done: so it has to be as if it had never been. */
 	if (b == MORTAL_DROPPED) {
 		dropped[now_sec] = true;
@@ -112,10 +170,21 @@ static int call(u32 opcode, u64 node, const void *in, u32 in_len, const char *na
 	a = fs_call(twin, opcode, node, in, in_len, name1, name2, out, out_len, data_a, data_len,
 		    data_in);
 	if (a != b)
-		claim_fail(__FILE__, __LINE__, "step %u: opcode %u of node %llu %s %s gave %d, should be %d",
+		claim_fail(__FILE__, __LINE__,
+			   "step %u: opcode %u of node %llu %s %s gave %d, should be %d",
 			   step, opcode, node, name1 ? name1 : "", name2 ? name2 : "", b, a);
 	if (a < 0)
 		return a;
+	if (opcode == FUSE_OPEN) {
+		twin_fh = ((struct fuse_open_out *)out)->fh;
+		fh = ((struct fuse_open_out *)other)->fh;
+	}
+	if (opcode == FUSE_CREATE) {
+		twin_fh = ((struct fuse_open_out *)((struct fuse_entry_out *)out + 1))->fh;
+		fh = ((struct fuse_open_out *)((struct fuse_entry_out *)other + 1))->fh;
+	}
+	mask(opcode, out);
+	mask(opcode, other);
 	if (memcmp(out, other, out_len))
 		claim_fail(__FILE__, __LINE__, "step %u: opcode %u of node %llu %s: other reply",
 			   step, opcode, node, name1 ? name1 : "");
@@ -145,18 +214,19 @@ static void look(u32 opcode, u64 node)
 		call(FUSE_LISTXATTR, node, &list, sizeof(list), NULL, NULL, NULL, 0, list.size,
 		     false);
 		if (S_ISDIR(out.attr.mode))
-			call(FUSE_READDIR, node, &in, sizeof(in), NULL, NULL, NULL, 0, in.size, false);
+			call(FUSE_READDIR, node, &in, sizeof(in), NULL, NULL, NULL, 0, in.size,
+			     false);
 		if (S_ISREG(out.attr.mode)) {
 			/* What lies behind its end shows when it grows. */
 			set.size = size + 200000;
-			call(FUSE_SETATTR, node, &set, sizeof(set), NULL, NULL, &out, sizeof(out), 0,
-			     false);
+			call(FUSE_SETATTR, node, &set, sizeof(set), NULL, NULL, &out, sizeof(out),
+			     0, false);
 			in.offset = size < 5000 ? 0 : size - 5000;
 			in.size = 205000;
 			call(FUSE_READ, node, &in, sizeof(in), NULL, NULL, NULL, 0, in.size, false);
 			set.size = size;
-			call(FUSE_SETATTR, node, &set, sizeof(set), NULL, NULL, &out, sizeof(out), 0,
-			     false);
+			call(FUSE_SETATTR, node, &set, sizeof(set), NULL, NULL, &out, sizeof(out),
+			     0, false);
 		}
 	}
 	memcpy(data_a, room, DATA);
@@ -220,7 +290,7 @@ static const char *random_name(char *name)
 {
 	static const char *const names[] = {
 		"a", "b", "c", "d", "e", "f", "a-name-that-is-rather-longer-than-the-others",
-		"and-another-one-which-is-longer-still-so-that-it-wants-more-of-the-heap-than-they-do",
+		"and-another-one-which-is-longer-still-so-that-it-wants-more-of-the-heap",
 	};
 	u32 i = below(40);
 
@@ -229,6 +299,24 @@ static const char *random_name(char *name)
 	else
 		sprintf(name, "name%u", i);
 	return name;
+}
+
+/* An open file of the host, or what memfs has instead. */
+static bool open_file(u64 node, u32 flags)
+{
+	struct fuse_open_in in = { .flags = O_RDWR | flags };
+	struct fuse_open_out out;
+
+	return !of_host || !call(FUSE_OPEN, node, &in, sizeof(in), NULL, NULL, &out, sizeof(out), 0,
+				 false);
+}
+
+static void close_file(u64 node)
+{
+	struct fuse_release_in in = { 0 };
+
+	if (of_host)
+		call(FUSE_RELEASE, node, &in, sizeof(in), NULL, NULL, NULL, 0, 0, false);
 }
 
 static void make(u32 opcode)
@@ -263,6 +351,8 @@ static void make(u32 opcode)
 		err = call(opcode, dir, &create, sizeof(create), name, NULL, &out, sizeof(out), 0,
 			   false);
 	}
+	if (!err && opcode == FUSE_CREATE)
+		close_file(out.e.nodeid);
 	if (!err)
 		know(out.e.nodeid, out.e.attr.mode);
 }
@@ -354,6 +444,8 @@ static void read_or_write(bool write)
 	};
 	struct fuse_write_out out;
 
+	if (!open_file(node, 0))
+		return;
 	if (write) {
 		fill_pattern(data_a, len, 0, next_random(&rnd));
 		if (below(3) && !fs_getattr(twin, node, &attr))
@@ -363,6 +455,7 @@ static void read_or_write(bool write)
 	} else {
 		call(FUSE_READ, node, &r, sizeof(r), NULL, NULL, NULL, 0, len, false);
 	}
+	close_file(node);
 }
 
 static void fallocate_some(void)
@@ -375,7 +468,12 @@ static void fallocate_some(void)
 		.offset = below(50000), .length = some_bytes(), .mode = modes[below(5)],
 	};
 
-	call(FUSE_FALLOCATE, any(S_IFREG), &in, sizeof(in), NULL, NULL, NULL, 0, 0, false);
+	u64 node = any(S_IFREG);
+
+	if (!open_file(node, 0))
+		return;
+	call(FUSE_FALLOCATE, node, &in, sizeof(in), NULL, NULL, NULL, 0, 0, false);
+	close_file(node);
 }
 
 static void open_any(void)
@@ -383,7 +481,10 @@ static void open_any(void)
 	struct fuse_open_in in = { .flags = O_RDWR | (below(2) ? O_TRUNC : 0) };
 	struct fuse_open_out out;
 
-	call(FUSE_OPEN, any(S_IFREG), &in, sizeof(in), NULL, NULL, &out, sizeof(out), 0, false);
+	u64 node = any(S_IFREG);
+
+	if (!call(FUSE_OPEN, node, &in, sizeof(in), NULL, NULL, &out, sizeof(out), 0, false))
+		close_file(node);
 }
 
 static void xattr_any(u32 opcode)
@@ -419,6 +520,8 @@ static void readdir_any(bool plus)
 	static u8 entries[8192];
 	int n, at = 0;
 
+	if (of_host)
+		return;
 	n = call(plus ? FUSE_READDIRPLUS : FUSE_READDIR, dir, &in, sizeof(in), NULL, NULL, NULL, 0,
 		 in.size, false);
 	if (n <= 0 || !plus)
@@ -492,6 +595,16 @@ static void random_step(void)
 	}
 }
 
+static const char *fresh_dir(unsigned int seed, const char *name)
+{
+	static unsigned int nr;
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s%u.%u", name, seed, nr++);
+	DO(mkdir(path, 0755));
+	return realpath(path, NULL);
+}
+
 static void begin(unsigned int seed)
 {
 	rnd = seed * 0x9e3779b97f4a7c15ULL;
@@ -499,8 +612,29 @@ static void begin(unsigned int seed)
 	now_sec = 0;
 	memset(known, 0, sizeof(known));
 	fs_clock(1);
+	of_host = !strcmp(ferry_backend.name, "mirror");
+	if (of_host) {
+		const char *a = fresh_dir(seed, "living"), *b = fresh_dir(seed, "mortal");
+
+		twin = fs_start(a);
+		mortal_start(b);
+		return;
+	}
 	twin = fs_start(ARGS);
 	mortal_start(ARGS);
+}
+
+/* Descriptors that are kept. */
+static unsigned int kept_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *de;
+	unsigned int n = 0;
+
+	while ((de = readdir(dir)))
+		n += atoi(de->d_name) >= FERRY_KEPT_FD;
+	closedir(dir);
+	return n;
 }
 
 /* Bytes that the state holds in the end. */
@@ -522,6 +656,8 @@ static u64 run(unsigned int seed, unsigned int steps)
 	mortal_kill();
 	statfs();
 	used = mortal_used();
+	/* mirror's root */
+	CHECK_EQ(kept_fds(), of_host);
 	claim_note("%llu bytes of state in the end", used);
 	mortal_end();
 	fs_stop(twin);
@@ -537,8 +673,8 @@ static void exactly_once(void)
 	deadly = true;
 	used = run(test_seed(), steps);
 	deaths = mortal_deaths(&marked);
-	claim_note("%u deaths in %u requests, %u of them with the request done, %u given up", deaths,
-		   steps, marked, nr_dropped);
+	claim_note("%u deaths in %u requests, %u of them with the request done, %u given up",
+		   deaths, steps, marked, nr_dropped);
 	CHECK(deaths > steps / 4);
 	CHECK(marked > 0);
 	never = run(test_seed(), steps);

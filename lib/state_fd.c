@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Descriptors that outlive the process, because the one that watches over it shares its
+ * table. Their numbers are chosen here, so that the log knows one before it is there.
+ */
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "state.h"
+
+#define BITS	64
+#define STEP	64	/* words that are added at a time */
+
+/* Which numbers from FERRY_KEPT_FD on are taken; of this process, covered by the gate. */
+static u64 *taken;
+static u32 nr_words;
+static u32 full_words;		/* the first so many have no free one */
+
+static bool grow_to(u32 words)
+{
+	u64 *more = realloc(taken, words * sizeof(*more));
+
+	if (!more)
+		return false;
+	memset(more + nr_words, 0, (words - nr_words) * sizeof(*more));
+	taken = more;
+	nr_words = words;
+	return true;
+}
+
+static bool take(u32 nr)
+{
+	if (nr / BITS >= nr_words && !grow_to(nr / BITS + STEP))
+		return false;
+	taken[nr / BITS] |= 1ULL << nr % BITS;
+	return true;
+}
+
+/* Those that another process left. */
+void state_fd_init(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *de;
+
+	free(taken);
+	taken = NULL;
+	nr_words = 0;
+	full_words = 0;
+	while (dir && (de = readdir(dir))) {
+		int fd = atoi(de->d_name);
+
+		if (fd >= FERRY_KEPT_FD)
+			take(fd - FERRY_KEPT_FD);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+int ferry_state_keep_fd(int fd)
+{
+	int kept, err = 0;
+
+	if (!ferry_state_kept)
+		return fd;
+	while (full_words < nr_words && !~taken[full_words])
+		full_words++;
+	kept = full_words * BITS;
+	if (full_words < nr_words)
+		kept += __builtin_ctzll(~taken[full_words]);
+	if (!take(kept)) {
+		close(fd);
+		return -ENOMEM;
+	}
+	kept += FERRY_KEPT_FD;
+	state_tx_note((void *)(intptr_t)kept, NOTE_OPEN);
+	if (dup3(fd, kept, O_CLOEXEC) < 0) {
+		err = errno == EBADF ? -EMFILE : -errno;
+		state_fd_close(kept);
+	}
+	close(fd);
+	return err ? err : kept;
+}
+
+void ferry_state_close_fd(int fd)
+{
+	if (ferry_state_kept)
+		state_tx_note((void *)(intptr_t)fd, NOTE_CLOSE);
+	else
+		close(fd);
+}
+
+void state_fd_close(int fd)
+{
+	const u32 nr = fd - FERRY_KEPT_FD;
+
+	close(fd);
+	if (nr / BITS >= nr_words)
+		return;
+	taken[nr / BITS] &= ~(1ULL << nr % BITS);
+	full_words = min(full_words, nr / BITS);
+}
