@@ -42,7 +42,12 @@ static void file_discard(struct ferry_req *req, u64 off, u64 len)
 static void file_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 flags)
 {
 	struct ferry_file *file = file_of(req);
-	int err = ferry_file_zero(file, off, len, flags & FERRY_BLOCK_KEEP);
+	bool keep = flags & FERRY_BLOCK_KEEP;
+	int err = ferry_file_zero(file, off, len, keep);
+
+	/* Not all that can punch holes can zero. */
+	if (err == -EOPNOTSUPP && keep)
+		err = ferry_file_zero(file, off, len, false);
 
 	if (!err && flags & FERRY_BLOCK_FUA)
 		err = ferry_file_flush(file);

@@ -7,11 +7,7 @@
 #include "core/queue.h"
 
 #define DEFAULT_DEPTH	16
-/*
- * Data up to this goes through the slot, longer data by XFER: where one copy and a call
- * begin to cost less than two copies. Documentation/bench.rst has the figures.
- */
-#define DEFAULT_DATA	(16 << 10)
+#define DEFAULT_DATA	(64 << 10)	/* the answer to a READDIR fits */
 
 /*
  * A filled slot, the caller's. User memory is faulted in and pinned while no slot is
