@@ -48,7 +48,6 @@ static void file_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 flags
 	/* Not all that can punch holes can zero. */
 	if (err == -EOPNOTSUPP && keep)
 		err = ferry_file_zero(file, off, len, false);
-
 	if (!err && flags & FERRY_BLOCK_FUA)
 		err = ferry_file_flush(file);
 	ferry_reply_err(req, err);
