@@ -297,4 +297,4 @@ static const struct ferry_fs_ops memfs_ops = {
 
 FERRY_BACKEND(memfs, .flags = FERRY_RECOVERS,
 	      .help = "[size=BYTES][,nodes=N][,writeback]  in memory; 0: no limit",
-	      .fs = &memfs_ops);
+	      .fs = &memfs_ops, .save = memfs_save, .load = memfs_load);

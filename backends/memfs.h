@@ -9,6 +9,7 @@
  * memfs_name.c		operations that change names
  * memfs_data.c		contents of regular files
  * memfs_xattr.c	extended attributes
+ * memfs_save.c		to another server and from one
  *
  * Life of a node. A node is alive while it has a name (nlink) or the client
  * knows it (nlookup); whoever takes the last of either away, under the node's
@@ -200,6 +201,9 @@ void memfs_node_entry(const struct memfs_node *node, struct ferry_entry *entry);
 void memfs_node_changed(struct memfs_node *node, bool contents);
 void memfs_node_accessed(struct memfs *fs, struct memfs_node *node);
 void memfs_node_kill_suid(struct memfs_node *node);
+struct memfs_node *memfs_node_at(const struct memfs *fs, u32 index);
+struct memfs_node *memfs_node_add(struct memfs *fs);
+void memfs_node_bury(struct memfs *fs, struct memfs_node *node);
 
 static inline u64 memfs_node_id(const struct memfs_node *node)
 {
@@ -243,10 +247,17 @@ void memfs_fallocate(struct ferry_req *req, u64 id, struct ferry_handle *handle,
 
 /* memfs_xattr.c */
 void memfs_xattrs_clear(struct memfs *fs, struct memfs_node *node);
+u32 memfs_xattrs_count(const struct memfs_node *node);
+void memfs_xattrs_save(struct ferry_stream *s, const struct memfs_node *node);
+int memfs_xattrs_load(struct ferry_stream *s, struct memfs_node *node, u32 nr);
 void memfs_xattr_drop_caps(struct memfs *fs, struct memfs_node *node);
 void memfs_setxattr(struct ferry_req *req, u64 id, const char *name, u32 len, u32 flags);
 void memfs_getxattr(struct ferry_req *req, u64 id, const char *name);
 void memfs_listxattr(struct ferry_req *req, u64 id);
 void memfs_removexattr(struct ferry_req *req, u64 id, const char *name);
+
+/* memfs_save.c */
+int memfs_save(struct ferry_server *server, struct ferry_stream *s);
+int memfs_load(struct ferry_server *server, struct ferry_stream *s);
 
 #endif

@@ -77,6 +77,27 @@ static struct memfs_node *table_grow(struct memfs *fs)
 	return node;
 }
 
+/* The node in a place of the table, dead or alive; NULL: there was never one */
+struct memfs_node *memfs_node_at(const struct memfs *fs, u32 index)
+{
+	return table_get(fs, index);
+}
+
+/* The next place of the table, for load(): a node that never lived, or NULL */
+struct memfs_node *memfs_node_add(struct memfs *fs)
+{
+	return table_grow(fs);
+}
+
+/* A node that was loaded dead waits for its next life, if it has one */
+void memfs_node_bury(struct memfs *fs, struct memfs_node *node)
+{
+	if (!node->generation)
+		return;
+	node->next_free = fs->dead;
+	fs->dead = node;
+}
+
 static bool is(const struct memfs_node *node, u64 id)
 {
 	return likely(memfs_node_id(node) == id);

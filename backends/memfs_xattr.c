@@ -8,6 +8,8 @@
 #define XATTR_CREATE		1
 #define XATTR_REPLACE		2
 
+#define XATTR_NAME_BYTES		256	/* with the NUL */
+#define XATTR_VALUE_BYTES	65536
 #define XATTR_LIST_BYTES	65536	/* all names of a node with their NULs */
 
 /**
@@ -263,4 +265,50 @@ void memfs_removexattr(struct ferry_req *req, u64 id, const char *name)
 		memfs_node_changed(node, false);
 	ferry_write_unlock(&node->lock);
 	ferry_reply_err(req, err);
+}
+
+u32 memfs_xattrs_count(const struct memfs_node *node)
+{
+	const struct memfs_xattr *x;
+	u32 nr = 0;
+
+	for (x = node->xattrs; x; x = x->next)
+		nr++;
+	return nr;
+}
+
+void memfs_xattrs_save(struct ferry_stream *s, const struct memfs_node *node)
+{
+	const struct memfs_xattr *x;
+
+	for (x = node->xattrs; x; x = x->next) {
+		ferry_stream_write(s, &x->name_len, sizeof(x->name_len));
+		ferry_stream_write(s, &x->value_len, sizeof(x->value_len));
+		ferry_stream_write(s, x->text, x->name_len + x->value_len);
+	}
+}
+
+/* @nr attributes, in their order, for a node that has none. */
+int memfs_xattrs_load(struct ferry_stream *s, struct memfs_node *node, u32 nr)
+{
+	struct memfs_xattr **at = &node->xattrs;
+	u32 name_len, value_len;
+
+	for (; nr; nr--) {
+		if (ferry_stream_read(s, &name_len, sizeof(name_len)) ||
+		    ferry_stream_read(s, &value_len, sizeof(value_len)))
+			break;
+		if (name_len > XATTR_NAME_BYTES || value_len > XATTR_VALUE_BYTES)
+			return -EPROTO;
+		*at = ferry_state_alloc(sizeof(**at) + name_len + value_len);
+		if (!*at)
+			return -ENOMEM;
+		(*at)->next = NULL;
+		(*at)->name_len = name_len;
+		(*at)->value_len = value_len;
+		if (ferry_stream_read(s, (*at)->text, name_len + value_len))
+			break;
+		at = &(*at)->next;
+	}
+	return s->err;
 }

@@ -5,6 +5,7 @@ FERRY_BACKENDS := null memfs template ramdisk file
 
 FERRY_SOURCES_null     := null
 FERRY_SOURCES_template := template
-FERRY_SOURCES_memfs    := memfs memfs_node memfs_map memfs_dir memfs_name memfs_data memfs_xattr
+FERRY_SOURCES_memfs    := memfs memfs_node memfs_map memfs_dir memfs_name memfs_data memfs_xattr \
+			   memfs_save
 FERRY_SOURCES_ramdisk  := ramdisk
 FERRY_SOURCES_file     := file

@@ -77,7 +77,7 @@ older_module() {
 
 other_kernel() {
 	mkdir -p "$work/tree/tools" && cp "$tree/tools/modules" "$work/tree/tools" &&
-		cp "$tree/ferryfs.ko" "$work/tree" && changed_module vermagic "$work/tree/ferry.ko" || return
+		cp "$tree/"ferry{fs,blk}.ko "$work/tree" && changed_module vermagic "$work/tree/ferry.ko" || return
 	refused "built for kernel X.*running is .*make modules KDIR=" \
 		"$work/tree/tools/modules" load
 }
@@ -156,7 +156,7 @@ done
 
 daemon_killed() {
 	local style=$1 status=0
-	mount_fs "$style" memfs "$mnt" || return
+	mount_fs "$style" memfs "$mnt" on_death=fail || return
 	echo data >"$mnt/f"
 	pkill -KILL -x ferryd
 	sleep 0.5

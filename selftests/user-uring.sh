@@ -10,7 +10,7 @@ echo "TAP version 13"
 run_fs_tests user-uring memfs names rename rw direct mmap cache readdir fsx stress
 mkdir -p "$work/host" "$work/mnt"
 mount -t tmpfs tmpfs "$work/host"
-run_fs_tests user-uring "mirror:$work/host" rw direct mmap fsx
+run_fs_tests user-uring "mirror:$work/host,passthrough=no" rw direct mmap fsx
 
 waits() { grep -q ferry_ "/proc/$1/wchan"; }
 
@@ -19,7 +19,7 @@ batches() {
 	local tracing=/sys/kernel/tracing daemon pid pids=() enters fetches
 	mountpoint -q "$tracing" || mount -t tracefs tracefs "$tracing" || return 4
 	[ -d "$tracing/events/syscalls/sys_enter_io_uring_enter" ] || return 4
-	mount_fs user-uring memfs "$work/mnt" queues=1,attr_timeout=0 || return
+	mount_fs user-uring memfs "$work/mnt" queues=1,attr_timeout=0,on_death=fail || return
 	touch "$work/mnt/"{1..8}
 	daemon=$(pgrep -x ferryd)
 	kill -STOP "$daemon"

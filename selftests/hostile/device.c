@@ -58,7 +58,7 @@ static void other_abi(void)
 static void bad_setups(void)
 {
 	static const struct { uint32_t queues, depth, data; } shapes[] = {
-		{ 257, 1, 4096 }, { 1, 1025, 4096 }, { 256, 1024, 4096 }, { 1, 1, (1 << 20) + 1 },
+		{ 257, 1, 4096 }, { 1, 1025, 4096 }, { 256, 1024, 4096 }, { 1, 1, FERRY_DATA_MAX + 1 },
 		{ ~0u, 1, 4096 }, { 1, ~0u, 4096 }, { 65536, 65537, 4096 }, { 1, 8, ~0u },
 	};
 	static const char *const names[] = { "", "a/b", "a b", "a\n", "\xff" };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* memfs keeps what a POSIX filesystem promises, driven by messages. */
+#include <stdlib.h>
 #include <sys/xattr.h>
+
+#include <linux/ferry.h>
 
 #include "../claim.h"
 #include "fsclient.h"
@@ -610,6 +613,120 @@ static void memory_may_run_out_anywhere(void)
 	CHECK_EQ(err, 0);
 }
 
+extern const struct ferry_backend ferry_backend;
+
+/* A stream in memory. */
+struct memory {
+	struct ferry_stream stream;
+	char *p;
+	size_t len;
+	size_t at;
+};
+
+static int to_memory(struct ferry_stream *stream, void *p, size_t len)
+{
+	struct memory *m = container_of(stream, struct memory, stream);
+
+	m->p = realloc(m->p, m->len + len);
+	memcpy(m->p + m->len, p, len);
+	m->len += len;
+	return 0;
+}
+
+static int from_memory(struct ferry_stream *stream, void *p, size_t len)
+{
+	struct memory *m = container_of(stream, struct memory, stream);
+
+	if (len > m->len - m->at)
+		return -EIO;
+	memcpy(p, m->p + m->at, len);
+	m->at += len;
+	return 0;
+}
+
+static struct memory saved_fs(u64 *dir, u64 *file, u64 *gone)
+{
+	struct ferry_server *s = fs_start("size=64M,nodes=1000");
+	struct memory m = { .stream.move = to_memory };
+	struct fuse_entry_out e;
+	char name[32];
+	int i;
+
+	*dir = mkdirs(s, ROOT, "dir");
+	mkdirs(s, *dir, "sub");
+	for (i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		mkfile(s, *dir, name);
+	}
+	for (i = 0; i < 100; i += 2) {
+		snprintf(name, sizeof(name), "n%d", i);
+		CHECK_EQ(fs_unlink(s, *dir, name), 0);
+	}
+	*file = mkfile(s, ROOT, "file");
+	CHECK_EQ(fs_write(s, *file, 0, 0, "begin", 5), 5);
+	CHECK_EQ(fs_write(s, *file, 0, TIB, "end", 3), 3);
+	CHECK_EQ(fs_link(s, *file, *dir, "hard", &e), 0);
+	CHECK_EQ(fs_setxattr(s, *file, "user.a", "value", 5, 0), 0);
+	CHECK_EQ(fs_symlink(s, ROOT, "soft", "dir/hard", &e), 0);
+	*gone = mkfile(s, ROOT, "gone");
+	CHECK_EQ(fs_write(s, *gone, 0, 0, "still", 5), 5);
+	CHECK_EQ(fs_unlink(s, ROOT, "gone"), 0);
+	CHECK_EQ(ferry_server_save(s, FERRY_CLASS_FS, &m.stream), 0);
+	fs_stop(s);
+	m.stream = (struct ferry_stream){ .move = from_memory };
+	return m;
+}
+
+static void a_saved_server_goes_on(void)
+{
+	u64 dir, file, gone;
+	struct memory m = saved_fs(&dir, &file, &gone);
+	struct ferry_server s = { 0 };
+	struct fuse_entry_out e;
+	char buf[16];
+
+	CHECK_EQ(ferry_server_load(&s, &ferry_backend, FERRY_CLASS_FS, &m.stream), 0);
+	CHECK_EQ(m.at, m.len);
+	CHECK_EQ(fs_lookup(&s, ROOT, "dir", &e), 0);
+	CHECK_EQ(e.nodeid, dir);
+	CHECK_EQ(e.attr.nlink, 3);
+	CHECK_EQ(fs_lookup(&s, dir, "n1", &e), 0);
+	CHECK_EQ(fs_lookup(&s, dir, "n0", &e), -ENOENT);
+	CHECK_EQ(fs_lookup(&s, dir, "hard", &e), 0);
+	CHECK_EQ(e.nodeid, file);
+	CHECK_EQ(e.attr.nlink, 2);
+	CHECK_EQ(e.attr.size, TIB + 3);
+	CHECK_EQ(e.attr.blocks, 16);
+	CHECK_EQ(fs_read(&s, file, 0, TIB, buf, sizeof(buf)), 3);
+	CHECK(!memcmp(buf, "end", 3));
+	CHECK_EQ(fs_getxattr(&s, file, "user.a", buf, sizeof(buf)), 5);
+	CHECK(!memcmp(buf, "value", 5));
+	CHECK_EQ(fs_read(&s, gone, 0, 0, buf, sizeof(buf)), 5);
+	fs_forget(&s, gone, 1);
+	CHECK_EQ(fs_read(&s, gone, 0, 0, buf, sizeof(buf)), -ESTALE);
+	mkfile(&s, dir, "new");
+	ferry_server_destroy(&s, FERRY_CLASS_FS);
+	CHECK_EQ(fs_allocated(), 0);
+	free(m.p);
+}
+
+static void a_cut_stream_is_refused(void)
+{
+	u64 dir, file, gone;
+	struct memory m = saved_fs(&dir, &file, &gone);
+	struct ferry_server s;
+	size_t len = m.len;
+
+	for (m.len = 0; m.len < len; m.len += 7) {
+		memset(&s, 0, sizeof(s));
+		m.at = 0;
+		m.stream.err = 0;
+		CHECK(ferry_server_load(&s, &ferry_backend, FERRY_CLASS_FS, &m.stream) < 0);
+		CHECK_EQ(fs_allocated(), 0);
+	}
+	free(m.p);
+}
+
 static const struct claim claims[] = {
 	{ "data is read as it was written", data_comes_back },
 	{ "holes cost nothing, up to the largest offset", holes_cost_nothing },
@@ -632,6 +749,8 @@ static const struct claim claims[] = {
 	{ "open with O_TRUNC empties a file", truncating_open_empties },
 	{ "special files keep their device number", special_files_keep_their_number },
 	{ "bad arguments are refused", bad_arguments_are_refused },
+	{ "another server goes on with what one has saved", a_saved_server_goes_on },
+	{ "a saved server that is not whole is refused, and leaves nothing", a_cut_stream_is_refused },
 	{ "memory may run out anywhere", memory_may_run_out_anywhere },
 };
 

@@ -1,0 +1,146 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Live moves: a server changes sides, or is replaced, and its clients see nothing but a delay.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$(realpath "$0")")/lib.sh"
+need_modules
+work_dir
+mnt=$work/mnt
+mkdir "$mnt"
+echo "TAP version 13"
+
+# shellcheck disable=SC2317 # what a claim calls it reaches
+# use WHO: some work on the mount, which counts in a log
+use() {
+	local d=$mnt/$1
+	mkdir "$d" && echo text >"$d/a" && mv "$d/a" "$d/b" && [ "$(<"$d/b")" = text ] &&
+		ln "$d/b" "$d/c" && rm "$d/b" "$d/c" && rmdir "$d" && echo x >>"$mnt/log.$1"
+}
+
+# load: until there is a file "stop"; errors are in "errors", how often in "uses"
+load() {
+	local n=0 who=$BASHPID
+	while [ ! -e "$work/stop" ]; do
+		use "$who" 2>>"$work/errors" || echo "use $n failed" >>"$work/errors"
+		n=$((n + 1))
+	done
+	[ "$(wc -l <"$mnt/log.$who")" = "$n" ] || echo "log: not $n lines" >>"$work/errors"
+}
+
+# under_load COMMAND...: the command, while two clients work; fails if any of them does
+under_load() {
+	local status=0
+	rm -f "$work/stop" "$work/errors"
+	touch "$work/errors"
+	load & load &
+	"$@" || status=1
+	touch "$work/stop"
+	wait
+	[ ! -s "$work/errors" ] || { head -n 20 "$work/errors"; status=1; }
+	return $status
+}
+
+side() { ferry list --json | tr -d ' \n' | grep -q "\"placement\":\"$1\""; }
+
+to_and_fro() {
+	local i
+	for ((i = 0; i < 5; i++)); do
+		ferry move memfs --to kernel && side kernel || return 1
+		ferry move "$mnt" --to user -o "wait=$1" && side user || return 1
+	done
+}
+
+upgrades() {
+	local i
+	for ((i = 0; i < 5; i++)); do
+		ferry upgrade memfs || return 1
+	done
+}
+
+# keeps_all WAIT: what was there stays: contents, links, attributes, open and unlinked files
+keeps_all() {
+	local before after fd status=0
+	cp -a "$here" "$mnt/tree" && setfattr -n user.a -v b "$mnt/tree" || return 1
+	echo still >"$mnt/gone"
+	exec {fd}<"$mnt/gone"
+	rm "$mnt/gone"
+	before=$(cd "$mnt/tree" && find . -printf '%p %y %i %s %m %n %T@ %l\n' | sort | md5sum)
+	ferry move memfs --to kernel >/dev/null || status=1
+	echo 3 >/proc/sys/vm/drop_caches
+	after=$(cd "$mnt/tree" && find . -printf '%p %y %i %s %m %n %T@ %l\n' | sort | md5sum)
+	[ "$before" = "$after" ] || { echo "the tree is another one"; status=1; }
+	diff -r "$here" "$mnt/tree" || status=1
+	[ "$(getfattr --only-values -n user.a "$mnt/tree" 2>/dev/null)" = b ] || status=1
+	[ "$(cat <&"$fd")" = still ] || { echo "the open file is lost"; status=1; }
+	exec {fd}<&-
+	ferry move memfs --to user >/dev/null || status=1
+	diff -r "$here" "$mnt/tree" || status=1
+	return $status
+}
+
+# pause_of_10000: the longest that a client waited while 10,000 files moved, told, not judged
+pause_of_10000() {
+	local begin end
+	mkdir "$mnt/many" && (cd "$mnt/many" && seq 10000 | xargs touch) || return 1
+	begin=$(date +%s%N)
+	ferry move memfs --to kernel || return 1
+	end=$(date +%s%N)
+	[ "$(find "$mnt/many" | wc -l)" = 10001 ] || return 1
+	say "10,000 files were in the kernel after $(((end - begin) / 1000000)) ms, with the command's start"
+}
+
+# refused WORDS COMMAND...: fails, and says that
+refused() {
+	local words=$1 said
+	shift
+	if said=$("$@" 2>&1); then
+		echo "no error: $*"
+		return 1
+	fi
+	[[ $said == *"$words"* ]] || { echo "$said"; return 1; }
+}
+
+is_gone() { ! mountpoint -q "$mnt" && ! pgrep -x ferryd >/dev/null; }
+
+ends() {
+	local end=$((SECONDS + 20))
+	umount "$mnt" || return 1
+	while ! is_gone; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
+for wait in sync poll uring; do
+	wanted "$wait" || continue
+	mark_log "$wait"
+	claim "$wait: memfs is mounted" ferry mount -o "wait=$wait" memfs "$mnt"
+	claim "$wait: a server moves to and fro under load" under_load to_and_fro "$wait"
+	claim "$wait: a daemon is replaced under load" under_load upgrades
+	claim "$wait: all that was there stays" keeps_all "$wait"
+	claim "$wait: it is unmounted" ends
+done
+if wanted many; then
+	claim "memfs is mounted once more" ferry mount memfs "$mnt"
+	points=$(pause_of_10000) && ok "10,000 files move" || not_ok "10,000 files move"
+	[ -z "$points" ] || echo "$points"
+	claim "who is in the kernel is not moved there" refused "in the kernel already" \
+		ferry move memfs --to kernel
+	claim "who is in the kernel is not upgraded" refused "see 'ferry move'" ferry upgrade memfs
+	claim "who has a server is not recovered" refused "only a detached one" ferry recover memfs
+	claim "it is unmounted" ends
+fi
+if wanted refused; then
+	claim "rw is mounted" ferry mount -o wait=rw memfs "$mnt"
+	claim "who is served by read() and write() stays" refused "wait=rw" ferry move memfs --to kernel
+	claim "it is unmounted" ends
+	mkdir "$work/host"
+	claim "mirror is mounted" ferry mount "mirror:$work/host" "$mnt"
+	claim "who cannot save stays, and serves" refused "its backend cannot" ferry upgrade mirror
+	claim "it still serves" touch "$mnt/file"
+	claim "it is unmounted" ends
+fi
+claim "the log is clean" log_is_clean
+unload_claim
+finish
