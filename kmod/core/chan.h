@@ -49,7 +49,8 @@ struct ferry_vec {
  * @out: where the reply's structs go. A reply whose length differs from the sum of
  *	theirs is an error (-EIO) but for FERRY_ARGS_OUT_VAR.
  * @data: long data, or NULL; a copy of the iterator is used, yours is not
- *	advanced and stays until the request has ended. For ferry_submit() it must be made of kernel pages (bvec, kvec).
+ *	advanced and stays until the request has ended. For ferry_submit() it must be
+ *	made of kernel pages (bvec, kvec).
  * @data_len: bytes of it
  * @out_len: after success: bytes of structs in the reply
  * @data_done: after success: bytes of data in the reply

@@ -9,7 +9,7 @@
 
 static const char features[] =
 	"rw sync poll uring "
-	"slot copy transfer "
+	"slot copy transfer passthrough "
 	"reissue move timeout";
 
 static int get(char *buf, const struct kernel_param *param)

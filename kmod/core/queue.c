@@ -146,8 +146,8 @@ static bool repost(struct ferry_queue *q, struct ferry_slot *slot)
 }
 
 /*
- * @slot is filled: let a server have it. Return: 0, or -ENOTCONN: the channel is dead, the slot is the
- * caller's still.
+ * @slot is filled: let a server have it. Return: 0, or -ENOTCONN: the channel is dead, the
+ * slot is the caller's still.
  */
 int ferry_queue_push(struct ferry_slot *slot)
 {

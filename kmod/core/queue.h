@@ -251,7 +251,8 @@ void ferry_slot_hand_back(struct ferry_slot *slot);
 bool ferry_slot_take_back(struct ferry_slot *slot);
 struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
 bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args);
-int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull, struct iov_iter *data);
+int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull,
+			      struct iov_iter *data);
 int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed);
 bool ferry_slot_is_ending(struct ferry_slot *slot);
 void ferry_wake(struct task_struct *task);

@@ -41,6 +41,7 @@ static const struct feature features[] = {
 	{ "data", "slot", "in the memory that both sides see", "" },
 	{ "data", "copy", "one copy between a request's pages and the server's memory", "" },
 	{ "data", "transfer", "between a request's pages and a file of the server's, by the kernel", "" },
+	{ "data", "passthrough", "an open file's data never leaves the kernel", "" },
 	{ "death", "reissue", "requests wait for the next server and are given to it", "" },
 	{ "death", "move", "a live server is exchanged, or moved across the line", "" },
 	{ "death", "timeout", "a request has a deadline of its own", "" },

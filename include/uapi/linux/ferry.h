@@ -58,8 +58,8 @@
  *
  * A reply is the fixed structs of its opcode, and data, and an error code:
  * 0, or a negative errno between -1 and -511 (the kernel's own codes beyond are
- * refused: the request fails with -EIO). With an error there is nothing else. Where a reply is written to a file (style rw) it is led by a struct
- * fuse_out_header, elsewhere the slot's descriptor takes that place.
+ * refused: the request fails with -EIO). With an error there is nothing else. Where a
+ * reply is written to a file (style rw) it is led by a struct fuse_out_header, elsewhere the slot's descriptor takes that place.
  *
  * Styles
  * ======
@@ -78,8 +78,8 @@
  *   ioctl(fd, FERRY_IOC_SYNC, arg), which answers one request and waits for the
  *   next in one call. Short messages and data travel in the slot. Long data is
  *   moved by FERRY_IOC_XFER between the request's pages and any memory of the
- *   server's, in one copy, or a file of the server's, whose bytes it then never sees. The slot of an opcode without reply (FORGET) is given
- *   back like any other, with error 0 and nothing else.
+ *   server's, in one copy, or a file of the server's, whose bytes it then never sees.
+ *   The slot of an opcode without reply (FORGET) is given back like any other, with error 0 and nothing else.
  *
  * poll: as sync, but both sides look before they sleep, and no system call is made
  *   while both are awake.
@@ -113,8 +113,8 @@
  *
  * mmap(NULL, geo.queue_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
  *      (off_t)queue * geo.queue_size) maps one queue. It holds a struct
- * ferry_box at geo.box_off, `depth` descriptors (struct ferry_desc) from geo.desc_off on, and `depth` slots of
- * geo.slot_size bytes from geo.slot_off on. In a slot:
+ * ferry_box at geo.box_off, `depth` descriptors (struct ferry_desc) from geo.desc_off on,
+ * and `depth` slots of geo.slot_size bytes from geo.slot_off on. In a slot:
  *
  *   [0, req_size)                    request message
  *   [rep_off, rep_off + rep_size)    reply structs
