@@ -10,7 +10,7 @@
 
 #define END	(~0ULL)	/* of pages and names: no key is that great */
 
-/**
+/*
  * struct saved_node - a node, and how much of what follows is its own
  * @id: 0: dead, and nothing but @generation counts
  * @parent: of a directory: its parent's place
