@@ -135,7 +135,7 @@ void mirror_create(struct ferry_req *req, u64 parent, const char *name, u32 mode
 		    mirror_open_flags(handle->flags);
 	struct mirror *m = mirror_of(req);
 	struct mirror_node *dir = get(req, parent);
-	struct ferry_entry entry;
+	struct ferry_entry entry = { 0 };
 	char path[PROC_PATH];
 	int fd, path_fd, err;
 
