@@ -315,6 +315,31 @@ static void little_dirtied(void)
 	CHECK(dirtied() - before <= (nr << 16));
 }
 
+static void excl_after_eviction(void)
+{
+	int fd;
+
+	make_file("f", 10, 1);
+	DO(mkdir("d", 0755));
+	DO(symlink("nowhere", "l"));
+	drop_caches();
+	CHECK_ERR(open("f", O_CREAT | O_EXCL | O_RDWR, 0644), EEXIST);
+	CHECK_ERR(open("d", O_CREAT | O_EXCL | O_RDWR, 0644), EEXIST);
+	CHECK_ERR(open("l", O_CREAT | O_EXCL | O_RDWR, 0644), EEXIST);
+	check_file("f", 10, 1);
+	DO(unlink("f"));
+	fd = DO(open("f", O_CREAT | O_EXCL | O_RDWR, 0640));
+	CHECK_ERR(open("f", O_CREAT | O_EXCL | O_RDWR, 0644), EEXIST);
+	CHECK_EQ(stat_of("f").st_size, 0);
+	CHECK_EQ(stat_of("f").st_mode & 07777, 0640);
+	DO(close(fd));
+	CHECK_ERR(stat("nowhere", &(struct stat){}), ENOENT);
+	fd = DO(open("new", O_CREAT | O_EXCL | O_RDWR, 0644));
+	drop_caches();
+	CHECK_EQ(stat_of("new").st_nlink, 1);
+	DO(close(fd));
+}
+
 static const struct claim claims[] = {
 	{ "files of many sizes come back after the caches were dropped", many_files },
 	{ "24 MiB come back after the caches were dropped", big_file },
@@ -328,6 +353,7 @@ static const struct claim claims[] = {
 	{ "open files and directories outlive their cached names", open_over_eviction },
 	{ "data is right while the caches are dropped all the time", under_pressure },
 	{ "fadvise and readahead change no data", advised },
+	{ "O_EXCL finds names that the cache has forgotten", excl_after_eviction },
 	{ "what was cached in large pieces can be changed here and there", changed_here_and_there },
 	{ "a byte stored in a mapping dirties 64 KiB at most", little_dirtied },
 };
