@@ -121,6 +121,7 @@ struct exec {
 	const char *const *argv;
 	const char *out;
 	const char *errors;
+	const char *base;
 };
 
 static int redirect(const char *path, int flags, int to)
@@ -137,6 +138,9 @@ static int exec_child(void *arg)
 	if (redirect("/dev/null", O_RDONLY, 0) < 0 ||
 	    redirect(e->out, O_WRONLY | O_CREAT | O_TRUNC, 1) < 0 ||
 	    redirect(e->errors, O_WRONLY | O_CREAT | O_TRUNC, 2) < 0)
+		return 126;
+	/* What it leaves where it runs is gone with our folder. */
+	if (chdir(e->base))
 		return 126;
 	execvp(e->argv[0], (char *const *)e->argv);
 	dprintf(2, "%s\n", strerror(errno));
@@ -159,7 +163,8 @@ int bench_exec(const struct bench_opts *opts, const char *const *argv, const cha
 	       unsigned int timeout)
 {
 	char errors[BENCH_PATH_MAX], line[300];
-	struct exec e = { .argv = argv, .out = out ? out : "/dev/null", .errors = errors };
+	struct exec e = { .argv = argv, .out = out ? out : "/dev/null", .errors = errors,
+			  .base = opts->base };
 	int err;
 
 	snprintf(errors, sizeof(errors), "%s/stderr", opts->base);
@@ -206,7 +211,10 @@ unsigned int bench_children(pid_t *pids, unsigned int max)
 	return nr;
 }
 
-/* All threads of a process; those that it makes later inherit it. */
+/*
+ * All threads of a process; those that it makes later inherit it. @cpu: -1: where it likes,
+ * which is where we may be ourselves
+ */
 void bench_pin(pid_t pid, int cpu)
 {
 	char path[64];
@@ -215,7 +223,10 @@ void bench_pin(pid_t pid, int cpu)
 	DIR *dir;
 
 	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
+	if (cpu >= 0)
+		CPU_SET(cpu, &set);
+	else if (sched_getaffinity(0, sizeof(set), &set))
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
 	if (!dir)

@@ -8,22 +8,30 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
 
 #define ICOUNT_OPS	500
 #define ICOUNT_BATCH	50
-#define WALL_BATCH	20
+#define SINGLES		1000
+#define ICOUNT_SINGLES	200
 #define DIR_NAMES	10000
 
 struct loop {
 	int fd;
 	int peer;
 	void *buf;
+	char name[24];
 };
 
 typedef bool (*loop_op)(struct loop *l);
+
+double bench_loop_us(const struct bench_opts *opts)
+{
+	return opts->quick ? 50e3 : 200e3;
+}
 
 static bool batch(struct loop *l, loop_op op, unsigned int nr, double *us)
 {
@@ -36,6 +44,48 @@ static bool batch(struct loop *l, loop_op op, unsigned int nr, double *us)
 	return true;
 }
 
+static double now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+/* What a look at the clock takes. */
+static double clock_cost(void)
+{
+	double least = 1e9;
+
+	for (int i = 0; i < 100; i++) {
+		double start = now_ns(), took = now_ns() - start;
+
+		if (took < least)
+			least = took;
+	}
+	return least;
+}
+
+/*
+ * After the batches and not instead of them: a look at the clock is a good part of a small
+ * operation.
+ */
+static bool singles(struct bench_run *run, struct loop *l, loop_op op)
+{
+	unsigned int nr = run->opts->icount ? ICOUNT_SINGLES : SINGLES;
+	double cost = clock_cost();
+	double end = bench_now_us() + (run->opts->quick ? 25e3 : 100e3);
+
+	for (unsigned int i = 0; i < nr && (run->opts->icount || bench_now_us() < end); i++) {
+		double start = now_ns();
+
+		if (!op(l))
+			return false;
+		bench_hist_add(&run->shared->hist, now_ns() - start - cost, 1);
+	}
+	return true;
+}
+
 /*
  * By instructions the number of operations is fixed, so that a run is repeatable;
  * by the clock the time is. A quarter more goes first as the warm-up.
@@ -43,8 +93,8 @@ static bool batch(struct loop *l, loop_op op, unsigned int nr, double *us)
 static bool loop(struct bench_run *run, struct loop *l, loop_op op)
 {
 	bool icount = run->opts->icount;
-	unsigned int nr = icount ? ICOUNT_BATCH : WALL_BATCH;
-	double length = run->opts->quick ? 50e3 : 200e3;
+	unsigned int nr = icount ? ICOUNT_BATCH : BENCH_WALL_BATCH;
+	double length = bench_loop_us(run->opts);
 	double end, us;
 
 	end = bench_now_us() + length / 4;
@@ -57,7 +107,7 @@ static bool loop(struct bench_run *run, struct loop *l, loop_op op)
 			return false;
 		bench_sample(run, us);
 	}
-	return true;
+	return run->opts->scale || singles(run, l, op);
 }
 
 static bool op_pipe(struct loop *l)
@@ -135,18 +185,41 @@ int bench_measure_fstat(struct bench_run *run)
 
 static bool op_create(struct loop *l)
 {
-	int fd = openat(l->fd, "file", O_WRONLY | O_CREAT | O_EXCL, 0644);
+	int fd = openat(l->fd, l->name, O_WRONLY | O_CREAT | O_EXCL, 0644);
 
-	return fd >= 0 && !close(fd) && !unlinkat(l->fd, "file", 0);
+	return fd >= 0 && !close(fd) && !unlinkat(l->fd, l->name, 0);
 }
 
 int bench_measure_create(struct bench_run *run)
 {
 	struct loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY) };
 
+	/* There may be several of us. */
+	snprintf(l.name, sizeof(l.name), "file-%d", getpid());
 	if (l.fd < 0)
 		return bench_fail(run, "open");
 	return loop(run, &l, op_create) ? 0 : bench_fail(run, "create and unlink");
+}
+
+static bool op_create_write(struct loop *l)
+{
+	int fd = openat(l->fd, l->name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+	return fd >= 0 && write(fd, l->buf, 4096) == 4096 && !close(fd) &&
+	       !unlinkat(l->fd, l->name, 0);
+}
+
+int bench_measure_create_write(struct bench_run *run)
+{
+	struct loop l = {
+		.fd = open(run->mount->dir, O_PATH | O_DIRECTORY),
+		.buf = calloc(1, 4096),
+	};
+
+	snprintf(l.name, sizeof(l.name), "file-%d", getpid());
+	if (l.fd < 0 || !l.buf)
+		return bench_fail(run, "open");
+	return loop(run, &l, op_create_write) ? 0 : bench_fail(run, "create, write and unlink");
 }
 
 static bool op_read(struct loop *l)
@@ -161,11 +234,9 @@ static bool op_write(struct loop *l)
 
 static int direct(struct bench_run *run, loop_op op, const char *what)
 {
-	char path[BENCH_PATH_MAX + 8];
 	struct loop l;
 
-	snprintf(path, sizeof(path), "%s/N", run->mount->dir);
-	l.fd = open(path, O_RDWR | O_DIRECT);
+	l.fd = open(run->mount->file, O_RDWR | O_DIRECT);
 	if (l.fd < 0)
 		return bench_fail(run, "open with O_DIRECT");
 	l.buf = aligned_alloc(4096, 4096);
@@ -173,6 +244,69 @@ static int direct(struct bench_run *run, loop_op op, const char *what)
 		return bench_fail(run, "aligned_alloc");
 	memset(l.buf, 'f', 4096);
 	return loop(run, &l, op) ? 0 : bench_fail(run, what);
+}
+
+/* A file for those that read what the kernel has cached. */
+int bench_prepare_cached(struct bench_run *run)
+{
+	char *buf = calloc(1, 4096);
+	int fd = open(run->mount->file, O_WRONLY | O_CREAT, 0644);
+
+	if (fd < 0 || !buf || write(fd, buf, 4096) != 4096 || close(fd))
+		return bench_fail(run, "write a file");
+	free(buf);
+	return 0;
+}
+
+int bench_measure_cached_read(struct bench_run *run)
+{
+	struct loop l = { .fd = open(run->mount->file, O_RDONLY), .buf = malloc(4096) };
+
+	if (l.fd < 0 || !l.buf)
+		return bench_fail(run, "open");
+	return loop(run, &l, op_read) ? 0 : bench_fail(run, "read");
+}
+
+/* Nanoseconds that all threads of a process have run, as the scheduler counts them. */
+static double cpu_ns(pid_t pid)
+{
+	char path[64 + NAME_MAX];
+	double sum = 0, ns;
+	struct dirent *entry;
+	FILE *file;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", pid, entry->d_name);
+		file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
+		if (!file)
+			continue;
+		if (fscanf(file, "%lf", &ns) == 1)
+			sum += ns;
+		fclose(file);
+	}
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+/* Nobody uses the mount; the server has some time to notice it. */
+int bench_measure_idle(struct bench_run *run)
+{
+	useconds_t wait = run->opts->quick ? 200000 : 1000000;
+	double before;
+
+	if (!run->mount->daemon) {
+		errno = ESRCH;
+		return bench_fail(run, "the server");
+	}
+	usleep(wait / 2);
+	before = cpu_ns(run->mount->daemon);
+	usleep(wait);
+	bench_sample(run, (cpu_ns(run->mount->daemon) - before) / wait);
+	return 0;
 }
 
 int bench_measure_read(struct bench_run *run)
