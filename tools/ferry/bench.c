@@ -133,6 +133,8 @@ static int run(const struct bench_opts *opts, struct bench_results *res,
 
 	if (opts->scale)
 		return bench_scale(opts);
+	if (opts->split)
+		return bench_split(opts);
 	status = bench_cases_run(opts, res);
 	if (bench_stop)
 		return 1;

@@ -260,6 +260,8 @@ void bench_first_line(const char *path, char *line, int size);
 bool bench_have_program(const char *name);
 unsigned int bench_children(pid_t *pids, unsigned int max);
 int bench_wait(pid_t pid, unsigned int timeout);
+#define BENCH_THREADS_MAX	128
+unsigned int bench_threads(pid_t pid, pid_t *tids, unsigned int max);
 void bench_pin(pid_t pid, int cpu);
 double bench_now_us(void);
 void bench_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -284,6 +286,8 @@ uint64_t bench_hist_power(const struct bench_hist *hist, unsigned int power);
 
 /* bench_run.c: repetitions of all cases */
 int bench_cases_run(const struct bench_opts *opts, struct bench_results *res);
+int bench_split_case(const struct bench_opts *opts, const struct bench_case *cs);
+void bench_split_print(const struct bench_system *sys, const double *v);
 unsigned int bench_case_runs(const struct bench_opts *opts, const struct bench_case *cs);
 void bench_sample(struct bench_run *run, double v);
 int bench_fail(struct bench_run *run, const char *what);
@@ -296,10 +300,17 @@ int bench_fio(const struct bench_opts *opts, const struct bench_case *cs,
 /* bench_scale.c: 0, or 1 after a message */
 int bench_scale(const struct bench_opts *opts);
 
+/* bench_split.c: 0, or 1 after a message */
+int bench_split(const struct bench_opts *opts);
+
 /* bench_small.c, bench_tree.c: the workloads. A sample is a batch of operations. */
 #define BENCH_WALL_BATCH	20
 
+struct bench_loop;
+typedef bool (*bench_op)(struct bench_loop *l);
+
 double bench_loop_us(const struct bench_opts *opts);
+bool bench_split_loop(struct bench_run *run, struct bench_loop *l, bench_op op);
 int bench_measure_pipe(struct bench_run *run);
 int bench_measure_stat(struct bench_run *run);
 int bench_measure_fstat(struct bench_run *run);

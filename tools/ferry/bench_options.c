@@ -59,6 +59,8 @@ static int usage(void)
 	       "  --tolerance P      by more than so many percent (default 3 with --icount, else 25)\n"
 	       "  --histogram        show how long single operations took, by powers of two\n"
 	       "  --scale            instead: operations a second of 1 to N clients, 1 to N queues\n"
+	       "  --split            instead, with --icount: what of an operation is the client's\n"
+	       "                     side, the switch, and the server's side\n"
 	       "  --json FILE        the results for programs\n"
 	       "  --plot FILE.svg    bars, time in proportion to FUSE's\n"
 	       "  --help             this text\n");
@@ -151,6 +153,7 @@ static const struct option long_options[] = {
 	{ "tolerance", required_argument, NULL, OPT_TOLERANCE },
 	{ "histogram", no_argument, NULL, OPT_HISTOGRAM },
 	{ "scale", no_argument, NULL, OPT_SCALE },
+	{ "split", no_argument, NULL, OPT_SPLIT },
 	{ "json", required_argument, NULL, OPT_JSON },
 	{ "plot", required_argument, NULL, OPT_PLOT },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -235,6 +238,10 @@ static const char *contradiction(const struct bench_opts *opts)
 		return "--scale and --split are of the class fs";
 	if (opts->scale && opts->icount)
 		return "--scale wants several CPUs, and --icount has one";
+	if (opts->split && !opts->icount)
+		return "--split wants --icount: by the clock the trace itself would be most of it";
+	if (opts->split && opts->json)
+		return "--split has no JSON";
 	if (opts->icount && opts->class != &bench_fs)
 		return "--icount has the class fs only: fio waits for time to pass";
 	if (opts->tolerance && !opts->regress)
@@ -257,12 +264,12 @@ static int choose_cases(struct bench_opts *opts)
 {
 	unsigned int can = (unsigned int)((1ULL << opts->class->nr_cases) - 1);
 
-	if (opts->icount)
+	if (opts->icount && !opts->split)
 		can = cases_with(opts->class, BENCH_SMALL);
 	if (opts->scale || opts->split)
 		can = cases_with(opts->class, BENCH_LOOP);
 	if (opts->cases & ~can)
-		return bad_usage("bench", opts->icount ?
+		return bad_usage("bench", opts->icount && !opts->split ?
 				 "--icount has the small operations only, not those that move data or trees" :
 				 "--scale and --split have the loops of small operations on a mount only");
 	if (!opts->cases)

@@ -156,6 +156,39 @@ static int take_turns(const struct bench_opts *opts, const struct bench_case *cs
 	return status;
 }
 
+static bool shared_make(void)
+{
+	if (shared)
+		return true;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	if (shared != MAP_FAILED)
+		return true;
+	shared = NULL;
+	bench_say("no memory");
+	return false;
+}
+
+/* Of --split, which has a result for each of a case's systems at once. */
+int bench_split_case(const struct bench_opts *opts, const struct bench_case *cs)
+{
+	int status;
+
+	if (!shared_make())
+		return 1;
+	status = mount_all(opts, cs);
+	printf("%s: %s\n", cs->name, cs->what);
+	fflush(stdout);
+	for (unsigned int i = 0; i < nr_mounts && !bench_stop; i++) {
+		if (step(opts, cs, &mounts[i], cs->measure))
+			status = 1;
+		else
+			bench_split_print(mounts[i].sys, shared->v);
+	}
+	umount_all(opts);
+	return status;
+}
+
 /* Return: 0, or 1 after a message if anything of it could not be measured */
 static int case_run(const struct bench_opts *opts, const struct bench_case *cs,
 		    struct bench_results *res)
@@ -184,12 +217,8 @@ int bench_cases_run(const struct bench_opts *opts, struct bench_results *res)
 	const struct bench_case *last = NULL;
 	int status = 0;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		      -1, 0);
-	if (shared == MAP_FAILED) {
-		bench_say("no memory");
+	if (!shared_make())
 		return 1;
-	}
 	for (unsigned int i = 0; i < class->nr_cases && !bench_stop; i++) {
 		const struct bench_case *cs = &class->cases[i];
 

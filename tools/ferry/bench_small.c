@@ -19,21 +19,19 @@
 #define ICOUNT_SINGLES	200
 #define DIR_NAMES	10000
 
-struct loop {
+struct bench_loop {
 	int fd;
 	int peer;
 	void *buf;
 	char name[24];
 };
 
-typedef bool (*loop_op)(struct loop *l);
-
 double bench_loop_us(const struct bench_opts *opts)
 {
 	return opts->quick ? 50e3 : 200e3;
 }
 
-static bool batch(struct loop *l, loop_op op, unsigned int nr, double *us)
+static bool batch(struct bench_loop *l, bench_op op, unsigned int nr, double *us)
 {
 	double start = bench_now_us();
 
@@ -70,7 +68,7 @@ static double clock_cost(void)
  * After the batches and not instead of them: a look at the clock is a good part of a small
  * operation.
  */
-static bool singles(struct bench_run *run, struct loop *l, loop_op op)
+static bool singles(struct bench_run *run, struct bench_loop *l, bench_op op)
 {
 	unsigned int nr = run->opts->icount ? ICOUNT_SINGLES : SINGLES;
 	double cost = clock_cost();
@@ -90,13 +88,15 @@ static bool singles(struct bench_run *run, struct loop *l, loop_op op)
  * By instructions the number of operations is fixed, so that a run is repeatable;
  * by the clock the time is. A quarter more goes first as the warm-up.
  */
-static bool loop(struct bench_run *run, struct loop *l, loop_op op)
+static bool loop(struct bench_run *run, struct bench_loop *l, bench_op op)
 {
 	bool icount = run->opts->icount;
 	unsigned int nr = icount ? ICOUNT_BATCH : BENCH_WALL_BATCH;
 	double length = bench_loop_us(run->opts);
 	double end, us;
 
+	if (run->opts->split)
+		return bench_split_loop(run, l, op);
 	end = bench_now_us() + length / 4;
 	for (unsigned int i = 0; icount ? i < ICOUNT_OPS / ICOUNT_BATCH / 4 : bench_now_us() < end; i++)
 		if (!batch(l, op, nr, &us))
@@ -110,7 +110,7 @@ static bool loop(struct bench_run *run, struct loop *l, loop_op op)
 	return run->opts->scale || singles(run, l, op);
 }
 
-static bool op_pipe(struct loop *l)
+static bool op_pipe(struct bench_loop *l)
 {
 	char c = 0;
 
@@ -129,7 +129,7 @@ static void echo(int from, int to)
 int bench_measure_pipe(struct bench_run *run)
 {
 	int there[2], back[2];
-	struct loop l;
+	struct bench_loop l;
 	bool good;
 	pid_t pid;
 
@@ -143,7 +143,7 @@ int bench_measure_pipe(struct bench_run *run)
 		echo(there[0], back[1]);
 	}
 	close(back[1]);
-	l = (struct loop){ .fd = back[0], .peer = there[1] };
+	l = (struct bench_loop){ .fd = back[0], .peer = there[1] };
 	good = loop(run, &l, op_pipe);
 	close(there[1]);
 	waitpid(pid, NULL, 0);
@@ -151,7 +151,7 @@ int bench_measure_pipe(struct bench_run *run)
 }
 
 /* The root itself: one request, whatever the lifetime of names is. */
-static bool op_stat(struct loop *l)
+static bool op_stat(struct bench_loop *l)
 {
 	struct stat st;
 
@@ -160,7 +160,7 @@ static bool op_stat(struct loop *l)
 
 int bench_measure_stat(struct bench_run *run)
 {
-	struct loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY) };
+	struct bench_loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY) };
 
 	if (l.fd < 0)
 		return bench_fail(run, "open");
@@ -168,7 +168,7 @@ int bench_measure_stat(struct bench_run *run)
 }
 
 /* By the bare system call: libc would have the kernel take a path, an empty one. */
-static bool op_fstat(struct loop *l)
+static bool op_fstat(struct bench_loop *l)
 {
 	return !syscall(SYS_fstat, l->fd, l->buf);
 }
@@ -176,14 +176,14 @@ static bool op_fstat(struct loop *l)
 int bench_measure_fstat(struct bench_run *run)
 {
 	struct stat st;
-	struct loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY), .buf = &st };
+	struct bench_loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY), .buf = &st };
 
 	if (l.fd < 0)
 		return bench_fail(run, "open");
 	return loop(run, &l, op_fstat) ? 0 : bench_fail(run, "fstat");
 }
 
-static bool op_create(struct loop *l)
+static bool op_create(struct bench_loop *l)
 {
 	int fd = openat(l->fd, l->name, O_WRONLY | O_CREAT | O_EXCL, 0644);
 
@@ -192,7 +192,7 @@ static bool op_create(struct loop *l)
 
 int bench_measure_create(struct bench_run *run)
 {
-	struct loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY) };
+	struct bench_loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY) };
 
 	/* There may be several of us. */
 	snprintf(l.name, sizeof(l.name), "file-%d", getpid());
@@ -201,7 +201,7 @@ int bench_measure_create(struct bench_run *run)
 	return loop(run, &l, op_create) ? 0 : bench_fail(run, "create and unlink");
 }
 
-static bool op_create_write(struct loop *l)
+static bool op_create_write(struct bench_loop *l)
 {
 	int fd = openat(l->fd, l->name, O_WRONLY | O_CREAT | O_EXCL, 0644);
 
@@ -211,7 +211,7 @@ static bool op_create_write(struct loop *l)
 
 int bench_measure_create_write(struct bench_run *run)
 {
-	struct loop l = {
+	struct bench_loop l = {
 		.fd = open(run->mount->dir, O_PATH | O_DIRECTORY),
 		.buf = calloc(1, 4096),
 	};
@@ -222,19 +222,19 @@ int bench_measure_create_write(struct bench_run *run)
 	return loop(run, &l, op_create_write) ? 0 : bench_fail(run, "create, write and unlink");
 }
 
-static bool op_read(struct loop *l)
+static bool op_read(struct bench_loop *l)
 {
 	return pread(l->fd, l->buf, 4096, 0) == 4096;
 }
 
-static bool op_write(struct loop *l)
+static bool op_write(struct bench_loop *l)
 {
 	return pwrite(l->fd, l->buf, 4096, 0) == 4096;
 }
 
-static int direct(struct bench_run *run, loop_op op, const char *what)
+static int direct(struct bench_run *run, bench_op op, const char *what)
 {
-	struct loop l;
+	struct bench_loop l;
 
 	l.fd = open(run->mount->file, O_RDWR | O_DIRECT);
 	if (l.fd < 0)
@@ -260,35 +260,31 @@ int bench_prepare_cached(struct bench_run *run)
 
 int bench_measure_cached_read(struct bench_run *run)
 {
-	struct loop l = { .fd = open(run->mount->file, O_RDONLY), .buf = malloc(4096) };
+	struct bench_loop l = { .fd = open(run->mount->file, O_RDONLY), .buf = malloc(4096) };
 
 	if (l.fd < 0 || !l.buf)
 		return bench_fail(run, "open");
 	return loop(run, &l, op_read) ? 0 : bench_fail(run, "read");
 }
 
-/* Nanoseconds that all threads of a process have run, as the scheduler counts them. */
+/* Nanoseconds that a server has run, as the scheduler counts them. */
 static double cpu_ns(pid_t pid)
 {
-	char path[64 + NAME_MAX];
+	pid_t tids[BENCH_THREADS_MAX];
+	unsigned int nr = bench_threads(pid, tids, BENCH_THREADS_MAX);
 	double sum = 0, ns;
-	struct dirent *entry;
+	char path[64];
 	FILE *file;
-	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", pid, entry->d_name);
-		file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
+	for (unsigned int i = 0; i < nr; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/schedstat", tids[i]);
+		file = fopen(path, "re");
 		if (!file)
 			continue;
 		if (fscanf(file, "%lf", &ns) == 1)
 			sum += ns;
 		fclose(file);
 	}
-	if (dir)
-		closedir(dir);
 	return sum;
 }
 
