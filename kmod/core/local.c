@@ -340,6 +340,21 @@ again:
 	return backend;
 }
 
+int ferry_backend_get(const char *name, const struct ferry_backend **backend)
+{
+	struct module *owner;
+
+	*backend = get_backend(name, &owner);
+	return *backend ? 0 : -ENOENT;
+}
+
+void ferry_backend_put(const struct ferry_backend *backend)
+{
+	mutex_lock(&backends_lock);
+	module_put(find(backend->name)->owner);
+	mutex_unlock(&backends_lock);
+}
+
 /*
  * A server of backend @name: as @args say, or, where @stream is given, as the one was
  * that has been saved there.

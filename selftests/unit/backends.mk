@@ -42,7 +42,7 @@ $(B)/kill/%.o: %.c
 	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS) $(KILLED) -c -o $@ $<
 
 kill_sources = $(call backend_test_sources,$(1),$(2)) lib/ring.c lib/loop_sync.c \
-	lib/fd.c lib/file.c \
+	lib/fd.c lib/file.c lib/later.c \
 	selftests/unit/mortal.c selftests/unit/kill_points.c
 
 UNIT_TESTS += $(addprefix $(B)/test/,memfs_kill mirror_kill state_kill state)
