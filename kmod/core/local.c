@@ -345,7 +345,10 @@ int ferry_backend_get(const char *name, const struct ferry_backend **backend)
 	struct module *owner;
 
 	*backend = get_backend(name, &owner);
-	return *backend ? 0 : -ENOENT;
+	if (*backend)
+		return 0;
+	ferry_log(FERRY_LOG_ERR, "there is no backend \"%s\"", name);
+	return -ENOENT;
 }
 
 void ferry_backend_put(const struct ferry_backend *backend)

@@ -24,17 +24,14 @@ static unsigned int depth(const struct ferry_server *server)
 	return n;
 }
 
-static int get_backend(const struct ferry_server *server, const char *source, size_t len,
-		       const struct ferry_backend **backend)
+/* -EINVAL: there is none: the filter's arguments are wrong. */
+static int get_backend(const char *source, size_t len, const struct ferry_backend **backend)
 {
 	char *name = copy(source, len);
 	int err = name ? ferry_backend_get(name, backend) : -ENOMEM;
 
-	if (err)
-		ferry_log(FERRY_LOG_ERR, "%s: stands before \"%.*s\", which there is not",
-			  server->backend->name, (int)min(len, (size_t)64), source);
 	ferry_free(name);
-	return err;
+	return err == -ENOENT ? -EINVAL : err;
 }
 
 /* Make server->below of @source. */
@@ -47,7 +44,7 @@ static int make_below(struct ferry_server *server, const char *source)
 	int err;
 
 	args = ferry_source_args(source, &len);
-	err = get_backend(server, source, len, &backend);
+	err = get_backend(source, len, &backend);
 	if (err)
 		return err;
 	err = -EOPNOTSUPP;
