@@ -13,6 +13,7 @@
  * there. Other data is moved by the kernel; where it cannot, by way of the data area.
  */
 #include <linux/fuse.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -257,6 +258,7 @@ struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd)
 		return NULL;
 	msg = slot->msg;
 	req = &slot->req;
+	req->server = &ring->session->server;
 	req->opcode = msg->opcode;
 	req->unique = msg->unique;
 	req->node = msg->nodeid;
@@ -351,6 +353,38 @@ static void serve_once(struct ferry_slot *slot)
 	ferry_tx_leave(there ? (u64 *)&desc->mark : NULL);
 }
 
+/*
+ * A request that was left for later goes on. Where a state is kept, what it does is a
+ * transaction of its own, whose end is before its answer is seen: done() is let believe
+ * that it is in the dispatch, and called once more behind it.
+ */
+static void go_on(struct ferry_req *req, void (*fn)(struct ferry_req *req))
+{
+	struct ferry_slot *slot = slot_of(req);
+	bool there;
+
+	if (!ferry_state_is_kept()) {
+		fn(req);
+		return;
+	}
+	while (__atomic_load_n(&slot->answer, __ATOMIC_ACQUIRE) != FERRY_ANSWER_LATER)
+		sched_yield();	/* its thread is on the way out of the dispatch */
+	__atomic_store_n(&slot->answer, FERRY_ANSWER_NONE, __ATOMIC_RELAXED);
+	ferry_tx_enter(ferry_req_change(req), slot->tag, req->unique);
+	fn(req);
+	there = __atomic_load_n(&slot->answer, __ATOMIC_ACQUIRE) == FERRY_ANSWER_THERE;
+	ferry_tx_leave(there ? (u64 *)&slot->desc->mark : NULL);
+	if (!ferry_answer_is_there(&slot->answer))
+		return;
+	__atomic_store_n(&slot->answer, FERRY_ANSWER_LATER, __ATOMIC_RELAXED);
+	req->host->done(req);
+}
+
+static void later(struct ferry_req *req, u64 us, void (*fn)(struct ferry_req *req))
+{
+	ferry_later(req, us, fn, go_on);
+}
+
 static struct ferry_ring *ring_of(const struct ferry_req *req)
 {
 	return container_of(req->host, struct ferry_ring, host);
@@ -401,7 +435,6 @@ static void init_slot(struct ferry_ring *ring, u32 tag)
 	slot->inline_max = geo->inline_max;
 	slot->answer = FERRY_ANSWER_THERE;
 	slot->req.host = &ring->host;
-	slot->req.server = &session->server;
 	slot->req.class = session->class;
 	slot->req.out[0].p = base + geo->rep_off;
 	slot->req.out[0].len = geo->rep_size;
@@ -429,6 +462,7 @@ int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req
 	ring->host.transfer = transfer;
 	ring->host.backing = backing;
 	ring->host.transfer_file = ferry_file_transfer;
+	ring->host.later = later;
 	ring->host.done = done;
 	ring->host.control = control;
 	/* What outlives us of the answer to a change is in its slot. */

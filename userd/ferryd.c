@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ferry/req.h>
 #include <ferry/session.h>
 #include <linux/ferry.h>
 
@@ -172,6 +173,7 @@ static int parse(struct command *cmd, int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
+	size_t name_len;
 	int c, args;
 
 	while ((c = getopt_long(argc, argv, "a:dfl:o:hV", options, NULL)) != -1) {
@@ -213,13 +215,9 @@ static int parse(struct command *cmd, int argc, char **argv)
 						 "more than BACKEND and DIR");
 	cmd->source = argv[optind];
 	cmd->dir = argv[optind + 1];	/* NULL with --attach and none, and of a disk */
-	cmd->name = strdup(cmd->source);
-	if (!cmd->name)
-		return 1 + fail("%s", strerror(errno));
-	cmd->args = strchr(cmd->name, ':');
-	if (cmd->args)
-		cmd->name[cmd->args++ - cmd->name] = 0;
-	return 0;
+	cmd->args = ferry_source_args(cmd->source, &name_len);
+	cmd->name = strndup(cmd->source, name_len);
+	return cmd->name ? 0 : 1 + fail("%s", strerror(errno));
 }
 
 static int signal_fd(void)

@@ -78,6 +78,9 @@ struct ferry_time {
 /** ferry_now() - wall-clock time, of the granularity that the host stamps files with */
 void ferry_now(struct ferry_time *t);
 
+/** ferry_sleep() - wait @us microseconds, or a little longer; not for a signal's sake */
+void ferry_sleep(u64 us);
+
 /** ferry_random() - @len unpredictable bytes at @buf */
 void ferry_random(void *buf, size_t len);
 
