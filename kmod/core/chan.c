@@ -198,6 +198,7 @@ void ferry_chan_server_gone(struct ferry_chan *chan)
 {
 	if (chan_kill(chan))
 		ferry_event(chan, FERRY_EVENT_DIED);
+	ferry_backing_drop(chan);
 	mutex_lock(&chan->client_lock);
 	if (chan->client && !chan->dead_told) {
 		chan->dead_told = true;

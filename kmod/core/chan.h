@@ -178,10 +178,12 @@ u32 ferry_chan_depth(const struct ferry_chan *chan);
  * struct ferry_backing_file - a file that a server registered to back one of its client's
  * @file: with a reference
  * @cred: of who registered it, with a reference
+ * @deaths: servers that have died since
  */
 struct ferry_backing_file {
 	struct file		*file;
 	const struct cred	*cred;
+	unsigned int		deaths;
 };
 
 /**
