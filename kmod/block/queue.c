@@ -71,7 +71,7 @@ static int map_pages(struct disk_cmd *cmd, struct request *rq)
 	if (bio == rq->biotail) {
 		iov_iter_bvec(&cmd->iter, dir, __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter), nr,
 			      blk_rq_bytes(rq));
-		cmd->iter.iov_offset = bio->bi_iter.bi_bvec_done;
+		cmd->iter.iov_offset = bio->bi_iter.bi_offset;
 		return 0;
 	}
 	cmd->bvec = kmalloc_array(nr, sizeof(*cmd->bvec), GFP_NOWAIT | __GFP_NOWARN);

@@ -199,10 +199,11 @@ static int dir_mknod(struct mnt_idmap *idmap, struct inode *dir, struct dentry *
 }
 
 static int dir_create(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
-		      umode_t mode, bool excl)
+		      umode_t mode)
 {
 	return dir_mknod(idmap, dir, dentry, mode, 0);
 }
+FERRY_CREATE(dir_create)
 
 static struct dentry *dir_mkdir(struct mnt_idmap *idmap, struct inode *dir,
 				struct dentry *dentry, umode_t mode)
@@ -516,7 +517,7 @@ static const char *symlink_get(struct dentry *dentry, struct inode *inode,
 
 static const struct inode_operations dir_inode_operations = {
 	.lookup		= dir_lookup,
-	.create		= dir_create,
+	.create		= ferry_create(dir_create),
 	.link		= dir_link,
 	.unlink		= dir_unlink,
 	.symlink	= dir_symlink,
