@@ -65,7 +65,7 @@ asynchronous() {
 	done
 	verifies "$disk" && holds_tree ext4 "$disk" || status=1
 	ferry disk del "$disk" || status=1
-	wait $pid || status=1
+	wait "$pid" || status=1
 	no_disk_left || status=1
 	return "$status"
 }
@@ -122,18 +122,18 @@ seen_by_udev() {
 		$udevd --daemon && disk=$(add_disk user-sync ramdisk:size=64M serial=shelf-7) || return
 	{
 		echo 'size=16M' | sfdisk -q "$disk" && udevadm settle -t 20 &&
-			is "$(readlink -f $link)" "$disk" by-id &&
-			is "$(readlink -f $link-part1)" "${disk}p1" "by-id of the partition" &&
+			is "$(readlink -f "$link")" "$disk" by-id &&
+			is "$(readlink -f "$link"-part1)" "${disk}p1" "by-id of the partition" &&
 			is "$(lsblk -n -d -o SERIAL "$disk")" shelf-7 "serial in lsblk" &&
 			is "$(lsblk -n -o TYPE "${disk}p1")" part "type in lsblk" &&
 			mkfs.ext4 -q -F -L shelf "${disk}p1" && udevadm settle -t 20 &&
 			is "$(blkid -o value -s LABEL "${disk}p1")" shelf "label in blkid"
 	} || status=1
 	ferry disk del "$disk" && udevadm settle -t 20 || status=1
-	[ ! -L $link ] || { echo "$link is there"; status=1; }
+	[ ! -L "$link" ] || { echo "$link is there"; status=1; }
 	udevadm control --exit
 	no_disk_left || status=1
-	return $status
+	return "$status"
 }
 
 if wanted udev; then
