@@ -35,6 +35,12 @@ void *ferry_page_alloc(void)
 }
 FERRY_EXPORT(ferry_page_alloc);
 
+void *ferry_page_alloc_raw(void)
+{
+	return (void *)__get_free_page(FERRY_GFP & ~__GFP_ZERO);
+}
+FERRY_EXPORT(ferry_page_alloc_raw);
+
 void ferry_page_free(void *page)
 {
 	free_page((unsigned long)page);

@@ -54,6 +54,7 @@ static void usage(FILE *f)
 	      "  -o OPTION[,OPTION]...  wait=sync|poll|uring|rw  how to wait (default sync)\n"
 	      "                         queues=N      queues and threads (default one per CPU)\n"
 	      "                         depth=N       requests that a queue takes at a time\n"
+	      "                         inline=BYTES  data up to that goes through the queue's memory\n"
 	      "                         on_death=reissue|fail  when the server is killed, start\n"
 	      "                                       another one, or let requests fail\n"
 	      "                         grace=SECONDS that requests wait for another one\n"
@@ -125,6 +126,8 @@ static int take_option(struct command *cmd, char *opt)
 		return parse_number("spin_us=", opt + 8, &cmd->session.spin_us);
 	else if (!strncmp(opt, "depth=", 6))
 		return parse_number("depth=", opt + 6, &cmd->session.depth);
+	else if (!strncmp(opt, "inline=", 7))
+		return parse_number("inline=", opt + 7, &cmd->session.inline_max);
 	else if (!strncmp(opt, "on_death=", 9))
 		cmd->session.on_death = opt + 9;
 	else if (!strncmp(opt, "grace=", 6))

@@ -64,6 +64,9 @@ void ferry_free(void *p);
  * Return: the page, or NULL. To be freed by ferry_page_free().
  */
 void *ferry_page_alloc(void);
+
+/** ferry_page_alloc_raw() - the same, with any bytes in it: for who overwrites all of them */
+void *ferry_page_alloc_raw(void);
 void ferry_page_free(void *page);
 
 /** struct ferry_time - time since 1970-01-01 UTC; @nsec is below 10^9 */

@@ -166,6 +166,9 @@ void ferry_chan_abort(struct ferry_chan *chan);
 
 bool ferry_chan_is_dead(const struct ferry_chan *chan);
 bool ferry_chan_is_local(const struct ferry_chan *chan);
+
+/** ferry_chan_is_rw() - its server reads and writes, and may know of FUSE only */
+bool ferry_chan_is_rw(const struct ferry_chan *chan);
 const char *ferry_chan_name(const struct ferry_chan *chan);
 u32 ferry_chan_id(const struct ferry_chan *chan);
 u32 ferry_chan_queues(const struct ferry_chan *chan);	/* 0: it is local, as with the next */
@@ -175,10 +178,12 @@ u32 ferry_chan_depth(const struct ferry_chan *chan);
  * struct ferry_backing_file - a file that a server registered to back one of its client's
  * @file: with a reference
  * @cred: of who registered it, with a reference
+ * @deaths: servers that have died since
  */
 struct ferry_backing_file {
 	struct file		*file;
 	const struct cred	*cred;
+	unsigned int		deaths;
 };
 
 /**

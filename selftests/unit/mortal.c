@@ -26,7 +26,8 @@
 static const struct ferry_geometry geo = {
 	.nr_queues = 1, .depth = 1, .box_off = 0, .desc_off = 64, .note_off = 1024,
 	.slot_off = 4096, .req_size = 4096, .rep_off = 4096, .rep_size = 4096, .data_off = 8192,
-	.data_size = DATA_SIZE, .slot_size = 8192 + DATA_SIZE, .queue_size = 12288 + DATA_SIZE,
+	.data_size = DATA_SIZE, .inline_max = DATA_SIZE / 2, .slot_size = 8192 + DATA_SIZE,
+	.queue_size = 12288 + DATA_SIZE,
 };
 
 /**
