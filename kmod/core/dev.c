@@ -87,9 +87,9 @@ static int dev_release(struct inode *inode, struct file *file)
 	if (chan) {
 		mutex_lock(&chan->attach_lock);
 		last = --chan->endpoints == 0;
-		if (last)
-			ferry_backing_drop(chan);
 		gone = last && !ferry_recover_detach(chan);
+		if (last && !gone)
+			ferry_backing_age(chan);
 		mutex_unlock(&chan->attach_lock);
 		if (gone)
 			ferry_chan_server_gone(chan);
