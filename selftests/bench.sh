@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # ferry bench: it measures what it says, and says what it cannot.
 # FERRY_TESTS picks parts: options, fs, disks, regress, scale.
+# shellcheck disable=SC2016 # the variables are perl's
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$(realpath "$0")")/lib.sh"

@@ -170,7 +170,7 @@ struct bench_run {
 #define BENCH_DIRECT	(1U << 3)	/* O_DIRECT, which tmpfs does not know */
 #define BENCH_HOST	(1U << 4)	/* about the machine: no filesystem */
 #define BENCH_PINNED	(1U << 5)	/* client and server on one CPU: they take turns anyway */
-#define BENCH_LOOP	(1U << 6)	/* a loop of bench_small.c on a mount: for --scale, --split */
+#define BENCH_LOOP	(1U << 6)	/* a loop on a mount, which --scale and --split can do */
 #define BENCH_SERVER	(1U << 8)	/* about a server's process */
 #define BENCH_TIMED	(1U << 7)	/* fio runs for opts->seconds, not for a number of bytes */
 
@@ -276,6 +276,8 @@ void bench_umount(const struct bench_opts *opts, struct bench_mount *mount);
 void bench_place(const struct bench_opts *opts, const struct bench_mount *mount,
 		 const struct bench_case *cs);
 bool bench_is(const struct bench_system *sys, const char *system);
+const char *bench_data_option(const struct bench_system *sys);
+bool bench_data_choice(void);
 int bench_beside(const char *name, char *path, size_t size);
 
 /* bench_hist.c */

@@ -53,6 +53,8 @@ static const struct bench_system systems[] = {
 	{ "ferry-poll", "ferry user poll", "ferry", "user", "poll", "" },
 	{ "ferry-uring", "ferry user uring", "ferry", "user", "uring", "" },
 	{ "ferry-rw", "ferry user rw", "ferry", "user", "rw", "" },
+	{ "ferry-slot", "ferry sync, slot", "ferry", "user", "sync", "slot" },
+	{ "ferry-copy", "ferry sync, copy", "ferry", "user", "sync", "copy" },
 	{ "ferry-kernel", "ferry kernel", "ferry", "kernel", "", "" },
 	{ "null_blk", "null_blk", "null_blk", "kernel", "", "" },
 	{ "brd", "brd", "brd", "kernel", "", "" },

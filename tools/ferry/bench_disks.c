@@ -139,7 +139,7 @@ static const char *ublk_missing(const struct bench_opts *opts)
 	if (access("/dev/ublk-control", F_OK))
 		return "this kernel has no ublk: Debian's have it from 6.12 on";
 	return bench_beside("ublk-peer", path, sizeof(path)) ?
-	       "no ublk-peer beside ferry, which wants the headers of Linux 6.4 and liburing" : NULL;
+	       "no ublk-peer beside ferry: it wants the headers of Linux 6.4 and liburing" : NULL;
 }
 
 const char *bench_disk_missing(const struct bench_opts *opts, const struct bench_system *sys,
@@ -147,8 +147,11 @@ const char *bench_disk_missing(const struct bench_opts *opts, const struct bench
 {
 	if (bench_is(sys, "ferry")) {
 		*fatal = access("/dev/ferryblk", F_OK) != 0;
-		return *fatal ? "the ferry modules are not loaded: make load "
-				"(without ferry: --systems null_blk,brd,loop,nbd,ublk)" : NULL;
+		if (*fatal)
+			return "the ferry modules are not loaded: make load "
+			       "(without ferry: --systems null_blk,brd,loop,nbd,ublk)";
+		return *bench_data_option(sys) && !bench_data_choice() ?
+		       "this ferry has no inline=" : NULL;
 	}
 	if (bench_is(sys, "null_blk"))
 		return null_blk_missing(opts);
@@ -217,8 +220,9 @@ static int add_ferry(const struct bench_opts *opts, struct bench_mount *m,
 	if (!strcmp(m->sys->placement, "kernel"))
 		return run(opts, m->file, sizeof(m->file), ferry, "disk", "add", "--in-kernel",
 			   source, NULL);
-	snprintf(options, sizeof(options), "wait=%s", m->sys->wait);
-	return run(opts, m->file, sizeof(m->file), ferry, "disk", "add", "-o", options, source, NULL);
+	snprintf(options, sizeof(options), "wait=%s%s", m->sys->wait, bench_data_option(m->sys));
+	return run(opts, m->file, sizeof(m->file), ferry, "disk", "add", "-o", options, source,
+		   NULL);
 }
 
 static void del_ferry(const struct bench_opts *opts, struct bench_mount *m)
@@ -268,8 +272,8 @@ static int add_loop(const struct bench_opts *opts, struct bench_mount *m)
 	char path[BENCH_PATH_MAX];
 
 	return make_file(opts, m, path, sizeof(path)) ||
-	       run(opts, m->file, sizeof(m->file), "losetup", "--direct-io=on", "--show", "-f", path,
-		   NULL);
+	       run(opts, m->file, sizeof(m->file), "losetup", "--direct-io=on", "--show", "-f",
+		   path, NULL);
 }
 
 /* One that nobody has connected. */
@@ -289,7 +293,8 @@ static bool free_nbd(char *path, size_t size)
 }
 
 /* nbdkit has a plugin for each of our backends; a connection a CPU, as ferry has queues. */
-static int add_nbd(const struct bench_opts *opts, struct bench_mount *m, const struct bench_case *cs)
+static int add_nbd(const struct bench_opts *opts, struct bench_mount *m,
+		   const struct bench_case *cs)
 {
 	char socket[BENCH_PATH_MAX + 16], path[BENCH_PATH_MAX], connections[16];
 	const char *plugin = !strcmp(cs->backend, "ramdisk") ? "memory" : cs->backend;

@@ -176,8 +176,8 @@ int bench_fio(const struct bench_opts *opts, const struct bench_case *cs,
 	      const struct bench_mount *mounts, unsigned int nr, struct bench_results *res)
 {
 	char jobs_path[BENCH_PATH_MAX], out[BENCH_PATH_MAX], output[BENCH_PATH_MAX + 16];
-	const char *const argv[] = { "fio", "--output-format=json+", "--eta=never", output, jobs_path,
-				     NULL };
+	const char *const argv[] = { "fio", "--output-format=json+", "--eta=never", output,
+				     jobs_path, NULL };
 	struct json_object *root, *jobs;
 	unsigned int failed = 0;
 	int err, status = 0;
@@ -190,8 +190,8 @@ int bench_fio(const struct bench_opts *opts, const struct bench_case *cs,
 		bench_say("%s: %s", jobs_path, strerror(-err));
 		return 1;
 	}
-	bench_progress("%s: fio, %u runs of each of %u systems", cs->name, bench_case_runs(opts, cs),
-		       nr);
+	bench_progress("%s: fio, %u runs of each of %u systems", cs->name,
+		       bench_case_runs(opts, cs), nr);
 	err = bench_exec(opts, argv, NULL, FIO_TIMEOUT);
 	if (err < 0)
 		return 1;

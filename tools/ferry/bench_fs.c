@@ -19,6 +19,8 @@ static const struct bench_system systems[] = {
 	{ "ferry-poll", "ferry user poll", "ferry", "user", "poll", "" },
 	{ "ferry-uring", "ferry user uring", "ferry", "user", "uring", "" },
 	{ "ferry-rw", "ferry user rw", "ferry", "user", "rw", "" },
+	{ "ferry-slot", "ferry sync, slot", "ferry", "user", "sync", "slot" },
+	{ "ferry-copy", "ferry sync, copy", "ferry", "user", "sync", "copy" },
 	{ "ferry-transfer", "ferry transfer", "ferry", "user", "sync", "transfer" },
 	{ "ferry-kernel", "ferry kernel", "ferry", "kernel", "", "" },
 	{ "fuse", "FUSE", "fuse", "", "", "" },
@@ -80,7 +82,7 @@ static const char *fuse_missing(const struct bench_opts *opts, const struct benc
 	char path[PATH_MAX];
 
 	if (is_fuse_uring(sys) && bench_beside("fuse-uring", path, sizeof(path)))
-		return "no fuse-uring beside ferry, which wants the headers of Linux 6.14 and liburing";
+		return "no fuse-uring beside ferry: it wants the headers of Linux 6.14 and liburing";
 	if (bench_beside("fuse-peer", path, sizeof(path)))
 		return "no fuse-peer beside ferry: apt-get install libfuse3-dev, then make";
 	if (!kernel_knows("fuse") && bench_have_program("modprobe"))
@@ -94,13 +96,16 @@ static const char *fuse_missing(const struct bench_opts *opts, const struct benc
 	return NULL;
 }
 
-static const char *missing(const struct bench_opts *opts, const struct bench_system *sys, bool *fatal)
+static const char *missing(const struct bench_opts *opts, const struct bench_system *sys,
+			   bool *fatal)
 {
 	if (bench_is(sys, "ferry") && !kernel_knows("ferry")) {
 		*fatal = true;
 		return "the ferry modules are not loaded: make load "
 		       "(without ferry: --systems fuse,tmpfs)";
 	}
+	if (*bench_data_option(sys) && !bench_data_choice())
+		return "this ferry has no inline=";
 	return bench_is(sys, "fuse") ? fuse_missing(opts, sys) : NULL;
 }
 
@@ -121,12 +126,14 @@ static bool is_mirror(const struct bench_case *cs)
 /* What has nothing to do with a case is not even told: there would be a line for each. */
 static bool fits(const struct bench_system *sys, const struct bench_case *cs, const char **why)
 {
-	bool host = bench_is(sys, "host") || *sys->data;
 	bool user = bench_is(sys, "ferry") && !strcmp(sys->placement, "user");
 
 	if (is_mirror(cs))
-		return host || user;
-	if (host || (cs->flags & BENCH_SERVER && !user && strcmp(sys->id, "fuse")))
+		return bench_is(sys, "host") || (user && !*bench_data_option(sys));
+	if (*bench_data_option(sys) && (!cs->bytes || cs->fio == NULL))
+		return false;
+	if (bench_is(sys, "host") || !strcmp(sys->data, "transfer") ||
+	    (cs->flags & BENCH_SERVER && !user && strcmp(sys->id, "fuse")))
 		return false;
 	if (is_passthrough(sys) && !(cs->flags & BENCH_DIRECT))
 		*why = "the same as FUSE there";
@@ -152,7 +159,7 @@ static int mount_ferry(const struct bench_opts *opts, struct bench_mount *m,
 		       const struct bench_case *cs)
 {
 	const char *argv[12];
-	char ferry[PATH_MAX], source[128], dir[96], options[128];
+	char ferry[PATH_MAX], source[128], dir[96], options[192];
 	int nr = 0;
 
 	if (bench_beside("ferry", ferry, sizeof(ferry)))
@@ -164,9 +171,9 @@ static int mount_ferry(const struct bench_opts *opts, struct bench_mount *m,
 		snprintf(source, sizeof(source), "mirror:%s%s", dir,
 			 *m->sys->data ? ",passthrough=no" : "");
 	}
-	snprintf(options, sizeof(options), "%s%s%s%s", cs->options,
+	snprintf(options, sizeof(options), "%s%s%s%s%s", cs->options,
 		 is_null(cs) ? ",no_default_permissions" : "",
-		 *m->sys->wait ? ",wait=" : "", m->sys->wait);
+		 *m->sys->wait ? ",wait=" : "", m->sys->wait, bench_data_option(m->sys));
 	if (opts->queues && *m->sys->wait) {
 		size_t len = strlen(options);
 

@@ -270,8 +270,10 @@ static int choose_cases(struct bench_opts *opts)
 		can = cases_with(opts->class, BENCH_LOOP);
 	if (opts->cases & ~can)
 		return bad_usage("bench", opts->icount && !opts->split ?
-				 "--icount has the small operations only, not those that move data or trees" :
-				 "--scale and --split have the loops of small operations on a mount only");
+				 "--icount has the small operations only, "
+				 "not those that move data or trees" :
+				 "--scale and --split have the loops of small operations on a mount "
+				 "only");
 	if (!opts->cases)
 		opts->cases = can;
 	return -1;

@@ -15,7 +15,8 @@ static void write_data(FILE *file, const struct bench_opts *opts, const struct b
 			fprintf(file, " \"%s\"", opts->class->systems[i].label);
 	fputc('\n', file);
 	for (unsigned int c = 0; c < opts->class->nr_cases; c++) {
-		const struct bench_row *fuse = bench_find(res, opts->class->cases[c].name, opts->class->peer);
+		const struct bench_row *fuse = bench_find(res, opts->class->cases[c].name,
+							  opts->class->peer);
 
 		if (!fuse || fuse->median <= 0)
 			continue;
@@ -25,7 +26,8 @@ static void write_data(FILE *file, const struct bench_opts *opts, const struct b
 
 			if (!(opts->systems & (1U << i)))
 				continue;
-			row = bench_find(res, opts->class->cases[c].name, opts->class->systems[i].id);
+			row = bench_find(res, opts->class->cases[c].name,
+					 opts->class->systems[i].id);
 			if (row)
 				fprintf(file, " %.4f", bench_ratio(row, fuse));
 			else

@@ -110,7 +110,8 @@ static void print_growth(const struct bench_opts *opts, const struct bench_row *
 {
 	printf("  %-18s%-13s %+6.1f %%  %s\n", row->cs->name, row->sys->id, (by - 1) * 100,
 	       by > 1 + opts->tolerance / 100 ? "WORSE" :
-	       by < 1 - opts->tolerance / 100 ? "better: tools/figures renews the file" : "as it was");
+	       by < 1 - opts->tolerance / 100 ? "better: tools/figures renews the file" :
+	       "as it was");
 }
 
 /* Return: 0, or 1 after a line for each case that got worse, or if nothing could be compared */

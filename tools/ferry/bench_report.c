@@ -91,7 +91,8 @@ static void print_header(const struct bench_opts *opts)
 	else if (!opts->icount)
 		printf("Where they take turns, client and server are on CPU %d, poll's server on CPU %d.\n",
 		       opts->cpu, opts->other_cpu);
-	printf("\n  %-16s%13s%13s%13s%7s%11s%11s\n", "", "median", "p10", "p90", "n", peer, "to kernel");
+	printf("\n  %-16s%13s%13s%13s%7s%11s%11s\n", "", "median", "p10", "p90", "n", peer,
+	       "to kernel");
 }
 
 /* Of how long single operations took, and of what they cost all CPUs. */

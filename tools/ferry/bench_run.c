@@ -150,7 +150,8 @@ static int take_turns(const struct bench_opts *opts, const struct bench_case *cs
 				if (bench_add(res, cs, mounts[i].sys, shared->v[k]))
 					return 1;
 			if (round && shared->hist.total)
-				bench_hist_merge(bench_hist_of(res, cs, mounts[i].sys), &shared->hist);
+				bench_hist_merge(bench_hist_of(res, cs, mounts[i].sys),
+						 &shared->hist);
 		}
 	}
 	return status;

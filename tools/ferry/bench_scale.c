@@ -158,7 +158,8 @@ static int one_line(const struct bench_opts *opts, struct stage *stage,
 		qsort(rates, opts->runs, sizeof(*rates), compare);
 		printf("%11.0f", rates[opts->runs / 2]);
 		fflush(stdout);
-		add_row(rows, stage->cs, mount->sys, opts->queues, stage->nr, rates[opts->runs / 2]);
+		add_row(rows, stage->cs, mount->sys, opts->queues, stage->nr,
+			rates[opts->runs / 2]);
 	}
 	putchar('\n');
 	free(rates);

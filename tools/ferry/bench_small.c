@@ -93,16 +93,17 @@ static bool loop(struct bench_run *run, struct bench_loop *l, bench_op op)
 	bool icount = run->opts->icount;
 	unsigned int nr = icount ? ICOUNT_BATCH : BENCH_WALL_BATCH;
 	double length = bench_loop_us(run->opts);
+	unsigned int batches = icount ? ICOUNT_OPS / ICOUNT_BATCH : ~0U;
 	double end, us;
 
 	if (run->opts->split)
 		return bench_split_loop(run, l, op);
 	end = bench_now_us() + length / 4;
-	for (unsigned int i = 0; icount ? i < ICOUNT_OPS / ICOUNT_BATCH / 4 : bench_now_us() < end; i++)
+	for (unsigned int i = 0; i < batches / 4 && (icount || bench_now_us() < end); i++)
 		if (!batch(l, op, nr, &us))
 			return false;
 	end = bench_now_us() + length;
-	for (unsigned int i = 0; icount ? i < ICOUNT_OPS / ICOUNT_BATCH : bench_now_us() < end; i++) {
+	for (unsigned int i = 0; i < batches && (icount || bench_now_us() < end); i++) {
 		if (!batch(l, op, nr, &us))
 			return false;
 		bench_sample(run, us);
@@ -211,13 +212,14 @@ static bool op_create_write(struct bench_loop *l)
 
 int bench_measure_create_write(struct bench_run *run)
 {
+	char buf[4096] = "";
 	struct bench_loop l = {
 		.fd = open(run->mount->dir, O_PATH | O_DIRECTORY),
-		.buf = calloc(1, 4096),
+		.buf = buf,
 	};
 
 	snprintf(l.name, sizeof(l.name), "file-%d", getpid());
-	if (l.fd < 0 || !l.buf)
+	if (l.fd < 0)
 		return bench_fail(run, "open");
 	return loop(run, &l, op_create_write) ? 0 : bench_fail(run, "create, write and unlink");
 }
@@ -249,20 +251,20 @@ static int direct(struct bench_run *run, bench_op op, const char *what)
 /* A file for those that read what the kernel has cached. */
 int bench_prepare_cached(struct bench_run *run)
 {
-	char *buf = calloc(1, 4096);
+	static const char zeroes[4096];
 	int fd = open(run->mount->file, O_WRONLY | O_CREAT, 0644);
 
-	if (fd < 0 || !buf || write(fd, buf, 4096) != 4096 || close(fd))
+	if (fd < 0 || write(fd, zeroes, sizeof(zeroes)) != sizeof(zeroes) || close(fd))
 		return bench_fail(run, "write a file");
-	free(buf);
 	return 0;
 }
 
 int bench_measure_cached_read(struct bench_run *run)
 {
-	struct bench_loop l = { .fd = open(run->mount->file, O_RDONLY), .buf = malloc(4096) };
+	char buf[4096];
+	struct bench_loop l = { .fd = open(run->mount->file, O_RDONLY), .buf = buf };
 
-	if (l.fd < 0 || !l.buf)
+	if (l.fd < 0)
 		return bench_fail(run, "open");
 	return loop(run, &l, op_read) ? 0 : bench_fail(run, "read");
 }

@@ -246,8 +246,9 @@ int bench_split(const struct bench_opts *opts)
 		bench_say("--split: %s", wrong);
 		return 1;
 	}
-	printf("Instructions of an operation. \"Switch\" is handing over, waking and switching, there and\n"
-	       "back; FUSE does not tell, its are in client and server. \"Events\" are those of the trace.\n"
+	printf("Instructions of an operation. \"Switch\" is handing over, waking and switching,\n"
+	       "there and back; FUSE does not tell, its are in client and server. \"Events\" are\n"
+	       "those of the trace.\n"
 	       "  %-16s%10s%10s%10s%14s%14s%10s%8s\n", "", "all", "client", "switch",
 	       "server kernel", "server user", "others", "events");
 	for (unsigned int i = 0; i < opts->class->nr_cases && !bench_stop; i++)

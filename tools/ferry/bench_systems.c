@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "options.h"
 
 #define END_TIMEOUT	20
 #define CHILDREN_MAX	64
@@ -16,6 +17,29 @@
 bool bench_is(const struct bench_system *sys, const char *system)
 {
 	return !strcmp(sys->system, system);
+}
+
+/*
+ * How a daemon is told to have data in the slot whatever fits there, or never. ferry's other
+ * ways are those of a backend, not of an option.
+ */
+const char *bench_data_option(const struct bench_system *sys)
+{
+	if (!strcmp(sys->data, "slot"))
+		return ",inline=65536";
+	return strcmp(sys->data, "copy") ? "" : ",inline=1";
+}
+
+/* An option that is none of ours is left for the filesystem. */
+bool bench_data_choice(void)
+{
+	struct options options = { 0 };
+	char err[128];
+	bool ours = !options_parse(&options, "inline=1", err, sizeof(err)) &&
+		    !strstr(options.fs, "inline");
+
+	options_free(&options);
+	return ours;
 }
 
 /* Path of a program in the directory of our own executable. */
