@@ -45,6 +45,7 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 		.geo.nr_queues = want->queues ? want->queues : sysconf(_SC_NPROCESSORS_ONLN),
 		.geo.depth = want->depth,
 		.geo.data_size = want->data_size,
+		.geo.inline_max = want->inline_max,
 	};
 	int err;
 

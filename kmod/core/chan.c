@@ -306,6 +306,12 @@ bool ferry_chan_is_local(const struct ferry_chan *chan)
 }
 EXPORT_SYMBOL_GPL(ferry_chan_is_local);
 
+bool ferry_chan_is_rw(const struct ferry_chan *chan)
+{
+	return chan->flags & FERRY_CREATE_RW;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_is_rw);
+
 const char *ferry_chan_name(const struct ferry_chan *chan)
 {
 	return chan->name;

@@ -173,7 +173,10 @@ enum ferry_class {
  * @box_off: where the queue's struct ferry_box is in the mapping
  * @note_off: where FERRY_NOTE_SIZE bytes of the server's own are in the mapping: all
  *	zero in a new channel, never touched by the kernel
- * @pad: 0
+ * @inline_max: bytes of a request's data that go through the data area, at most
+ *	@data_size; what is longer is left to FERRY_IOC_XFER, which copies it once and not
+ *	twice. A reply's data may lie there if the room for it is @data_size at most. With
+ *	FERRY_CREATE_RW 0.
  */
 struct ferry_geometry {
 	__u32	nr_queues;
@@ -189,7 +192,7 @@ struct ferry_geometry {
 	__u32	data_size;
 	__u32	box_off;
 	__u32	note_off;
-	__u32	pad;
+	__u32	inline_max;
 };
 
 #define FERRY_NOTE_SIZE		1024
@@ -235,8 +238,8 @@ enum ferry_death {
  * @reserved: 0
  * @name: CREATE in: the backend's name, NUL-terminated, shown in lists; of
  *	letters, digits, '-', '_' and '.'; ATTACH out
- * @geo: out; CREATE in: @geo.nr_queues, @geo.depth and @geo.data_size say what
- *	is wanted (0: the module's choice; one queue per possible CPU), the rest 0
+ * @geo: out; CREATE in: @geo.nr_queues, @geo.depth, @geo.data_size and @geo.inline_max say
+ *	what is wanted (0: the module's choice; one queue per possible CPU), the rest 0
  */
 struct ferry_setup {
 	__u32	size;
