@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Tests, as people call them. The scripts are in kselftest layout; see selftests/Makefile.
-.PHONY: selftests unit-tests check check-all check-debug demo
+.PHONY: selftests unit-tests check check-all check-debug soak demo
 
 selftests: $(B)/example-disk ## the test programs: build/selftests
 	@$(MAKE) --no-print-directory -C selftests OUTPUT=$(CURDIR)/$(B)/selftests
@@ -20,6 +20,10 @@ check-all: ## the whole test-suite on each stock kernel
 	@$(MAKE) --no-print-directory -s check
 	@$(MAKE) --no-print-directory -s check DISTRO=trixie
 	@$(MAKE) --no-print-directory -s check DISTRO=trixie-backports
+
+soak: ## long: kills, moves, loads, a million mutations, little memory; hours
+	@$(MAKE) --no-print-directory -s all selftests
+	@SOAK=1 selftests/check '$(TESTS)'
 
 check-debug: ## a choice of it on a debug kernel (KASAN, lockdep, kmemleak); an hour
 	@$(MAKE) --no-print-directory -s check DISTRO=debug TESTS='$(TESTS)'

@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -344,10 +346,33 @@ static int run(const struct command *cmd, int report)
 	return err ? 1 : 0;
 }
 
+
+/*
+ * What makes memory free may wait for us: so we must not wait for it. We do no I/O to get
+ * memory, are not throttled by dirty pages, and are not what is killed where there is none: that
+ * would free little, for what the channel keeps stays. A disk may be swapped to, so nothing of its
+ * server's is swapped; memory is locked when it is first used. Who is not root does without.
+ *
+ * For the supervisor as well, which must be able to fork. Workers inherit all but the lock.
+ */
+static void serve_reclaim(const struct command *cmd)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	if (fd >= 0 && write(fd, "-1000", 5) != 5)
+		ferry_log(FERRY_LOG_DEBUG, "oom_score_adj: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (cmd->disk && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+		ferry_log(FERRY_LOG_DEBUG, "mlockall: %s", strerror(errno));
+}
+
 static int work(void *arg, u32 channel, int report)
 {
 	struct command *cmd = arg;
 
+	serve_reclaim(cmd);
 	if (channel)
 		cmd->session.attach = channel;
 	return run(cmd, report);
@@ -362,6 +387,7 @@ static int run_supervised(struct command *cmd)
 {
 	const struct supervised supervised = { .work = work, .up = up, .arg = cmd };
 
+	serve_reclaim(cmd);
 	if (ferry_session_reissues(cmd->backend, &cmd->session))
 		return supervise(&supervised);
 	return run(cmd, -1);

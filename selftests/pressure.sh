@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Little memory, and servers that reclaim waits for: a swap disk, and far more dirty pages than
+# there is memory. In a machine of 512 MB with an empty disk.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$(realpath "$0")")/lib.sh"
+need_modules
+command -v fio >/dev/null || skip_all "no fio: make deps"
+modprobe -q virtio_blk
+[ -b /dev/vda ] || skip_all "no empty disk: tools/vm/run --mem 512M --disk 4G"
+work_dir
+mnt=$work/mnt
+mkdir "$mnt" "$work/host"
+scale=${FERRY_TEST_SCALE:-100}
+echo "TAP version 13"
+
+megabytes() { awk -v what="$1:" '$1 == what { print int($2 / 1024) }' /proc/meminfo; }
+
+# In huge pages, which are not swapped, lies what would only make the test longer.
+leave() { # MEGABYTES
+	echo 0 >/proc/sys/vm/nr_hugepages
+	echo $((($(megabytes MemAvailable) - $1) / 2)) >/proc/sys/vm/nr_hugepages
+}
+
+# Nobody was killed for memory; and whoever serves is who served before.
+no_oom() { ! dmesg | grep -E 'Out of memory|oom-kill|oom_reaper'; }
+
+# servers: the processes, the oldest first
+servers() { pgrep -x ferryd | paste -s -d ' '; }
+
+
+# All threads of a server are IO_FLUSHERs (PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE).
+are_flushers() {
+	local task stat flags
+	for task in $(for pid in $(servers); do echo "/proc/$pid/task/"*; done); do
+		read -r stat <"$task/stat"
+		read -r _ _ _ _ _ _ flags _ <<<"${stat##*) }"
+		if [ $((flags & 0x80000)) = 0 ] || [ $((flags & 0x100000)) = 0 ]; then
+			printf '%s: flags %x\n' "$task" "$flags"
+			return 1
+		fi
+	done
+}
+
+are_locked() {
+	local pid locked
+	for pid in $(servers); do
+		locked=$(awk '$1 == "VmLck:" { print $2 }' "/proc/$pid/status")
+		[ "$locked" -gt 0 ] && [ "$(cat "/proc/$pid/oom_score_adj")" = -1000 ] && continue
+		echo "process $pid has $locked kB locked"
+		return 1
+	done
+}
+
+# swaps STYLE KILLS: a program that needs more than there is, swapped to a server's disk
+swaps() {
+	local disk before need swapped status=0 i
+	disk=$(ferry disk add -o "wait=$1" file:path=/dev/vda,direct) || return
+	mkswap "$disk" >/dev/null && swapon "$disk" || return
+	are_flushers && are_locked || status=1
+	before=$(servers)
+	swapped=$(awk '$1 == "pswpout" { print $2 }' /proc/vmstat)
+	[ "$scale" -gt 100 ] || leave 80
+	need=$(($(megabytes MemAvailable) + 40))
+	timeout -k 5 300 "$programs/pressure/need" "$need" &
+	for ((i = 0; i < $2; i++)); do
+		sleep 1
+		pkill -KILL -n -x ferryd
+	done
+	wait $! || { echo "$need MB: status $?"; status=1; }
+	[ "$(awk '$1 == "pswpout" { print $2 }' /proc/vmstat)" -gt "$swapped" ] ||
+		{ echo "nothing was swapped"; status=1; }
+	echo 0 >/proc/sys/vm/nr_hugepages
+	[ "$2" != 0 ] || [ "$(servers)" = "$before" ] || { echo "other servers than before"; status=1; }
+	swapoff "$disk" || status=1
+	ferry disk del "$disk" || status=1
+	no_daemon_left && no_oom && log_is_clean || status=1
+	return "$status"
+}
+
+# dirties MEGABYTES: far more than memory, by write() and by a map, and reads it again
+dirties() {
+	local engine
+	[ "$scale" -gt 100 ] || leave 80
+	for engine in psync mmap; do
+		timeout -k 5 300 fio --name=dirty --directory="$mnt" --ioengine=$engine --rw=write \
+			--bs=256k --size="$1M" --numjobs=2 --verify=crc32c --do_verify=1 \
+			--verify_fatal=1 --verify_state_save=0 --output-format=terse >"$work/fio" 2>&1 ||
+			{ tail -n 5 "$work/fio"; return 1; }
+		rm -f "$mnt"/dirty*
+	done
+	echo 0 >/proc/sys/vm/nr_hugepages
+}
+
+# on_mount SOURCE OPTIONS MEGABYTES
+on_mount() {
+	local status=0 before
+	ferry mount ${2:+-o "$2"} "$1" "$mnt" || return
+	before=$(servers)
+	are_flushers || status=1
+	dirties "$3" || status=1
+	[ "$(servers)" = "$before" ] || { echo "other servers than before"; status=1; }
+	umount "$mnt" || status=1
+	no_daemon_left && no_oom && log_is_clean || status=1
+	return "$status"
+}
+
+# on_host SOURCE...: the same; the server's files are on a disk
+on_host() {
+	local status=0
+	mkfs.ext4 -q -F /dev/vda && mount /dev/vda "$work/host" || return
+	"$@" || status=1
+	umount "$work/host" || status=1
+	return "$status"
+}
+
+# ext4 on a server's disk
+on_disk() { # MEGABYTES
+	local disk status=0
+	disk=$(ferry disk add file:path=/dev/vda) && mkfs.ext4 -q -F "$disk" &&
+		mount "$disk" "$mnt" || return
+	dirties "$1" || status=1
+	umount "$mnt" || status=1
+	e2fsck -fn "$disk" >"$work/fsck" 2>&1 || { cat "$work/fsck"; status=1; }
+	ferry disk del "$disk" || status=1
+	no_daemon_left && no_oom && log_is_clean || status=1
+	return "$status"
+}
+
+# Twice that, and twice.
+far=$((75 * scale / 100))
+[ $far -le 1000 ] || far=1000
+for style in sync poll uring; do
+	wanted "swap/$style" || continue
+	mark_log "swap $style"
+	claim "swap on a disk in a daemon, $style: a program that needs more than there is" \
+		swaps $style 0
+done
+if wanted swap/killed; then
+	mark_log "swap killed"
+	claim "swap on a disk whose server is killed, again and again" swaps sync $((3 * scale / 100))
+fi
+if wanted mirror; then
+	mark_log mirror
+	claim "mirror: more dirty pages than memory" on_host on_mount "mirror:$work/host" "" $far
+fi
+if wanted memfs; then
+	mark_log memfs
+	claim "memfs, written back: as many dirty pages as fit" \
+		on_mount memfs:size=100M,writeback "" 15
+fi
+if wanted ext4; then
+	mark_log ext4
+	claim "ext4 on a disk in a daemon: more dirty pages than memory" on_disk $far
+fi
+unload_claim
+finish
