@@ -572,6 +572,35 @@ static bool leave(struct ferry_slot *slot)
 	return left || moving;
 }
 
+/* Has it a server, or should have one, for longer than @limit jiffies? */
+bool ferry_slot_is_older(struct ferry_slot *slot, unsigned long limit)
+{
+	struct ferry_queue *q = slot->queue;
+	unsigned long since = READ_ONCE(q->chan->served_since);
+	bool waits = false;
+	int state;
+
+	/* While it is in one of these states and we have the lock its args are there. */
+	spin_lock(&q->lock);
+	if (atomic_read(&slot->state) == FERRY_QUEUED) {
+		waits = true;
+		since = time_after(slot->args->core.born, since) ? slot->args->core.born : since;
+	}
+	spin_unlock(&q->lock);
+	if (!waits) {
+		spin_lock(&slot->lock);
+		smp_mb__after_spinlock();	/* pairs with wait_for_copies() */
+		state = atomic_read(&slot->state);
+		if (state == FERRY_FETCHED) {
+			waits = true;
+			since = time_after(slot->args->core.born, since) ? slot->args->core.born :
+				since;
+		}
+		spin_unlock(&slot->lock);
+	}
+	return waits && time_after(jiffies, since + limit);
+}
+
 static bool is_late(const struct ferry_slot *slot, unsigned long limit)
 {
 	return !slot->waiter && time_after(jiffies, slot->args->core.born + limit);
