@@ -23,7 +23,7 @@ use() {
 load() {
 	local n=0 who=$BASHPID
 	while [ ! -e "$work/stop" ]; do
-		use "$who" $n 2>>"$work/errors" || echo "use $n failed" >>"$work/errors"
+		use "$who" "$n" 2>>"$work/errors" || echo "use $n failed" >>"$work/errors"
 		n=$((n + 1))
 	done
 	cmp <(for ((i = 0; i < n; i++)); do echo $i; done) "$mnt/log.$who" >>"$work/errors" 2>&1
@@ -204,6 +204,26 @@ if wanted recovered; then
 	mark_log recovered
 	claim "a channel whose supervisor died too is recovered with the arguments that it had" recovered
 	claim "that ends" ends
+fi
+
+# --- containers ----------------------------------------------------------------------------
+
+# contained OPTION: pid, mount and network namespaces of its own, with a server that dies in them
+contained() {
+	# shellcheck disable=SC2016 # that is for the other shell
+	timeout 120 unshare -mpfn --mount-proc bash -c '
+		ferry mount -o "$1" memfs "$2" && cp -r "$3" "$2/tree" && pkill -9 -n -x ferryd &&
+			diff -r "$3" "$2/tree" && ferry list | grep -q " $2 " && sleep 1 &&
+			diff -r "$3" "$2/tree"' bash "$1" "$mnt" "$here/fs" || return 1
+	no_daemon_left && ! mountpoint -q "$mnt" && [ "$(ferry list | wc -l)" = 1 ] && log_is_clean
+}
+
+if wanted contained; then
+	mark_log contained
+	for how in reissue kernel; do
+		claim "a container's server dies and is followed ($how), and nothing is left of it" \
+			contained "on_death=$how"
+	done
 fi
 
 # --- the watchdog, settings ----------------------------------------------------------------

@@ -32,6 +32,7 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 	chan->class = class;
 	chan->spin_us = FERRY_SPIN_US;
 	chan->stall = FERRY_STALL;
+	chan->served_since = jiffies;
 	chan->ops = ops;
 	strscpy(chan->name, name, sizeof(chan->name));
 	init_waitqueue_head(&chan->gate_wait);

@@ -210,8 +210,7 @@ int ferry_recover_setup(struct ferry_chan *chan, const struct ferry_setup *setup
 void ferry_recover_start(struct ferry_chan *chan);
 int ferry_recover_set_death(struct ferry_chan *chan, u32 on_death);
 int ferry_recover_set_grace(struct ferry_chan *chan, u32 grace);
-int ferry_recover_set_timeout(struct ferry_chan *chan, u32 timeout);
-int ferry_recover_set_stall(struct ferry_chan *chan, u32 stall);
+int ferry_recover_set_clock(struct ferry_chan *chan, u32 *field, u32 seconds);
 bool ferry_recover_detach(struct ferry_chan *chan);
 void ferry_recover_attach(struct ferry_chan *chan);
 void ferry_recover_over(struct ferry_chan *chan);

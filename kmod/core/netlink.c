@@ -37,6 +37,16 @@ struct setting {
 	int	(*apply)(struct ferry_chan *chan, u32 value);
 };
 
+static int set_timeout(struct ferry_chan *chan, u32 seconds)
+{
+	return ferry_recover_set_clock(chan, &chan->timeout, seconds);
+}
+
+static int set_stall(struct ferry_chan *chan, u32 seconds)
+{
+	return ferry_recover_set_clock(chan, &chan->stall, seconds);
+}
+
 static const struct setting settings[] = {
 	{ FERRY_A_LATENCY, 0, 1, offsetof(struct ferry_chan, timed), ferry_stats_time },
 	{ FERRY_A_SPIN_US, 0, FERRY_SPIN_US_MAX, offsetof(struct ferry_chan, spin_us), NULL },
@@ -44,10 +54,8 @@ static const struct setting settings[] = {
 	  ferry_recover_set_death },
 	{ FERRY_A_GRACE, 1, FERRY_GRACE_MAX, offsetof(struct ferry_chan, grace),
 	  ferry_recover_set_grace },
-	{ FERRY_A_TIMEOUT, 0, FERRY_TIMEOUT_MAX, offsetof(struct ferry_chan, timeout),
-	  ferry_recover_set_timeout },
-	{ FERRY_A_STALL, 0, FERRY_TIMEOUT_MAX, offsetof(struct ferry_chan, stall),
-	  ferry_recover_set_stall },
+	{ FERRY_A_TIMEOUT, 0, FERRY_TIMEOUT_MAX, offsetof(struct ferry_chan, timeout), set_timeout },
+	{ FERRY_A_STALL, 0, FERRY_TIMEOUT_MAX, offsetof(struct ferry_chan, stall), set_stall },
 };
 
 static u32 *field_of(struct ferry_chan *chan, const struct setting *s)

@@ -36,7 +36,7 @@ static struct workqueue_struct *slow_wq;
 
 static char *rescue = "/usr/local/bin/ferry";
 module_param(rescue, charp, 0644);
-MODULE_PARM_DESC(rescue, "the command ferry, which is run where a server with on_death=kernel died");
+MODULE_PARM_DESC(rescue, "the command ferry, run where a server with on_death=kernel died");
 
 int ferry_recover_begin(void)
 {
@@ -256,7 +256,7 @@ void ferry_recover_start(struct ferry_chan *chan)
 	mutex_unlock(&chan->attach_lock);
 }
 
-/* As the settings FERRY_A_ON_DEATH, GRACE, TIMEOUT and STALL; their ranges are checked. */
+/* As settings of netlink.c; their ranges are checked. */
 
 int ferry_recover_set_death(struct ferry_chan *chan, u32 on_death)
 {
@@ -279,30 +279,21 @@ int ferry_recover_set_grace(struct ferry_chan *chan, u32 grace)
 	int err = 0;
 
 	mutex_lock(&chan->attach_lock);
-	if (!chan->grace)
-		err = -EOPNOTSUPP;
-	else
+	if (chan->grace)
 		chan->grace = grace;
+	else
+		err = -EOPNOTSUPP;
 	if (!err && chan->detached)
 		arm(chan, &chan->grace_work, grace * HZ);
 	mutex_unlock(&chan->attach_lock);
 	return err;
 }
 
-int ferry_recover_set_timeout(struct ferry_chan *chan, u32 timeout)
+/* Something to look at the clock for: @timeout and @stall. */
+int ferry_recover_set_clock(struct ferry_chan *chan, u32 *field, u32 seconds)
 {
 	mutex_lock(&chan->attach_lock);
-	WRITE_ONCE(chan->timeout, timeout);
-	if (READ_ONCE(chan->gate) == FERRY_GATE_OPEN)
-		arm_expire(chan);
-	mutex_unlock(&chan->attach_lock);
-	return 0;
-}
-
-int ferry_recover_set_stall(struct ferry_chan *chan, u32 stall)
-{
-	mutex_lock(&chan->attach_lock);
-	WRITE_ONCE(chan->stall, stall);
+	WRITE_ONCE(*field, seconds);
 	if (READ_ONCE(chan->gate) == FERRY_GATE_OPEN)
 		arm_expire(chan);
 	mutex_unlock(&chan->attach_lock);

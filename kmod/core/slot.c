@@ -575,30 +575,21 @@ static bool leave(struct ferry_slot *slot)
 /* Has it a server, or should have one, for longer than @limit jiffies? */
 bool ferry_slot_is_older(struct ferry_slot *slot, unsigned long limit)
 {
-	struct ferry_queue *q = slot->queue;
-	unsigned long since = READ_ONCE(q->chan->served_since);
-	bool waits = false;
-	int state;
+	const int states[] = { FERRY_QUEUED, FERRY_FETCHED };
+	spinlock_t *locks[] = { &slot->queue->lock, &slot->lock };
+	unsigned long then = jiffies - limit;
+	bool older = false;
+	int i;
 
-	/* While it is in one of these states and we have the lock its args are there. */
-	spin_lock(&q->lock);
-	if (atomic_read(&slot->state) == FERRY_QUEUED) {
-		waits = true;
-		since = time_after(slot->args->core.born, since) ? slot->args->core.born : since;
-	}
-	spin_unlock(&q->lock);
-	if (!waits) {
-		spin_lock(&slot->lock);
+	/* While it is in one of these states and we have its lock the args are there. */
+	for (i = 0; i < 2 && !older; i++) {
+		spin_lock(locks[i]);
 		smp_mb__after_spinlock();	/* pairs with wait_for_copies() */
-		state = atomic_read(&slot->state);
-		if (state == FERRY_FETCHED) {
-			waits = true;
-			since = time_after(slot->args->core.born, since) ? slot->args->core.born :
-				since;
-		}
-		spin_unlock(&slot->lock);
+		older = atomic_read(&slot->state) == states[i] &&
+			time_before(slot->args->core.born, then);
+		spin_unlock(locks[i]);
 	}
-	return waits && time_after(jiffies, since + limit);
+	return older && time_before(READ_ONCE(slot->queue->chan->served_since), then);
 }
 
 static bool is_late(const struct ferry_slot *slot, unsigned long limit)

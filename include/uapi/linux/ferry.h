@@ -476,7 +476,8 @@ enum ferry_move_to {
  * server can leave the kernel but not move into it; -ETIMEDOUT: requests under way did
  * not end within 10 s, or saving within 60 s; -EAGAIN: it begins only just; -EBUSY:
  * threads of the daemon that was there before have still to go; -EINTR; -EBADF (it is
- * not open for both reading and writing), -EMEDIUMTYPE: of @fd; or what saving failed with: nothing has changed then.
+ * not open for both reading and writing), -EMEDIUMTYPE: of @fd; or what saving failed
+ * with: nothing has changed then.
  * When the backend in the kernel did not load the state the channel is detached, and
  * a server may attach.
  */
