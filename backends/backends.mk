@@ -15,4 +15,5 @@ $(foreach b,$(FERRY_BACKENDS),$(eval $(call backend_so,$(b))))
 user: $(BACKEND_OBJECTS)
 
 include userd/mirror/mirror.mk
+include userd/nbd/nbd.mk
 include selftests/unit/backends.mk

@@ -48,10 +48,16 @@ static u64 pages_missing(const struct memfs_node *node, u64 first, u64 count)
 	return missing;
 }
 
-/* The caller has saved the node. */
-static void *page_make(struct memfs_node *node, u64 nr)
+/* Pages that @len > 0 bytes from @off on touch. */
+static u64 span_pages(u64 off, u64 len)
 {
-	void *page = ferry_state_page_alloc();
+	return PAGE_OF(IN_PAGE(off) + len - 1) + 1;
+}
+
+/* The caller has saved the node. @raw: and overwrites the page, or zeroes it himself. */
+static void *page_make(struct memfs_node *node, u64 nr, bool raw)
+{
+	void *page = raw ? ferry_state_page_alloc_raw() : ferry_state_page_alloc();
 
 	if (!page)
 		return NULL;
@@ -78,31 +84,33 @@ static void page_save(const struct memfs_node *node, u64 nr, char *page)
 }
 
 /*
- * See that @count pages from @first on are there. @iov, if not NULL, is set to
- * the pages. Returns how many are there, less than @count where memory or what
- * the limit leaves ends.
+ * See that the pages are there that @len bytes from @off on lie in; @iov is set to them.
+ * Returns how many are there, less where memory or what the limit leaves ends. @fresh: none
+ * of them was; then those that are to be overwritten as a whole hold any bytes.
  */
-static u64 pages_make(struct memfs *fs, struct memfs_node *node, u64 first, u64 count,
-		      struct ferry_iov *iov)
+static u64 pages_make(struct memfs *fs, struct memfs_node *node, u64 off, u64 len,
+		      struct ferry_iov *iov, bool *fresh)
 {
-	u64 granted = memfs_pages_charge(fs, pages_missing(node, first, count));
+	u64 first = PAGE_OF(off), count = span_pages(off, len);
+	u64 missing = pages_missing(node, first, count);
+	u64 granted = memfs_pages_charge(fs, missing);
 	u64 i;
 
+	*fresh = missing == count;
 	for (i = 0; i < count; i++) {
 		void *page = memfs_map_get(&node->pages, first + i);
+		bool cut = (!i && IN_PAGE(off)) || (i == count - 1 && IN_PAGE(off + len));
 
 		if (!page) {
-			page = granted ? page_make(node, first + i) : NULL;
+			page = granted ? page_make(node, first + i, *fresh && !cut) : NULL;
 			if (!page)
 				break;
 			granted--;
 		} else {
 			page_save(node, first + i, page);
 		}
-		if (iov) {
-			iov[i].base = page;
-			iov[i].len = FERRY_PAGE_SIZE;
-		}
+		iov[i].base = page;
+		iov[i].len = FERRY_PAGE_SIZE;
 	}
 	memfs_pages_uncharge(fs, granted);
 	return i;
@@ -122,20 +130,27 @@ static void pages_drop(struct memfs *fs, struct memfs_node *node, u64 first, u64
 	memfs_pages_uncharge(fs, dropped);
 }
 
-/* Zero @len bytes from @off on where there are pages; whole ones are not dropped. */
-static void zero(struct memfs_node *node, u64 off, u64 len)
+/* @save: what was there, for when this is not to be */
+static void wipe(struct memfs_node *node, u64 off, u64 len, bool save)
 {
 	while (len) {
 		u32 n = min(len, (u64)(FERRY_PAGE_SIZE - IN_PAGE(off)));
 		u8 *page = memfs_map_get(&node->pages, PAGE_OF(off));
 
 		if (page) {
-			ferry_tx_add(page + IN_PAGE(off), n);
+			if (save)
+				ferry_tx_add(page + IN_PAGE(off), n);
 			memset(page + IN_PAGE(off), 0, n);
 		}
 		off += n;
 		len -= n;
 	}
+}
+
+/* Zero @len bytes from @off on where there are pages; whole ones are not dropped. */
+static void zero(struct memfs_node *node, u64 off, u64 len)
+{
+	wipe(node, off, len, true);
 }
 
 /* Zero @len bytes from @off on, and make holes of whole pages. */
@@ -189,24 +204,30 @@ static void iov_put(struct ferry_iov *iov, const struct ferry_iov *few)
 		ferry_free(iov);
 }
 
-/* Of @nr whole pages keep @len bytes from @off on. */
-static void iov_trim(struct ferry_iov *iov, u64 nr, u64 off, u64 len)
+/*
+ * Of @nr whole pages keep @len bytes from @off on, and make one piece of neighbours: the
+ * host spends more on a piece than on a page. Returns how many pieces are left.
+ */
+static u64 iov_trim(struct ferry_iov *iov, u64 nr, u64 off, u64 len)
 {
+	u64 last = 0, i;
+
 	iov[nr - 1].len = IN_PAGE(off + len - 1) + 1;
 	iov[0].base = (u8 *)iov[0].base + IN_PAGE(off);
 	iov[0].len -= IN_PAGE(off);
+	for (i = 1; i < nr; i++) {
+		if (iov[i].base == (u8 *)iov[last].base + iov[last].len)
+			iov[last].len += iov[i].len;
+		else
+			iov[++last] = iov[i];
+	}
+	return last + 1;
 }
 
 /* How many bytes from @off on lie in @room pages, @len at most. */
 static u64 span(u64 off, u64 len, u64 room)
 {
 	return min(len, room * FERRY_PAGE_SIZE - IN_PAGE(off));
-}
-
-/* Pages that @len > 0 bytes from @off on touch. */
-static u64 span_pages(u64 off, u64 len)
-{
-	return PAGE_OF(IN_PAGE(off) + len - 1) + 1;
 }
 
 static int push_file(struct ferry_req *req, const struct memfs_node *node, u64 off, u64 len)
@@ -234,8 +255,7 @@ static int push_file(struct ferry_req *req, const struct memfs_node *node, u64 o
 			iov[i].base = page ? page : fs->zero_page;
 			iov[i].len = FERRY_PAGE_SIZE;
 		}
-		iov_trim(iov, nr, off, part);
-		n = ferry_req_push(req, iov, nr);
+		n = ferry_req_push(req, iov, iov_trim(iov, nr, off, part));
 		if (n < (ssize_t)part)
 			break;
 		off += part;
@@ -262,6 +282,18 @@ void memfs_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 
 		ferry_reply_data(req, NULL, 0);
 }
 
+/*
+ * Only @got bytes of @len came: what did not must not show, now in pages that were made for
+ * it, or when the file grows.
+ */
+static void pull_failed(struct memfs_node *node, u64 off, u64 len, u64 got, bool fresh)
+{
+	u64 from = fresh ? off + got : max(off + got, node->size);
+
+	if (from < off + len)	/* what was in fresh pages nobody wants back */
+		wipe(node, from, off + len - from, !fresh);
+}
+
 /* Returns bytes written, or -errno if there are none. */
 static s64 pull_file(struct ferry_req *req, struct memfs_node *node, u64 off, u64 len)
 {
@@ -279,7 +311,8 @@ static s64 pull_file(struct ferry_req *req, struct memfs_node *node, u64 off, u6
 		u64 pos = off + done;
 		u64 part = span(pos, len - done, room);
 		u64 nr = span_pages(pos, part);
-		u64 made = pages_make(fs, node, PAGE_OF(pos), nr, iov);
+		bool fresh;
+		u64 made = pages_make(fs, node, pos, part, iov, &fresh);
 		ssize_t n;
 
 		if (made < nr) {
@@ -288,16 +321,15 @@ static s64 pull_file(struct ferry_req *req, struct memfs_node *node, u64 off, u6
 				break;
 			part = span(pos, part, made);
 		}
-		iov_trim(iov, made, pos, part);
-		n = ferry_req_pull(req, done, iov, made);
+		n = ferry_req_pull(req, done, iov, iov_trim(iov, made, pos, part));
 		if (n < (ssize_t)part)
 			err = n < 0 ? n : -EIO;
-		if (n > 0)
+		if (n > 0) {
 			done += n;
-		node->size = max(node->size, off + done);
-		/* What came and does not count must not show up when the file grows. */
-		if (n < (ssize_t)part && pos + part > node->size)
-			zero(node, node->size, pos + part - node->size);
+			node->size = max(node->size, off + done);
+		}
+		if (n < (ssize_t)part)
+			pull_failed(node, pos, part, max(n, (ssize_t)0), fresh);
 	}
 	iov_put(iov, few);
 	return done ? (s64)done : err;
@@ -407,7 +439,7 @@ static int preallocate(struct memfs *fs, struct memfs_node *node, u64 off, u64 l
 	for (i = 0; i < nr && granted; i++) {
 		if (memfs_map_get(&node->pages, first + i))
 			continue;
-		if (!page_make(node, first + i)) {
+		if (!page_make(node, first + i, false)) {
 			memfs_pages_uncharge(fs, granted);
 			return -ENOMEM;
 		}

@@ -6,8 +6,13 @@
  * Pages are kept in leaves of a two-level table. A lock covers a stripe of leaves: read
  * and write of pages that are there share it, whoever makes or drops pages has it
  * alone. Requests that overlap are the client's to order, as with any disk.
+ *
+ * All of it is in the state, which outlives the server (state.h). What a transaction undoes
+ * is which pages there are. Their bytes it does not: a write, or zeroing, that was begun
+ * comes again and puts the same bytes there.
  */
 #include <ferry/block.h>
+#include <ferry/state.h>
 
 #define SIZE_DEFAULT	(1ULL << 30)
 #define SIZE_LIMIT	(1ULL << 44)
@@ -15,6 +20,7 @@
 #define LEAF_BYTES	((u64)LEAF_PAGES * FERRY_PAGE_SIZE)
 #define STRIPES		64U
 #define PIECES		64U
+#define END		(~0ULL)	/* of saved pages: none has that number */
 
 /** struct leaf - pages of LEAF_BYTES of the disk */
 struct leaf {
@@ -22,14 +28,16 @@ struct leaf {
 };
 
 /**
- * struct ramdisk
+ * struct ramdisk - the root of the state
  * @limit: bytes that it may be resized to
+ * @size: bytes that it has
  * @resize_lock: guards the server's size against another resize
  * @stripe: stripe[i] guards leaf[n] and what is in it, n % STRIPES == i
  * @leaf: NULL where nothing was written
  */
 struct ramdisk {
 	u64 limit;
+	u64 size;
 	struct ferry_mutex resize_lock;
 	struct ferry_rwlock stripe[STRIPES];
 	struct leaf **leaf;
@@ -74,19 +82,22 @@ static void *page_at(const struct ramdisk *disk, const struct piece *p)
 	return leaf ? leaf->page[p->page] : NULL;
 }
 
-/* The page, made if need be; under the leaf's lock, alone. */
+/* The page, made if need be; under the leaf's lock, alone, and in a transaction. */
 static void *make_page(struct ramdisk *disk, const struct piece *p)
 {
 	struct leaf *leaf = disk->leaf[p->leaf];
 
 	if (!leaf) {
-		leaf = ferry_alloc(sizeof(*leaf));
+		leaf = ferry_state_alloc(sizeof(*leaf));
 		if (!leaf)
 			return NULL;
+		ferry_tx_save(disk->leaf[p->leaf]);
 		disk->leaf[p->leaf] = leaf;
 	}
-	if (!leaf->page[p->page])
-		leaf->page[p->page] = ferry_page_alloc();
+	if (!leaf->page[p->page]) {
+		ferry_tx_save(leaf->page[p->page]);
+		leaf->page[p->page] = ferry_state_page_alloc();
+	}
 	return leaf->page[p->page];
 }
 
@@ -95,10 +106,13 @@ static void drop_leaf(struct ramdisk *disk, u64 n)
 	struct leaf *leaf = disk->leaf[n];
 	u32 i;
 
-	for (i = 0; leaf && i < LEAF_PAGES; i++)
-		ferry_page_free(leaf->page[i]);
-	ferry_free(leaf);
+	if (!leaf)
+		return;
+	for (i = 0; i < LEAF_PAGES; i++)
+		ferry_state_page_free(leaf->page[i]);
+	ferry_tx_save(disk->leaf[n]);
 	disk->leaf[n] = NULL;
+	ferry_state_free(leaf);
 }
 
 /*
@@ -185,8 +199,10 @@ static void ramdisk_write(struct ferry_req *req, u64 off, u32 len, u32 flags)
 		if (n)
 			done = ferry_req_pull(req, pulled, iov, n);
 		ferry_read_unlock(lock);
-		if (!n)
+		if (!n) {
+			ferry_tx_begin();
 			err = make_pieces(disk, off, len);
+		}
 		else if (done != part)
 			err = done < 0 ? done : -EIO;
 		off += part;
@@ -194,6 +210,17 @@ static void ramdisk_write(struct ferry_req *req, u64 off, u32 len, u32 flags)
 		pulled += part;
 	}
 	ferry_reply_err(req, err);
+}
+
+static void drop_page(struct leaf *leaf, u32 n)
+{
+	void *page = leaf->page[n];
+
+	if (!page)
+		return;
+	ferry_tx_save(leaf->page[n]);
+	leaf->page[n] = NULL;
+	ferry_state_page_free(page);
 }
 
 /* Whole pages are given back, of others the piece is cleared. */
@@ -211,8 +238,7 @@ static void clear(struct ramdisk *disk, u64 off, u64 len)
 		} else if (!disk->leaf[p.leaf]) {
 			step = min(len, LEAF_BYTES - off % LEAF_BYTES);
 		} else if (p.len == FERRY_PAGE_SIZE) {
-			ferry_page_free(disk->leaf[p.leaf]->page[p.page]);
-			disk->leaf[p.leaf]->page[p.page] = NULL;
+			drop_page(disk->leaf[p.leaf], p.page);
 		} else if (page_at(disk, &p)) {
 			memset((char *)page_at(disk, &p) + p.off, 0, p.len);
 		}
@@ -237,9 +263,7 @@ static void ramdisk_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 fl
 /* The table has room for the limit: nothing moves. */
 static void ramdisk_resize(struct ferry_req *req, u64 size)
 {
-	struct ferry_server *server = ferry_req_server(req);
-	struct ramdisk *disk = server->priv;
-	u64 old;
+	struct ramdisk *disk = ramdisk_of(req);
 
 	if (!size)
 		size = disk->limit;
@@ -248,9 +272,10 @@ static void ramdisk_resize(struct ferry_req *req, u64 size)
 		return;
 	}
 	ferry_mutex_lock(&disk->resize_lock);
-	old = server->block.size;
-	if (size < old)
-		clear(disk, size, old - size);
+	if (size < disk->size)
+		clear(disk, size, disk->size - size);
+	ferry_tx_save(disk->size);
+	disk->size = size;
 	ferry_reply_resized(req, size);
 	ferry_mutex_unlock(&disk->resize_lock);
 }
@@ -278,6 +303,30 @@ static int parse(struct ferry_server *server, const char *args, u64 *limit)
 	return 0;
 }
 
+static u64 nr_leaves(const struct ramdisk *disk)
+{
+	return (disk->limit + LEAF_BYTES - 1) / LEAF_BYTES;
+}
+
+/* A disk with nothing on it, or NULL. */
+static struct ramdisk *ramdisk_new(u64 size, u64 limit)
+{
+	struct ramdisk *disk = ferry_state_alloc(sizeof(*disk));
+
+	if (!disk)
+		return NULL;
+	disk->size = size;
+	disk->limit = limit;
+	disk->leaf = ferry_state_alloc(nr_leaves(disk) * sizeof(struct leaf *));
+	if (!disk->leaf) {
+		ferry_state_free(disk);
+		ferry_log(FERRY_LOG_ERR, "ramdisk: no memory for the table of %llu bytes", limit);
+		return NULL;
+	}
+	ferry_state_set_root(disk);
+	return disk;
+}
+
 static int ramdisk_init(struct ferry_server *server, const char *args)
 {
 	struct ramdisk *disk;
@@ -288,16 +337,13 @@ static int ramdisk_init(struct ferry_server *server, const char *args)
 	err = parse(server, args, &limit);
 	if (err)
 		return err;
-	disk = ferry_alloc(sizeof(*disk));
+	disk = ferry_state_root();
+	if (!disk)
+		disk = ramdisk_new(server->block.size, limit);
 	if (!disk)
 		return -ENOMEM;
-	disk->limit = limit;
-	disk->leaf = ferry_alloc((limit + LEAF_BYTES - 1) / LEAF_BYTES * sizeof(*disk->leaf));
-	if (!disk->leaf) {
-		ferry_free(disk);
-		ferry_log(FERRY_LOG_ERR, "ramdisk: no memory for the table of %llu bytes", limit);
-		return -ENOMEM;
-	}
+	server->block.size = disk->size;
+	/* In a state that was found, those who held them are dead. */
 	ferry_mutex_init(&disk->resize_lock);
 	for (i = 0; i < STRIPES; i++)
 		ferry_rwlock_init(&disk->stripe[i]);
@@ -311,13 +357,62 @@ static void ramdisk_destroy(struct ferry_server *server)
 	u64 n;
 	u32 i;
 
-	for (n = 0; n < (disk->limit + LEAF_BYTES - 1) / LEAF_BYTES; n++)
-		drop_leaf(disk, n);
 	for (i = 0; i < STRIPES; i++)
 		ferry_rwlock_destroy(&disk->stripe[i]);
 	ferry_mutex_destroy(&disk->resize_lock);
-	ferry_free(disk->leaf);
-	ferry_free(disk);
+	if (ferry_state_is_kept())	/* it goes as a whole */
+		return;
+	for (n = 0; n < nr_leaves(disk); n++)
+		drop_leaf(disk, n);
+	ferry_state_free(disk->leaf);
+	ferry_state_free(disk);
+}
+
+static void save_leaf(struct ferry_stream *stream, const struct leaf *leaf, u64 first)
+{
+	u64 i, n;
+
+	for (i = 0; i < LEAF_PAGES && !stream->err; i++) {
+		if (!leaf->page[i])
+			continue;
+		n = first + i;
+		ferry_stream_write(stream, &n, sizeof(n));
+		ferry_stream_write(stream, leaf->page[i], FERRY_PAGE_SIZE);
+	}
+}
+
+/* Its size is among the server's settings; the pages, each with its number, are ours. */
+static int ramdisk_save(struct ferry_server *server, struct ferry_stream *stream)
+{
+	const struct ramdisk *disk = server->priv;
+	u64 n, end = END;
+
+	for (n = 0; n < nr_leaves(disk) && !stream->err; n++)
+		if (disk->leaf[n])
+			save_leaf(stream, disk->leaf[n], n * LEAF_PAGES);
+	return ferry_stream_write(stream, &end, sizeof(end));
+}
+
+static int ramdisk_load(struct ferry_server *server, struct ferry_stream *stream)
+{
+	struct ramdisk *disk = server->priv;
+	struct piece p;
+	void *page;
+	u64 n;
+
+	if (server->block.size > disk->limit)
+		return -EPROTO;
+	disk->size = server->block.size;
+	while (!ferry_stream_read(stream, &n, sizeof(n)) && n != END) {
+		if (n >= disk->limit / FERRY_PAGE_SIZE + 1)
+			return -EPROTO;
+		p = piece_at(n * FERRY_PAGE_SIZE, FERRY_PAGE_SIZE);
+		page = make_page(disk, &p);
+		if (!page)
+			return -ENOMEM;
+		ferry_stream_read(stream, page, FERRY_PAGE_SIZE);
+	}
+	return stream->err;
 }
 
 static const struct ferry_block_ops ramdisk_ops = {
@@ -332,4 +427,5 @@ static const struct ferry_block_ops ramdisk_ops = {
 };
 
 FERRY_BACKEND(ramdisk, .help = "[size=BYTES][,max=BYTES][,block=BYTES]  a disk in memory, which can be resized up to max",
-	      .block = &ramdisk_ops);
+	      .flags = FERRY_RECOVERS, .block = &ramdisk_ops, .save = ramdisk_save,
+	      .load = ramdisk_load);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* env.h for the kernel. */
+#include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
@@ -34,6 +35,12 @@ void *ferry_page_alloc(void)
 }
 FERRY_EXPORT(ferry_page_alloc);
 
+void *ferry_page_alloc_raw(void)
+{
+	return (void *)__get_free_page(FERRY_GFP & ~__GFP_ZERO);
+}
+FERRY_EXPORT(ferry_page_alloc_raw);
+
 void ferry_page_free(void *page)
 {
 	free_page((unsigned long)page);
@@ -50,6 +57,16 @@ void ferry_now(struct ferry_time *t)
 	t->nsec = ts.tv_nsec;
 }
 FERRY_EXPORT(ferry_now);
+
+/* A disk's thread that sleeps is idle, not hung. */
+void ferry_sleep(u64 us)
+{
+	if (us < 10000)
+		usleep_range_state(us, us + us / 8 + 1, TASK_IDLE);
+	else
+		schedule_timeout_idle(usecs_to_jiffies(us));
+}
+FERRY_EXPORT(ferry_sleep);
 
 void ferry_random(void *buf, size_t len)
 {

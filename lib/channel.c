@@ -48,6 +48,7 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 		.geo.nr_queues = want->queues ? want->queues : sysconf(_SC_NPROCESSORS_ONLN),
 		.geo.depth = want->depth,
 		.geo.data_size = want->data_size,
+		.geo.inline_max = want->inline_max,
 	};
 	int err;
 
@@ -99,7 +100,8 @@ static const char *why_not_moved(int err)
 	case -EPERM:
 		return "only root may (CAP_SYS_ADMIN)";
 	case -EOPNOTSUPP:
-		return "its backend cannot, or there is none of its name in the kernel, or it is served with wait=rw, or it is a disk's and should go there";
+		return "its backend cannot, or there is none of its name in the kernel"
+		       ", or it is served with wait=rw";
 	case -ENOTCONN:
 		return "it has no server: see 'ferry recover'";
 	case -ETIMEDOUT:

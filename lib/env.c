@@ -30,6 +30,14 @@ void ferry_now(struct ferry_time *t)
 	t->nsec = ts.tv_nsec;
 }
 
+void ferry_sleep(u64 us)
+{
+	struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+
+	while (nanosleep(&t, &t) && errno == EINTR)
+		;
+}
+
 void ferry_random(void *buf, size_t len)
 {
 	char *p = buf;

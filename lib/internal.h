@@ -130,6 +130,14 @@ ssize_t ferry_fd_write(int fd, const void *p, size_t len, u64 pos);
 ssize_t ferry_file_transfer(struct ferry_req *req, struct ferry_file *file, u64 off, u32 len,
 			    bool sync);
 
+/*
+ * later.c: @call(@req, @fn) after @us microseconds, in a thread of its own. hurry: what is
+ * there, and what comes, goes on at once.
+ */
+void ferry_later(struct ferry_req *req, u64 us, void (*fn)(struct ferry_req *req),
+		 void (*call)(struct ferry_req *req, void (*fn)(struct ferry_req *req)));
+void ferry_later_hurry(bool now);
+
 /* disk.c: the number of the disk that is a channel's client, or -ENODEV */
 int ferry_disk_of_channel(u32 channel);
 

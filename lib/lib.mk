@@ -6,7 +6,7 @@ FERRY_SO        := libferry.so.0
 LIB_DISPATCH    := dispatch fs fs_init fs_reply block opts stream
 LIB_STATE       := state state_tx state_heap state_fd
 LIB_SOURCES     := $(patsubst %,lib/dispatch/%.c,$(LIB_DISPATCH)) \
-		   lib/dispatch/file.c lib/env.c lib/page.c lib/fd.c lib/file.c lib/load.c \
+		   lib/dispatch/file.c lib/dispatch/filter.c lib/later.c lib/env.c lib/page.c lib/fd.c lib/file.c lib/load.c \
 		   lib/mount.c lib/disk.c lib/channel.c lib/session.c lib/saved.c lib/ring.c lib/loop_sync.c \
 		   lib/loop_poll.c lib/loop_uring.c lib/loop_rw.c \
 		   $(patsubst %,lib/%.c,$(LIB_STATE))
@@ -58,7 +58,7 @@ $(UNIT_DISPATCH:%=$(B)/test/%): $(B)/test/%: $(B)/asan/selftests/unit/%.o $(UNIT
 	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^
 
 $(B)/test/loop: $(B)/asan/selftests/unit/loop.o $(B)/asan/selftests/unit/loop_kernel.o \
-		$(UNIT_OBJECTS) $(patsubst %,$(B)/asan/lib/%.o,env fd file ring loop_sync loop_rw \
+		$(UNIT_OBJECTS) $(patsubst %,$(B)/asan/lib/%.o,env fd file later ring loop_sync loop_rw \
 		saved $(LIB_STATE) page)
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=ioctl -o $@ $^

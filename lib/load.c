@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <ferry/req.h>
 #include <ferry/session.h>
 
 static bool is_dir(const char *path)
@@ -61,6 +62,16 @@ static void list_dir(const char *dir, char *list, size_t size)
 	}
 	if (n >= 0)
 		free(names);
+}
+
+int ferry_backend_get(const char *name, const struct ferry_backend **backend)
+{
+	return ferry_backend_load(name, backend);
+}
+
+/* One that is loaded stays. */
+void ferry_backend_put(const struct ferry_backend *backend)
+{
 }
 
 int ferry_backend_load(const char *name, const struct ferry_backend **backend)

@@ -117,11 +117,22 @@ static void done(struct ferry_req *req)
 	}
 }
 
+static void go_on(struct ferry_req *req, void (*fn)(struct ferry_req *req))
+{
+	fn(req);
+}
+
+static void later(struct ferry_req *req, u64 us, void (*fn)(struct ferry_req *req))
+{
+	ferry_later(req, us, fn, go_on);
+}
+
 static const struct ferry_req_host host = {
 	.pull = pull,
 	.push = push,
 	.transfer = transfer,
 	.backing = backing,
+	.later = later,
 	.done = done,
 };
 
@@ -143,7 +154,6 @@ static struct message *new_message(struct ferry_session *session, int fd)
 	m->fd = fd;
 	m->answer = FERRY_ANSWER_SENT;
 	m->req.host = &host;
-	m->req.server = &session->server;
 	m->req.class = session->class;
 	m->req.out[0].p = m->out + sizeof(struct fuse_out_header);
 	m->req.out[0].len = MSG_MAX - sizeof(struct fuse_out_header);
@@ -275,6 +285,7 @@ static int run(struct ferry_worker *worker)
 		}
 		if (take(m, n))
 			return -EPROTO;
+		m->req.server = &session->server;
 		ferry_dispatch(&m->req);
 		if (unlikely(!ferry_answer_is_there(&m->answer))) {
 			m = get_message(session, worker->fd);

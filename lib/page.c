@@ -81,7 +81,8 @@ static void spill(void)
 	pthread_mutex_unlock(&batches_lock);
 }
 
-void *ferry_page_alloc(void)
+/* @zero: it must be, and is what it was last used for otherwise */
+static void *page_alloc(bool zero)
 {
 	void *page;
 
@@ -92,12 +93,22 @@ void *ferry_page_alloc(void)
 		cache.free = cache.free->next;
 		cache.nr_free--;
 		ASAN_UNPOISON_MEMORY_REGION(page, FERRY_PAGE_SIZE);
-		return memset(page, 0, FERRY_PAGE_SIZE);
+		return zero ? memset(page, 0, FERRY_PAGE_SIZE) : page;
 	}
 	page = cache.run;
 	cache.run += FERRY_PAGE_SIZE;
 	cache.run_left -= FERRY_PAGE_SIZE;
 	return page;
+}
+
+void *ferry_page_alloc(void)
+{
+	return page_alloc(true);
+}
+
+void *ferry_page_alloc_raw(void)
+{
+	return page_alloc(false);
 }
 
 void ferry_page_free(void *p)

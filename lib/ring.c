@@ -6,12 +6,14 @@
  * Reply data is put into the slot's data area as long as it fits. If the room for it
  * is no larger than that area it stays there, and the client copies it. If it is
  * larger all of it has to go by XFER: the area then collects small pieces, so that a
- * listing does not cost a call for each name.
+ * listing does not cost a call for each name. Long pieces that nobody but the client has
+ * to see again go by XFER too: two copies take longer than one and a call.
  *
  * Data that goes to or comes from a file: what lies in the data area is written and read
  * there. Other data is moved by the kernel; where it cannot, by way of the data area.
  */
 #include <linux/fuse.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -123,22 +125,36 @@ static int flush(struct ferry_slot *slot)
 	return 0;
 }
 
+/*
+ * Is reply data of this length to go past the data area? Not if it has to outlive us with
+ * the rest of the answer.
+ */
+static bool goes_past(const struct ferry_slot *slot, size_t len)
+{
+	const struct ferry_req *req = &slot->req;
+
+	return len > slot->inline_max &&
+	       (req->data_len > slot->size || ferry_req_change(req) == FERRY_CHANGE_NONE);
+}
+
 static ssize_t push(struct ferry_req *req, const struct ferry_iov *iov, unsigned int nr_iov)
 {
 	struct ferry_slot *slot = slot_of(req);
 	size_t room = req->data_len - req->pushed;
 	size_t len;
+	bool past;
 	int err;
 
-	if (req->data_len <= slot->size)
+	if (req->data_len <= slot->inline_max)
 		return hold(slot, room, iov, nr_iov);
 
 	len = iov_sum(iov, nr_iov);
-	if (len > slot->size - slot->held) {
+	past = iov->base != slot->data + slot->held && goes_past(slot, len);
+	if (past || (req->data_len > slot->size && len > slot->size - slot->held)) {
 		err = flush(slot);
 		if (err)
 			return err;
-		if (len > slot->size)
+		if (past)
 			return xfer(slot, FERRY_XFER_PUSH, req->pushed, iov, nr_iov);
 	}
 	return hold(slot, room, iov, nr_iov);
@@ -198,7 +214,7 @@ static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
 
 	if (req->data_in && slot->desc->flags & FERRY_DESC_IN_SLOT)
 		return ferry_fd_write(fd, slot->data, len, pos);
-	if (!req->data_in && req->data_len <= slot->size) {
+	if (!req->data_in && !goes_past(slot, req->data_len)) {
 		n = ferry_fd_read(fd, slot->data + slot->held, len, pos);
 		slot->held += max(n, (ssize_t)0);
 		return n;
@@ -242,6 +258,7 @@ struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd)
 		return NULL;
 	msg = slot->msg;
 	req = &slot->req;
+	req->server = &ring->session->server;
 	req->opcode = msg->opcode;
 	req->unique = msg->unique;
 	req->node = msg->nodeid;
@@ -360,6 +377,38 @@ static void serve_once(struct ferry_slot *slot)
 	ferry_tx_leave(there ? (u64 *)&desc->mark : NULL);
 }
 
+/*
+ * A request that was left for later goes on. Where a state is kept, what it does is a
+ * transaction of its own, whose end is before its answer is seen: done() is let believe
+ * that it is in the dispatch, and called once more behind it.
+ */
+static void go_on(struct ferry_req *req, void (*fn)(struct ferry_req *req))
+{
+	struct ferry_slot *slot = slot_of(req);
+	bool there;
+
+	if (!ferry_state_is_kept()) {
+		fn(req);
+		return;
+	}
+	while (__atomic_load_n(&slot->answer, __ATOMIC_ACQUIRE) != FERRY_ANSWER_LATER)
+		sched_yield();	/* its thread is on the way out of the dispatch */
+	__atomic_store_n(&slot->answer, FERRY_ANSWER_NONE, __ATOMIC_RELAXED);
+	ferry_tx_enter(ferry_req_change(req), slot->tag, req->unique);
+	fn(req);
+	there = __atomic_load_n(&slot->answer, __ATOMIC_ACQUIRE) == FERRY_ANSWER_THERE;
+	ferry_tx_leave(there ? (u64 *)&slot->desc->mark : NULL);
+	if (!ferry_answer_is_there(&slot->answer))
+		return;
+	__atomic_store_n(&slot->answer, FERRY_ANSWER_LATER, __ATOMIC_RELAXED);
+	req->host->done(req);
+}
+
+static void later(struct ferry_req *req, u64 us, void (*fn)(struct ferry_req *req))
+{
+	ferry_later(req, us, fn, go_on);
+}
+
 static struct ferry_ring *ring_of(const struct ferry_req *req)
 {
 	return container_of(req->host, struct ferry_ring, host);
@@ -407,9 +456,9 @@ static void init_slot(struct ferry_ring *ring, u32 tag)
 	slot->desc = (struct ferry_desc *)(queue + geo->desc_off) + index;
 	slot->data = base + geo->data_off;
 	slot->size = geo->data_size;
+	slot->inline_max = geo->inline_max;
 	slot->answer = FERRY_ANSWER_THERE;
 	slot->req.host = &ring->host;
-	slot->req.server = &session->server;
 	slot->req.class = session->class;
 	slot->req.out[0].p = base + geo->rep_off;
 	slot->req.out[0].len = geo->rep_size;
@@ -437,6 +486,7 @@ int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req
 	ring->host.transfer = transfer;
 	ring->host.backing = backing;
 	ring->host.transfer_file = ferry_file_transfer;
+	ring->host.later = later;
 	ring->host.done = done;
 	ring->host.control = control;
 	/* What outlives us of the answer to a change is in its slot. */

@@ -12,6 +12,7 @@
  * @desc: in the mapping
  * @data: data area
  * @size: bytes of it
+ * @inline_max: see struct ferry_geometry
  * @held: bytes of reply data that lie in @data and were not moved by XFER
  * @tag: the slot's number
  * @fd: endpoint of the thread that fetched the request
@@ -23,6 +24,7 @@ struct ferry_slot {
 	struct ferry_desc *desc;
 	char *data;
 	u32 size;
+	u32 inline_max;
 	u32 held;
 	u32 tag;
 	int fd;

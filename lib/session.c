@@ -175,7 +175,8 @@ static int load_saved(struct ferry_session *session, const struct ferry_backend 
 	ferry_ring_write_notes(session->loop_data);
 	ferry_ring_write_args(session->loop_data, session->server.args);
 	/* It was true when we came. Of a stateless server it stays so. */
-	return backend->flags & FERRY_STATELESS ? 0 : ferry_channel_keep(session);
+	return session->state_fd < 0 && backend->flags & FERRY_STATELESS ?
+	       0 : ferry_channel_keep(session);
 }
 
 /* A channel that has lost its server, and a server that goes on where that one stopped. */
@@ -534,7 +535,10 @@ void ferry_session_free(struct ferry_session *session)
 	stop_workers(session);
 	while (session->started)
 		pthread_join(session->workers[--session->started].thread, NULL);
+	ferry_later_hurry(true);
+	ferry_server_stop(&session->server, session->class);
 	wait_answered(session);
+	ferry_later_hurry(false);
 	ferry_server_destroy(&session->server, session->class);
 	session->loop->close(session);
 	ferry_channel_close(session);

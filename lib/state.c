@@ -203,7 +203,12 @@ void ferry_state_free(void *p)
 
 void *ferry_state_page_alloc(void)
 {
-	return ferry_state_kept ? state_heap_page() : ferry_page_alloc();
+	return ferry_state_kept ? state_heap_page(true) : ferry_page_alloc();
+}
+
+void *ferry_state_page_alloc_raw(void)
+{
+	return ferry_state_kept ? state_heap_page(false) : ferry_page_alloc_raw();
 }
 
 void ferry_state_page_free(void *page)

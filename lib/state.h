@@ -134,7 +134,7 @@ void state_heap_init(void);
 u64 state_heap_used(void);	/* bytes that are allocated */
 bool state_heap_has(const void *p, size_t len);
 void *state_heap_alloc(size_t size);
-void *state_heap_page(void);
+void *state_heap_page(bool zero);
 void state_heap_free(void *p);
 void state_heap_mark_free(void *p);
 

@@ -169,7 +169,7 @@ static u32 block_take(u32 order)
 	return page;
 }
 
-static void *block_alloc(u32 order)
+static void *block_alloc(u32 order, bool zero)
 {
 	u32 page = block_take(order);
 
@@ -177,7 +177,8 @@ static void *block_alloc(u32 order)
 		return NULL;
 	state_tx_note(address_of(page), NOTE_ALLOC);
 	set_kind(page, KIND_BLOCK | order);
-	return memset(address_of(page), 0, (size_t)FERRY_PAGE_SIZE << order);
+	return zero ? memset(address_of(page), 0, (size_t)FERRY_PAGE_SIZE << order) :
+		      address_of(page);
 }
 
 /* One more page of objects. */
@@ -224,12 +225,12 @@ void *state_heap_alloc(size_t size)
 		return object_alloc(class_of[(size + 15) / 16]);
 	if (pages > 1U << ORDER_MAX)
 		return NULL;
-	return block_alloc(pages > 1 ? 64 - __builtin_clzll(pages - 1) : 0);
+	return block_alloc(pages > 1 ? 64 - __builtin_clzll(pages - 1) : 0, true);
 }
 
-void *state_heap_page(void)
+void *state_heap_page(bool zero)
 {
-	return block_alloc(0);
+	return block_alloc(0, zero);
 }
 
 static u32 object_nr(const struct state_kind *k, const void *p)

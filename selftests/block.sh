@@ -2,92 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Disks: filesystems on every backend, placement and wait style; sizes, limits, removal.
 
-# shellcheck source=selftests/lib.sh
-. "$(dirname "$(realpath "$0")")/lib.sh"
-need_modules
-for tool in mkfs.ext4 mkfs.xfs mkfs.btrfs sfdisk fio; do
-	command -v $tool >/dev/null || skip_all "no $tool: make deps"
-done
-work_dir
-mkdir "$work/mnt" "$work/host" "$work/tree"
-mount -t tmpfs none "$work/host"
-mkdir "$work/tree/linux"
-cp -a /usr/include/linux/[n-z]* "$work/tree/linux"
+# shellcheck source=selftests/block/lib.sh
+. "$(dirname "$(realpath "$0")")/block/lib.sh"
+begin_disks mkfs.ext4 mkfs.xfs mkfs.btrfs sfdisk fio
 modprobe -q brd rd_nr=1 rd_size=65536
-trap clean_disks EXIT
-echo "TAP version 13"
-
-clean_disks() {
-	local disk
-	while umount -l "$work/mnt" 2>/dev/null; do :; done
-	for disk in /sys/block/ferryb*; do
-		ferry disk del --force "$(basename "$disk")"
-	done
-	clean_up
-}
-
-# add_disk PLACEMENT SOURCE [OPTIONS]: its name is on stdout
-add_disk() {
-	case $1 in
-	user-*) ferry disk add -o "wait=${1#user-}${3:+,$3}" "$2" ;;
-	kernel) ferry disk add --in-kernel ${3:+-o "$3"} "$2" ;;
-	esac </dev/null
-}
-
-no_disk_left() {
-	local disks=(/sys/block/ferryb*)
-	[ ${#disks[@]} = 0 ] || { echo "left: ${disks[*]}"; ferry disk list; return 1; }
-	no_daemon_left && log_is_clean
-}
-
-# on_disk SOURCE PLACEMENT OPTIONS FUNCTION...: what is claimed of a fresh disk
-on_disk() {
-	local source=$1 placement=$2 options=$3 disk status
-	shift 3
-	disk=$(add_disk "$placement" "$source" "$options") || return
-	"$@" "$disk"
-	status=$?
-	mountpoint -q "$work/mnt" && umount "$work/mnt"
-	ferry disk del "$disk" || status=1
-	no_disk_left || status=1
-	return "$status"
-}
-
-check_ext4() { e2fsck -fn "$1"; }
-check_xfs() { xfs_repair -n "$1"; }
-check_btrfs() { btrfs check "$1"; }
-make_ext4() { mkfs.ext4 -q -F "$1"; }
-make_xfs() { mkfs.xfs -q -f "$1"; }
-make_btrfs() { mkfs.btrfs -q -f "$1"; }
-
-holds_tree() { # FSTYPE DISK
-	"make_$1" "$2" && mount -t "$1" "$2" "$work/mnt" || return
-	cp -a "$work/tree/linux" "$work/mnt/" && sync -f "$work/mnt" || return
-	echo 3 >/proc/sys/vm/drop_caches
-	diff -r "$work/tree/linux" "$work/mnt/linux" || return
-	rm -rf "$work/mnt/linux/netfilter" || return
-	fstrim "$work/mnt" 2>/dev/null
-	if [ "$1" = btrfs ]; then btrfs scrub start -B "$work/mnt" || return; fi
-	umount "$work/mnt" && "check_$1" "$2"
-}
-
-verifies() { # DISK
-	fio --name=verify --filename="$1" --direct=1 --ioengine=libaio --iodepth=16 --rw=randwrite \
-		--bsrange=4k-256k --size=6M --verify=crc32c --do_verify=1 --verify_fatal=1 \
-		--output-format=terse >/dev/null
-}
-
-good_disk() { # FSTYPE DISK
-	verifies "$2" && holds_tree "$1" "$2"
-}
 
 truncate -s 64M "$work/host/img"
-for placement in user-sync user-poll user-rw kernel; do
-	for source in ramdisk:size=64M "file:path=$work/host/img" file:path=/dev/ram0,direct; do
+filters=delay:us=300,percent=30+error:percent=0+ramdisk:size=64M
+for placement in user-sync user-poll user-uring user-rw kernel; do
+	for source in ramdisk:size=64M "file:path=$work/host/img" file:path=/dev/ram0,direct $filters; do
 		name=${source%%:*}
 		case $placement:$source in
 		user-poll:*direct | user-rw:*direct) continue ;;
 		*direct) name+=" on a device, direct" ;;
+		delay*) name="delay, error and ramdisk" ;;
 		esac
 		wanted "ext4/$name/$placement" || continue
 		mark_log "$name $placement"
@@ -148,10 +76,6 @@ fi
 
 # --- what a disk looks like --------------------------------------------------------------
 
-queue() { cat "/sys/block/$(basename "$1")/queue/$2"; }
-
-is() { [ "$1" = "$2" ] || { echo "$3: $1, not $2"; return 1; }; }
-
 limits() { # DISK
 	is "$(queue "$1" logical_block_size)" 4096 logical_block_size &&
 		is "$(queue "$1" physical_block_size)" 16384 physical_block_size &&
@@ -166,16 +90,6 @@ limits() { # DISK
 }
 
 many_limits=ro,rotational,logical=4096,physical=16K,io_min=32K,io_opt=1M,io_timeout=7,serial=abc-1
-
-discards() { # DISK
-	local disk=$1
-	dd if=/dev/urandom of="$disk" bs=1M count=4 oflag=direct 2>/dev/null &&
-		blkdiscard -o 1048576 -l 1048576 "$disk" &&
-		blkdiscard -z -o 2097152 -l 4096 "$disk" || return
-	cmp <(dd if="$disk" bs=1M skip=1 count=1 iflag=direct 2>/dev/null) <(head -c 1M /dev/zero) &&
-		cmp <(dd if="$disk" bs=4k skip=512 count=1 iflag=direct 2>/dev/null) <(head -c 4k /dev/zero) &&
-		! cmp -s <(dd if="$disk" bs=1M skip=3 count=1 iflag=direct 2>/dev/null) <(head -c 1M /dev/zero)
-}
 
 partitions() { # DISK
 	echo 'size=16M' | sfdisk -q "$1" && [ -b "${1}p1" ] && mkfs.ext4 -q -F "${1}p1" &&
@@ -217,25 +131,6 @@ done
 
 # --- what is refused, and what breaks ---------------------------------------------------------
 
-refused() { # TEXT COMMAND...
-	local text=$1 status
-	shift
-	timeout -k 2 30 "$@" >"$work/out" 2>"$work/err" </dev/null
-	status=$?
-	if [ "$status" = 0 ] || [ "$status" -ge 124 ]; then
-		echo "status $status"
-	elif ! grep -q -E -e "$text" "$work/err"; then
-		echo "does not match $text"
-	elif [ "$(wc -l <"$work/err")" != 1 ]; then
-		echo "more than a line"
-	else
-		return 0
-	fi
-	echo "\$ $*"
-	cat "$work/out" "$work/err"
-	return 1
-}
-
 refusal() { # NAME TEXT COMMAND...
 	local name=$1
 	shift
@@ -260,6 +155,16 @@ refusal "a depth of a million" "depth" ferry disk add -o depth=1000000 ramdisk
 refusal "a block of 513 bytes" "out of range|fit" ferry disk add -o logical=513 ramdisk
 refusal "a disk that is not there" "ferryb77.*list" ferry disk del ferryb77
 refusal "what is no disk" "sda" ferry disk del sda
+for placement in "" --in-kernel; do
+	refusal "a filter before nothing${placement:+, $placement}" "which, as in|dmesg" \
+		ferry disk add $placement error
+done
+refusal "a filter before what is not there" "nosuch" ferry disk add error+nosuch
+refusal "nine filters" "too many filters" ferry disk add "$(printf 'error+%.0s' {1..9})null"
+refusal "an errno that no disk has" "errno=" ferry disk add error:errno=EPERM+null
+refusal "a delay of nothing" "how long" ferry disk add delay:ms=0+null
+refusal "an NBD server that is not there" "No such file" \
+	ferry disk add "nbd:uri=nbd+unix:///?socket=$work/nosuch"
 
 mounted_stays() { # DISK
 	mkfs.ext4 -q -F "$1" && mount "$1" "$work/mnt" && refused "in use.*force" ferry disk del "$1" &&
@@ -290,7 +195,7 @@ done
 
 killed() {
 	local disk status=0
-	disk=$(add_disk "$1" ramdisk:size=64M) && mkfs.ext4 -q -F "$disk" &&
+	disk=$(add_disk "$1" ramdisk:size=64M on_death=fail) && mkfs.ext4 -q -F "$disk" &&
 		mount "$disk" "$work/mnt" || return
 	(timeout 20 dd if=/dev/zero of="$work/mnt/f" bs=64k count=400 conv=fsync 2>/dev/null) &
 	pkill -KILL -x ferryd
@@ -306,27 +211,6 @@ killed() {
 
 for style in user-sync user-poll user-rw; do
 	! wanted killed || claim "$style: a killed daemon's disk goes, mounted or not" killed $style
-done
-
-# The backend says that another of its servers can go on: nobody notices.
-replaced() {
-	local disk status=0
-	disk=$(add_disk "$1" "file:path=$work/host/img") || return
-	verifies "$disk" &
-	for _ in 1 2 3; do
-		sleep 0.2
-		pkill -KILL -n -x ferryd
-	done
-	wait $! || { echo "fio noticed"; status=1; }
-	holds_tree ext4 "$disk" || status=1
-	ferry disk del "$disk" || status=1
-	no_disk_left || status=1
-	return "$status"
-}
-
-for style in user-sync user-poll; do
-	! wanted replaced || claim "$style: a server in a file is killed and replaced under fio" \
-		replaced $style
 done
 
 shrinks() { # DISK

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # What must work on every kernel, in a minute: modules load, a tree is copied and comes back
-# right in each placement and wait style, also where servers die and move meanwhile, 32-bit
-# servers are served, modules unload.
+# right in each placement and wait style, on a mount and on a disk, also where servers die and
+# move meanwhile, 32-bit servers are served, modules unload.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$(realpath "$0")")/lib.sh"
@@ -84,6 +84,28 @@ takeover() {
 	return "$status"
 }
 smoke "the kernel takes over from a server that died, and gives back" takeover
+
+# On a disk, which changes sides if it is a daemon's.
+disk_round() { # PLACEMENT
+	local source=delay:us=100,percent=5+ramdisk:size=64M disk status=0
+	case $1 in
+	user-*) disk=$(ferry disk add -o "wait=${1#user-}" $source </dev/null) ;;
+	kernel) disk=$(ferry disk add --in-kernel $source) ;;
+	esac || return
+	{
+		mkfs.ext4 -q -F "$disk" && mount "$disk" "$mnt" && cp -a "$work/original" "$mnt/copy" &&
+			{ [ "$1" = kernel ] || ferry move "$disk" --to kernel; } &&
+			drop && right "$mnt/copy" && ferry move "$disk" --to user &&
+			drop && right "$mnt/copy" && umount "$mnt" && e2fsck -fn "$disk"
+	} || { umount -l "$mnt" 2>/dev/null; status=1; }
+	ferry disk del "$disk" || ferry disk del --force "$disk" || status=1
+	no_daemon_left && log_is_clean || status=1
+	return "$status"
+}
+
+for placement in user-sync kernel; do
+	smoke "$placement: a disk holds a tree and moves" disk_round $placement
+done
 
 served_32() {
 	local output=$work/served-32

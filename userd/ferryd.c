@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ferry/req.h>
 #include <ferry/session.h>
 #include <linux/ferry.h>
 
@@ -58,6 +59,7 @@ static void usage(FILE *f)
 	      "  -o OPTION[,OPTION]...  wait=sync|poll|uring|rw  how to wait (default sync)\n"
 	      "                         queues=N      queues and threads (default one per CPU)\n"
 	      "                         depth=N       requests that a queue takes at a time\n"
+	      "                         inline=BYTES  data up to that goes through the queue's memory\n"
 	      "                         on_death=reissue|kernel|fail  when the server is killed,\n"
 	      "                                       start another one, go on in the kernel,\n"
 	      "                                       or let requests fail\n"
@@ -130,6 +132,8 @@ static int take_option(struct command *cmd, char *opt)
 		return parse_number("spin_us=", opt + 8, &cmd->session.spin_us);
 	else if (!strncmp(opt, "depth=", 6))
 		return parse_number("depth=", opt + 6, &cmd->session.depth);
+	else if (!strncmp(opt, "inline=", 7))
+		return parse_number("inline=", opt + 7, &cmd->session.inline_max);
 	else if (!strncmp(opt, "on_death=", 9))
 		cmd->session.on_death = opt + 9;
 	else if (!strncmp(opt, "grace=", 6))
@@ -177,6 +181,7 @@ static int parse(struct command *cmd, int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
+	size_t name_len;
 	int c, args;
 
 	while ((c = getopt_long(argc, argv, "a:drkfl:o:hV", options, NULL)) != -1) {
@@ -226,13 +231,9 @@ static int parse(struct command *cmd, int argc, char **argv)
 						 "more than BACKEND and DIR");
 	cmd->source = argv[optind];
 	cmd->dir = argv[optind + 1];	/* NULL with --attach and none, and of a disk */
-	cmd->name = strdup(cmd->source);
-	if (!cmd->name)
-		return 1 + fail("%s", strerror(errno));
-	cmd->args = strchr(cmd->name, ':');
-	if (cmd->args)
-		cmd->name[cmd->args++ - cmd->name] = 0;
-	return 0;
+	cmd->args = ferry_source_args(cmd->source, &name_len);
+	cmd->name = strndup(cmd->source, name_len);
+	return cmd->name ? 0 : 1 + fail("%s", strerror(errno));
 }
 
 static int signal_fd(void)

@@ -119,6 +119,9 @@ struct ferry_backend {
  * @block.write_zeroes: the same of write_zeroes()
  * @block.does_io: it waits for I/O of its own, on this host's files or disks. In
  *	kernel placement it is asked by a thread of its own then.
+ * @block.flush: flush() is there and has something to do; before init() if it is there
+ * @below: of a filter: the server that it stands before, see filter.h; else NULL
+ * @above: the filter that stands before it, or NULL
  */
 struct ferry_server {
 	const struct ferry_backend *backend;
@@ -146,7 +149,10 @@ struct ferry_server {
 		bool discard;
 		bool write_zeroes;
 		bool does_io;
+		bool flush;
 	} block;
+	struct ferry_server *below;
+	struct ferry_server *above;
 };
 
 /** struct ferry_iov - a piece of the backend's memory */

@@ -48,6 +48,10 @@
  * @resize: the disk is to have @size bytes, a multiple of the logical block size,
  *	or, with 0, as many as what lies under it has by now;
  *	ferry_reply_resized(). NULL: -EOPNOTSUPP.
+ * @stop: the client is gone, nobody waits for an answer: what the backend has not
+ *	answered yet is to be answered soon. NULL: it will be anyway. Not called in
+ *	kernel placement.
+ * @filter: of a filter, which has neither read, write ... nor resize: see filter.h
  */
 struct ferry_block_ops {
 	size_t size;
@@ -59,6 +63,8 @@ struct ferry_block_ops {
 	void (*discard)(struct ferry_req *req, u64 off, u64 len);
 	void (*write_zeroes)(struct ferry_req *req, u64 off, u64 len, u32 flags);
 	void (*resize)(struct ferry_req *req, u64 size);
+	void (*stop)(struct ferry_server *server);
+	void (*filter)(struct ferry_req *req, u32 op, u64 off, u64 len);
 };
 
 /**

@@ -64,6 +64,9 @@ void ferry_free(void *p);
  * Return: the page, or NULL. To be freed by ferry_page_free().
  */
 void *ferry_page_alloc(void);
+
+/** ferry_page_alloc_raw() - the same, with any bytes in it: for who overwrites all of them */
+void *ferry_page_alloc_raw(void);
 void ferry_page_free(void *page);
 
 /** struct ferry_time - time since 1970-01-01 UTC; @nsec is below 10^9 */
@@ -74,6 +77,9 @@ struct ferry_time {
 
 /** ferry_now() - wall-clock time, of the granularity that the host stamps files with */
 void ferry_now(struct ferry_time *t);
+
+/** ferry_sleep() - wait @us microseconds, or a little longer; not for a signal's sake */
+void ferry_sleep(u64 us);
 
 /** ferry_random() - @len unpredictable bytes at @buf */
 void ferry_random(void *buf, size_t len);

@@ -23,6 +23,8 @@
  *	number above 0, or -errno; NULL in kernel placement
  * @transfer_file: as ferry_req_pull_file(), or ferry_req_push_file() if the request's data
  *	goes that way; @sync is the former's. NULL: the data goes through memory.
+ * @later: call @fn after @us microseconds, in a thread of the host's, and do what it does
+ *	around ferry_dispatch() around that. NULL: who calls ferry_req_later() sleeps
  * @done: the request is answered, see struct ferry_req "reply"
  * @control: answer a request of the core's own (FERRY_OP_CORE); may be NULL
  * @data_max: most bytes of data in the reply to a request that changes something, where
@@ -37,6 +39,7 @@ struct ferry_req_host {
 	int (*backing)(struct ferry_req *req, int fd);
 	ssize_t (*transfer_file)(struct ferry_req *req, struct ferry_file *file, u64 off, u32 len,
 				 bool sync);
+	void (*later)(struct ferry_req *req, u64 us, void (*fn)(struct ferry_req *req));
 	void (*done)(struct ferry_req *req);
 	void (*control)(struct ferry_req *req);
 	u32 data_max;
@@ -48,7 +51,7 @@ struct ferry_req_host {
 /**
  * struct ferry_req - one request
  * @host: the placement's functions
- * @server: whose
+ * @server: whose; while a filter lets it through, the one below. Not kept by the host.
  * @class: enum ferry_class
  * @opcode: of the class
  * @unique: the message's id
@@ -138,6 +141,25 @@ enum ferry_change ferry_req_change(const struct ferry_req *req);
 int ferry_server_init(struct ferry_server *server, const struct ferry_backend *backend,
 		      u32 class, const char *args);
 void ferry_server_destroy(struct ferry_server *server, u32 class);
+
+/** ferry_server_stop() - nobody waits for answers any more: let there be some soon */
+void ferry_server_stop(struct ferry_server *server, u32 class);
+
+/**
+ * ferry_source_args() - take BACKEND[:ARGS] apart
+ * @name_len: out: length of BACKEND, which ends @source or is followed by ':' or, where it
+ *	is a filter without options of its own, by '+'
+ * Return: ARGS, part of @source, beginning with that '+'; or NULL
+ */
+const char *ferry_source_args(const char *source, size_t *name_len);
+
+/**
+ * ferry_backend_get() - the host's: the backend of that name, loaded if need be
+ * @backend: out, to be given back by ferry_backend_put()
+ * Return: 0; -ENOENT: there is none; or -errno, after a line in the log
+ */
+int ferry_backend_get(const char *name, const struct ferry_backend **backend);
+void ferry_backend_put(const struct ferry_backend *backend);
 
 /**
  * ferry_server_save() - write all that another server of the backend needs to go on

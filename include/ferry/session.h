@@ -27,7 +27,9 @@ struct ferry_session;
  * @wait: wait style, "sync", "poll", "uring" or "rw"
  * @queues: queues, and threads that serve them; one per CPU by default
  * @depth: requests that a queue takes at a time
- * @data_size: bytes of data that travel with a request in its slot
+ * @data_size: bytes of a slot's data area
+ * @inline_max: up to so many bytes of data go through that area; longer data is copied
+ *	between the client's memory and the server's directly
  * @spin_us: style poll: how many microseconds a thread looks for a request before it
  *	sleeps
  * @on_death: what becomes of the client's requests when the server is killed: "reissue":
@@ -36,7 +38,7 @@ struct ferry_session;
  * @grace: "reissue", "kernel": how many seconds they wait at most; 30 by default
  * @timeout: seconds after which a request fails that was not answered; 0: never
  * @attach: number of a channel whose server died, to take its place; 0: make a channel.
- *	What shapes the channel (@queues, @depth, @data_size, @grace, @timeout) is not
+ *	What shapes the channel (@queues, @depth, @data_size, @inline_max, @grace, @timeout) is not
  *	looked at then.
  * @class: enum ferry_class of <linux/ferry.h>; 0: a filesystem
  * @replace: with @attach: the channel has a server, which is sent home: take its state and
@@ -54,6 +56,7 @@ struct ferry_session_options {
 	u32 timeout;
 	u32 attach;
 	u32 class;
+	u32 inline_max;
 	bool replace;
 };
 

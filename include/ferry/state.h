@@ -59,6 +59,11 @@ static inline void *ferry_state_page_alloc(void)
 	return ferry_page_alloc();
 }
 
+static inline void *ferry_state_page_alloc_raw(void)
+{
+	return ferry_page_alloc_raw();
+}
+
 static inline void ferry_state_page_free(void *page)
 {
 	ferry_page_free(page);
@@ -108,6 +113,7 @@ void ferry_state_free(void *p);
 
 /** ferry_state_page_alloc() - as ferry_page_alloc(); see ferry_state_alloc() */
 void *ferry_state_page_alloc(void);
+void *ferry_state_page_alloc_raw(void);
 void ferry_state_page_free(void *page);
 
 /*

@@ -34,9 +34,8 @@
  * @chan: with a reference until @gone, as @gd
  * @gd: allocated before the disk is in the table; in the system from @added on, if
  *	@err is 0, until removal
- * @offload: requests are submitted by a work item of @wq: the server, in the kernel,
- *	waits for I/O of its own, and whoever submits may hold what that needs
- * @wq: NULL without @offload
+ * @wq: where requests are submitted while the server is in the kernel and waits for I/O of
+ *	its own, for whoever submits may hold what that needs; NULL: it does not
  * @state: DISK_*
  * @added: @add_work is through
  * @gone: @remove_work is through: no request, no server, no way to open it
@@ -47,7 +46,6 @@ struct ferry_disk {
 	struct ferry_chan	*chan;
 	struct gendisk		*gd;
 	struct workqueue_struct	*wq;
-	bool			offload;
 	u32			index;
 	u32			logical_block;
 	unsigned long		state;

@@ -196,7 +196,6 @@ static const struct ferry_client_ops client_ops = {
 	.late		= client_late,
 	.dead		= client_dead,
 	.describe	= client_describe,
-	.is_atomic	= true,
 };
 
 static int take_index(struct ferry_disk *disk)
@@ -224,8 +223,7 @@ static int disk_prepare(struct ferry_disk *disk, const struct ferry_blk_add *how
 	if (err)
 		return err;
 	disk->logical_block = geo.logical_block;
-	disk->offload = geo.flags & FERRY_BLK_DOES_IO && ferry_chan_is_local(disk->chan);
-	if (disk->offload) {
+	if (geo.flags & FERRY_BLK_DOES_IO) {
 		disk->wq = alloc_workqueue("ferryb%u", WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
 					   disk->index);
 		if (!disk->wq)

@@ -16,7 +16,7 @@
  * @io: the message
  * @iter: the request's pages
  * @bvec: backs @iter where more than one bio was merged, else NULL
- * @work: submits it, on ferry_disk.wq
+ * @work: goes on with it, on ferry_disk.wq
  */
 struct disk_cmd {
 	struct ferry_args	args;
@@ -71,7 +71,7 @@ static int map_pages(struct disk_cmd *cmd, struct request *rq)
 	if (bio == rq->biotail) {
 		iov_iter_bvec(&cmd->iter, dir, __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter), nr,
 			      blk_rq_bytes(rq));
-		cmd->iter.iov_offset = bio->bi_iter.bi_bvec_done;
+		cmd->iter.iov_offset = bio->bi_iter.bi_offset;
 		return 0;
 	}
 	cmd->bvec = kmalloc_array(nr, sizeof(*cmd->bvec), GFP_NOWAIT | __GFP_NOWARN);
@@ -84,7 +84,31 @@ static int map_pages(struct disk_cmd *cmd, struct request *rq)
 	return 0;
 }
 
-static blk_status_t fill(struct disk_cmd *cmd, struct request *rq)
+/* The server's I/O is for reclaim's sake, maybe: it waits for no other. */
+static void cmd_work(struct work_struct *work)
+{
+	struct disk_cmd *cmd = container_of(work, struct disk_cmd, work);
+	struct request *rq = blk_mq_rq_from_pdu(cmd);
+	struct ferry_disk *disk = rq->q->queuedata;
+	unsigned int throttle = current->flags & PF_LOCAL_THROTTLE;
+	unsigned int noio = memalloc_noio_save();
+
+	current->flags |= PF_LOCAL_THROTTLE;
+	ferry_submit_deferred(disk->chan, &cmd->args);
+	current->flags = (current->flags & ~PF_LOCAL_THROTTLE) | throttle;
+	memalloc_noio_restore(noio);
+}
+
+static void cmd_defer(struct ferry_args *args)
+{
+	struct disk_cmd *cmd = container_of(args, struct disk_cmd, args);
+	struct ferry_disk *disk = blk_mq_rq_from_pdu(cmd)->q->queuedata;
+
+	INIT_WORK(&cmd->work, cmd_work);
+	queue_work(disk->wq, &cmd->work);
+}
+
+static blk_status_t fill(struct ferry_disk *disk, struct disk_cmd *cmd, struct request *rq)
 {
 	struct ferry_args *args = &cmd->args;
 
@@ -95,6 +119,7 @@ static blk_status_t fill(struct disk_cmd *cmd, struct request *rq)
 	};
 	memset(args, 0, offsetof(struct ferry_args, core));
 	args->end = cmd_end;
+	args->defer = disk->wq ? cmd_defer : NULL;
 	args->nr_in = 1;
 	args->in[0].p = &cmd->io;
 	args->in[0].len = sizeof(cmd->io);
@@ -134,36 +159,16 @@ static blk_status_t fill(struct disk_cmd *cmd, struct request *rq)
 	return BLK_STS_OK;
 }
 
-/* The server's I/O is for reclaim's sake, maybe: it waits for no other. */
-static void submit_work(struct work_struct *work)
-{
-	struct disk_cmd *cmd = container_of(work, struct disk_cmd, work);
-	struct request *rq = blk_mq_rq_from_pdu(cmd);
-	struct ferry_disk *disk = rq->q->queuedata;
-	unsigned int throttle = current->flags & PF_LOCAL_THROTTLE;
-	unsigned int noio = memalloc_noio_save();
-
-	current->flags |= PF_LOCAL_THROTTLE;
-	ferry_submit(disk->chan, &cmd->args);
-	current->flags = (current->flags & ~PF_LOCAL_THROTTLE) | throttle;
-	memalloc_noio_restore(noio);
-}
-
 static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
 {
 	struct ferry_disk *disk = hctx->queue->queuedata;
 	struct disk_cmd *cmd = blk_mq_rq_to_pdu(bd->rq);
-	blk_status_t status = fill(cmd, bd->rq);
+	blk_status_t status = fill(disk, cmd, bd->rq);
 	unsigned int noio;
 
 	if (unlikely(status))
 		return status;
 	blk_mq_start_request(bd->rq);
-	if (disk->offload) {
-		INIT_WORK(&cmd->work, submit_work);
-		queue_work(disk->wq, &cmd->work);
-		return BLK_STS_OK;
-	}
 	noio = memalloc_noio_save();
 	ferry_submit(disk->chan, &cmd->args);
 	memalloc_noio_restore(noio);
@@ -199,11 +204,9 @@ int ferry_tags_alloc(struct ferry_disk *disk, u32 depth, u32 timeout, bool rotat
 	tags->numa_node = NUMA_NO_NODE;
 	tags->cmd_size = sizeof(struct disk_cmd);
 	tags->driver_data = disk;
-	tags->flags = FERRY_MQ_MERGE;
+	/* A server in the kernel is a function that may sleep, and it may come there any time. */
+	tags->flags = FERRY_MQ_MERGE | BLK_MQ_F_BLOCKING;
 	if (!rotational)
 		tags->flags |= BLK_MQ_F_NO_SCHED_BY_DEFAULT;
-	/* A server in the kernel is a function that may sleep. */
-	if (local && !disk->offload)
-		tags->flags |= BLK_MQ_F_BLOCKING;
 	return blk_mq_alloc_tag_set(tags);
 }

@@ -13,6 +13,10 @@
 #define FERRY_MQ_MERGE	0
 #endif
 
+#ifndef HAVE_BVEC_ITER_OFFSET
+#define bi_offset	bi_bvec_done
+#endif
+
 /* A disk with @lim, and with @features, BLK_FEAT_*; or ERR_PTR. */
 #ifdef HAVE_ALLOC_DISK_LIMITS
 static inline struct gendisk *ferry_alloc_disk(struct blk_mq_tag_set *set,

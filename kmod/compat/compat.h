@@ -101,6 +101,19 @@ static int fn##_compat(struct dentry *dentry, unsigned int flags)			\
 #define ferry_d_revalidate(fn)	fn##_compat
 #endif
 
+#ifdef HAVE_CREATE_PLAIN
+#define FERRY_CREATE(fn)
+#define ferry_create(fn)	fn
+#else
+#define FERRY_CREATE(fn)								\
+static int fn##_compat(struct mnt_idmap *idmap, struct inode *dir,			\
+		       struct dentry *dentry, umode_t mode, bool excl)			\
+{											\
+	return fn(idmap, dir, dentry, mode);						\
+}
+#define ferry_create(fn)	fn##_compat
+#endif
+
 #ifdef HAVE_MKDIR_DENTRY
 #define FERRY_MKDIR(fn)
 #define ferry_mkdir(fn)		fn

@@ -85,7 +85,8 @@ static inline void ferry_iter_put_page(struct page *page, bool dirty)
 #ifdef HAVE_ITER_EXTRACT
 	unpin_user_pages_dirty_lock(&page, 1, dirty);
 #else
-	if (dirty)
+	/* As unpin_user_pages_dirty_lock() does: one that is dirty already need not be locked. */
+	if (dirty && !PageDirty(page))
 		set_page_dirty_lock(page);
 	put_page(page);
 #endif

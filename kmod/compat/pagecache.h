@@ -18,15 +18,30 @@
 
 /*
  * Let folios be of up to @max bytes, and not above 64 KiB: a folio is dirtied and
- * written back as a whole, so a byte written must not cost much. Where that cannot
- * be bounded folios stay pages.
+ * written back as a whole, so a byte written must not cost much. Where they cannot be
+ * bounded read-ahead makes them as large as its window, and ferry_folio_is_unwieldy()
+ * tells of those that should be replaced before they are written to.
  */
+#define FERRY_FOLIO_MAX	((size_t)SZ_64K)
+
 static inline void ferry_set_large_folios(struct address_space *mapping, size_t max)
 {
 #ifdef HAVE_FOLIO_ORDER_RANGE
-	size_t size = clamp_t(size_t, max, PAGE_SIZE, max_t(size_t, SZ_64K, PAGE_SIZE));
+	size_t size = clamp_t(size_t, max, PAGE_SIZE, max_t(size_t, FERRY_FOLIO_MAX, PAGE_SIZE));
 
 	mapping_set_folio_order_range(mapping, 0, ilog2(size / PAGE_SIZE));
+#else
+	if (max >= FERRY_FOLIO_MAX)
+		mapping_set_large_folios(mapping);
+#endif
+}
+
+static inline bool ferry_folio_is_unwieldy(struct folio *folio)
+{
+#ifdef HAVE_FOLIO_ORDER_RANGE
+	return false;
+#else
+	return folio_size(folio) > FERRY_FOLIO_MAX && folio_test_large(folio);
 #endif
 }
 

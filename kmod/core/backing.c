@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Files that servers registered to back those of their clients: from FERRY_IOC_BACKING until
- * the answer that names them comes, or the last endpoint goes.
+ * the client has the answer that names them. That may be long after their server's death: the
+ * client was about to take it, or the answer is one that the next server finds and gives.
  */
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include "core/core.h"
+#include "core/queue.h"
 
 static void backing_free(struct ferry_backing_file *b)
 {
@@ -45,6 +47,7 @@ int ferry_backing_add(struct ferry_chan *chan, int fd)
 		return -EBADF;
 	}
 	b->cred = get_current_cred();
+	b->deaths = 0;
 	err = -EINVAL;
 	if (!S_ISREG(file_inode(b->file)->i_mode))
 		goto free;
@@ -74,7 +77,7 @@ int ferry_backing_del(struct ferry_chan *chan, int id)
 	return 0;
 }
 
-/* No server is left that could name one, or nobody whom it could tell. */
+/* No server will come that could name one, or nobody is left whom it could tell. */
 void ferry_backing_drop(struct ferry_chan *chan)
 {
 	struct ferry_backing_file *b;
@@ -84,6 +87,25 @@ void ferry_backing_drop(struct ferry_chan *chan)
 		if (xa_cmpxchg(&chan->backing, id, b, NULL, 0) == b)
 			backing_free(b);
 	}
+}
+
+/*
+ * A server has died and another will come; under attach_lock. What was executed for a request
+ * is known to so many servers as the request is given to.
+ */
+void ferry_backing_age(struct ferry_chan *chan)
+{
+	struct ferry_backing_file *b;
+	unsigned long id;
+
+	xa_lock(&chan->backing);
+	xa_for_each(&chan->backing, id, b) {
+		if (++b->deaths < FERRY_AGAIN_MAX)
+			continue;
+		__xa_erase(&chan->backing, id);
+		backing_free(b);
+	}
+	xa_unlock(&chan->backing);
 }
 
 int ferry_chan_take_backing(struct ferry_chan *chan, int id, struct ferry_backing_file *out)

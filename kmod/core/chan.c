@@ -200,6 +200,7 @@ void ferry_chan_server_gone(struct ferry_chan *chan)
 {
 	if (chan_kill(chan))
 		ferry_event(chan, FERRY_EVENT_DIED);
+	ferry_backing_drop(chan);
 	mutex_lock(&chan->client_lock);
 	if (chan->client && !chan->dead_told) {
 		chan->dead_told = true;
@@ -309,6 +310,12 @@ bool ferry_chan_is_local(const struct ferry_chan *chan)
 	return chan->ops->placement == FERRY_PLACEMENT_KERNEL;
 }
 EXPORT_SYMBOL_GPL(ferry_chan_is_local);
+
+bool ferry_chan_is_rw(const struct ferry_chan *chan)
+{
+	return chan->flags & FERRY_CREATE_RW;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_is_rw);
 
 const char *ferry_chan_name(const struct ferry_chan *chan)
 {

@@ -58,6 +58,8 @@ struct ferry_vec {
  *	thread, the submitter's, or a work item; may sleep, but should be short; may
  *	free the args. Locks that are held around ferry_submit() must not be
  *	taken in it.
+ * @defer: ferry_submit() only, or NULL: called, where the server is a function, instead of
+ *	that: have ferry_submit_deferred() called by a thread that holds nothing
  * @core: the core's own
  */
 struct ferry_args {
@@ -74,6 +76,7 @@ struct ferry_args {
 	size_t			out_len;
 	size_t			data_done;
 	void			(*end)(struct ferry_args *args, int err);
+	void			(*defer)(struct ferry_args *args);
 
 	struct {
 		struct list_head	node;	/* ferry_queue.backlog */
@@ -97,8 +100,6 @@ struct ferry_args {
  * @may_back: may @file back one of the instance's? 0; -EOPNOTSUPP: none may; -ELOOP:
  *	this one would lead back here. May be NULL: none may.
  * @describe: name the client instance for lists ("8:1"), into @buf
- * @is_atomic: once it is bound to a daemon's channel it calls ferry_submit() where nobody
- *	may sleep: the server cannot move into the kernel
  */
 struct ferry_client_ops {
 	struct module	*owner;
@@ -107,7 +108,6 @@ struct ferry_client_ops {
 	bool (*owns)(void *client, const struct file *file);
 	int (*may_back)(void *client, const struct file *file);
 	int (*describe)(void *client, char *buf, size_t size);
-	bool is_atomic;
 };
 
 /**
@@ -166,6 +166,9 @@ void ferry_chan_abort(struct ferry_chan *chan);
 
 bool ferry_chan_is_dead(const struct ferry_chan *chan);
 bool ferry_chan_is_local(const struct ferry_chan *chan);
+
+/** ferry_chan_is_rw() - its server reads and writes, and may know of FUSE only */
+bool ferry_chan_is_rw(const struct ferry_chan *chan);
 const char *ferry_chan_name(const struct ferry_chan *chan);
 u32 ferry_chan_id(const struct ferry_chan *chan);
 u32 ferry_chan_queues(const struct ferry_chan *chan);	/* 0: it is local, as with the next */
@@ -175,10 +178,12 @@ u32 ferry_chan_depth(const struct ferry_chan *chan);
  * struct ferry_backing_file - a file that a server registered to back one of its client's
  * @file: with a reference
  * @cred: of who registered it, with a reference
+ * @deaths: servers that have died since
  */
 struct ferry_backing_file {
 	struct file		*file;
 	const struct cred	*cred;
+	unsigned int		deaths;
 };
 
 /**
@@ -207,10 +212,13 @@ int ferry_call(struct ferry_chan *chan, struct ferry_args *args);
  * ferry_submit() - ask; args->end() is told the answer
  *
  * The request bears no one's ids (FERRY_ARGS_NO_CRED).
- * Context: process context. On a local channel it may sleep, and ->end() is called
- *	before it returns; to a daemon it does not sleep. Allocates nothing.
+ * Context: process context, may sleep: the server may be a function by now, and ->end() is
+ *	called before it returns then. Allocates nothing.
  */
 void ferry_submit(struct ferry_chan *chan, struct ferry_args *args);
+
+/** ferry_submit_deferred() - go on with what ferry_args.defer() was given */
+void ferry_submit_deferred(struct ferry_chan *chan, struct ferry_args *args);
 
 /**
  * ferry_cancel() - give a submitted request up

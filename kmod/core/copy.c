@@ -79,29 +79,40 @@ void ferry_unpin(struct ferry_pin *pin)
 
 /**
  * struct chunk - some pages of the server's memory, held
- * @pages: which
+ * @bvec: which, and what of them
  * @nr: how many
- * @start: where the data begins in the first
- * @len: bytes of data in them
  */
 struct chunk {
-	struct page	*pages[COPY_PAGES];
+	struct bio_vec	bvec[COPY_PAGES];
 	u32		nr;
-	size_t		start;
-	size_t		len;
 };
 
-/* Hold the memory behind the next bytes of @user, which is advanced. */
+/*
+ * Hold the memory behind the next bytes of @user, which is advanced. It may be in many
+ * pieces: a backend names its pages one by one.
+ */
 static int chunk_get(struct chunk *chunk, struct iov_iter *user)
 {
-	ssize_t len = ferry_iter_get_pages(user, chunk->pages, iov_iter_count(user), COPY_PAGES,
-					   &chunk->start);
+	struct page *pages[COPY_PAGES];
 
-	if (len <= 0)
-		return -EFAULT;
-	chunk->len = len;
-	chunk->nr = DIV_ROUND_UP(chunk->start + len, PAGE_SIZE);
-	return 0;
+	chunk->nr = 0;
+	while (chunk->nr < COPY_PAGES && iov_iter_count(user)) {
+		size_t start;
+		ssize_t len = ferry_iter_get_pages(user, pages, iov_iter_count(user),
+						   COPY_PAGES - chunk->nr, &start);
+		u32 i;
+
+		for (i = 0; len > 0; i++) {
+			size_t n = min_t(size_t, len, PAGE_SIZE - start);
+
+			bvec_set_page(&chunk->bvec[chunk->nr++], pages[i], n, start);
+			len -= n;
+			start = 0;
+		}
+		if (!i)
+			break;
+	}
+	return chunk->nr ? 0 : -EFAULT;
 }
 
 static void chunk_put(struct chunk *chunk, bool dirty)
@@ -109,25 +120,25 @@ static void chunk_put(struct chunk *chunk, bool dirty)
 	u32 i;
 
 	for (i = 0; i < chunk->nr; i++)
-		ferry_iter_put_page(chunk->pages[i], dirty);
+		ferry_iter_put_page(chunk->bvec[i].bv_page, dirty);
 }
 
+/* @data is advanced. */
 static size_t chunk_copy(struct chunk *chunk, struct iov_iter *data, bool pull)
 {
-	size_t start = chunk->start, left = chunk->len, done = 0;
+	size_t done = 0;
 	u32 i;
 
 	for (i = 0; i < chunk->nr; i++) {
-		size_t n = min_t(size_t, left, PAGE_SIZE - start), copied;
-		void *p = kmap_local_page(chunk->pages[i]);
+		const struct bio_vec *bv = &chunk->bvec[i];
+		void *p = kmap_local_page(bv->bv_page);
+		size_t copied = pull ? copy_from_iter(p + bv->bv_offset, bv->bv_len, data) :
+				       copy_to_iter(p + bv->bv_offset, bv->bv_len, data);
 
-		copied = pull ? copy_from_iter(p + start, n, data) : copy_to_iter(p + start, n, data);
 		kunmap_local(p);
 		done += copied;
-		if (copied < n)
+		if (copied < bv->bv_len)
 			break;
-		left -= n;
-		start = 0;
 	}
 	return done;
 }
@@ -148,6 +159,28 @@ static size_t copy_kernel(struct iov_iter *from, struct iov_iter *to)
 	return done;
 }
 
+/**
+ * struct place - where in a request's data a copy has come to
+ * @unique: the request, 0 before it is known
+ * @data: what is left of its data; good as long as the slot holds this request and is
+ *	FETCHED, for that long its pages stay
+ */
+struct place {
+	u64		unique;
+	struct iov_iter	data;
+};
+
+/* Is the slot's request, FETCHED, the one that @place is in? @offset: if not known yet. */
+static bool place_find(struct place *place, const struct ferry_slot *slot, u64 offset)
+{
+	if (place->unique)
+		return place->unique == slot->unique;
+	place->unique = slot->unique;
+	place->data = slot->iter;
+	iov_iter_advance(&place->data, min_t(u64, offset, iov_iter_count(&place->data)));
+	return true;
+}
+
 /*
  * Move data of a FETCHED request: @user is advanced. Return: bytes, less where the
  * data ends; -ENOENT: not FETCHED any more; -EFAULT; -EINVAL: a push that does not
@@ -157,11 +190,12 @@ static ssize_t copy_data(struct ferry_slot *slot, u64 offset, struct iov_iter *u
 {
 	u32 way = pull ? FERRY_ARGS_DATA_IN : FERRY_ARGS_DATA_OUT;
 	bool pin = user_backed_iter(user);
+	struct place place = { .unique = 0 };
 	ssize_t done = 0;
 	int err = 0;
 
 	while (!err && iov_iter_count(user)) {
-		struct chunk chunk;
+		struct chunk chunk FERRY_UNINIT;
 		size_t n = 0;
 
 		if (pin)
@@ -171,18 +205,17 @@ static ssize_t copy_data(struct ferry_slot *slot, u64 offset, struct iov_iter *u
 
 		spin_lock(&slot->lock);
 		smp_mb__after_spinlock();	/* pairs with wait_for_copies(), slot.c */
-		if (atomic_read(&slot->state) != FERRY_FETCHED || !slot->args->data) {
+		if (atomic_read(&slot->state) != FERRY_FETCHED || !slot->args->data ||
+		    !place_find(&place, slot, offset)) {
 			err = -ENOENT;
 		} else if (!(slot->args->flags & way) || (!pull && offset + done != slot->pushed)) {
 			err = -EINVAL;
-		} else if (offset + done < iov_iter_count(&slot->iter)) {
-			struct iov_iter data = slot->iter;
-
-			iov_iter_advance(&data, offset + done);
+		} else if (iov_iter_count(&place.data)) {
 			if (pin)
-				n = chunk_copy(&chunk, &data, pull);
+				n = chunk_copy(&chunk, &place.data, pull);
 			else
-				n = pull ? copy_kernel(&data, user) : copy_kernel(user, &data);
+				n = pull ? copy_kernel(&place.data, user) :
+					   copy_kernel(user, &place.data);
 			if (!pull)
 				slot->pushed += n;
 		}

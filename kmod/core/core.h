@@ -248,6 +248,7 @@ extern const struct ferry_deliver_ops ferry_local_ops;
 int ferry_backing_add(struct ferry_chan *chan, int fd);
 int ferry_backing_del(struct ferry_chan *chan, int id);
 void ferry_backing_drop(struct ferry_chan *chan);
+void ferry_backing_age(struct ferry_chan *chan);
 
 /* dev.c */
 int ferry_dev_init(void);

@@ -8,6 +8,7 @@
 
 #define DEFAULT_DEPTH	16
 #define DEFAULT_DATA	(64 << 10)	/* the answer to a READDIR fits */
+#define DEFAULT_INLINE	(8 << 10)	/* measured: Documentation/bench.rst */
 
 /*
  * A filled slot, the caller's. User memory is faulted in and pinned while no slot is
@@ -206,6 +207,8 @@ int ferry_daemon_shape(struct ferry_chan *chan, const struct ferry_geometry *wan
 	err = ferry_ring_geometry(&geo);
 	if (err)
 		return err;
+	if (!(chan->flags & FERRY_CREATE_RW))
+		geo.inline_max = min(want->inline_max ?: DEFAULT_INLINE, geo.data_size);
 	chan->queues = kcalloc(geo.nr_queues, sizeof(*chan->queues), GFP_KERNEL_ACCOUNT);
 	if (!chan->queues)
 		return -ENOMEM;

@@ -88,9 +88,9 @@ static int dev_release(struct inode *inode, struct file *file)
 		mutex_lock(&chan->attach_lock);
 		WRITE_ONCE(chan->endpoints, chan->endpoints - 1);
 		last = chan->endpoints == 0;
-		if (last)
-			ferry_backing_drop(chan);
 		gone = last && !ferry_recover_detach(chan);
+		if (last && !gone)
+			ferry_backing_age(chan);
 		mutex_unlock(&chan->attach_lock);
 		if (gone)
 			ferry_chan_server_gone(chan);

@@ -281,11 +281,19 @@ static int local_call(struct ferry_chan *chan, struct ferry_args *args)
 	return check_reply(req, args);
 }
 
+/* It counts as begun already: no move is over before it has ended. */
+void ferry_submit_deferred(struct ferry_chan *chan, struct ferry_args *args)
+{
+	ferry_chan_end(chan, args, local_call(chan, args));
+}
+EXPORT_SYMBOL_GPL(ferry_submit_deferred);
+
 static void local_submit(struct ferry_chan *chan, struct ferry_args *args)
 {
-	int err = local_call(chan, args);
-
-	ferry_chan_end(chan, args, err);
+	if (args->defer)
+		args->defer(args);
+	else
+		ferry_submit_deferred(chan, args);
 }
 
 static void local_abort(struct ferry_chan *chan)
@@ -349,6 +357,24 @@ again:
 			goto again;
 	}
 	return backend;
+}
+
+int ferry_backend_get(const char *name, const struct ferry_backend **backend)
+{
+	struct module *owner;
+
+	*backend = get_backend(name, &owner);
+	if (*backend)
+		return 0;
+	ferry_log(FERRY_LOG_ERR, "there is no backend \"%s\"", name);
+	return -ENOENT;
+}
+
+void ferry_backend_put(const struct ferry_backend *backend)
+{
+	mutex_lock(&backends_lock);
+	module_put(find(backend->name)->owner);
+	mutex_unlock(&backends_lock);
 }
 
 /*

@@ -269,16 +269,6 @@ static void see_out(struct ferry_chan *chan)
 	mutex_unlock(&chan->attach_lock);
 }
 
-/* Can clients do with a server that is a function which sleeps? */
-static bool clients_sleep(struct ferry_chan *chan)
-{
-	int idx = srcu_read_lock(&chan->srcu);
-	bool sleep = !READ_ONCE(chan->client) || !chan->client_ops->is_atomic;
-
-	srcu_read_unlock(&chan->srcu, idx);
-	return sleep;
-}
-
 /*
  * ferry_chan_move() - exchange the server; see FERRY_IOC_MOVE
  * @to: FERRY_MOVE_KERNEL or FERRY_MOVE_USER
@@ -305,8 +295,7 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *h
 	if (READ_ONCE(chan->detached))
 		goto unlock;
 	err = -EOPNOTSUPP;
-	if (chan->flags & FERRY_CREATE_RW ||
-	    (to == FERRY_MOVE_KERNEL && !clients_sleep(chan)))
+	if (chan->flags & FERRY_CREATE_RW)
 		goto unlock;
 	since = ktime_get_ns();
 	err = ferry_chan_hold(chan);

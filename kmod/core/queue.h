@@ -116,7 +116,7 @@ struct ferry_rest {
  * @req_len: bytes of the message
  * @data_in: bytes of data that go with it
  * @wants_data: its reply has data
- * @in_slot: data that goes along lies in the slot's data area, and reply data may
+ * @in_slot: data that goes along lies in the slot's data area
  * @iter: the request's data for copies by the server's thread: kernel pages
  * @pushed: bytes of reply data that XFER or write() has put there; under @lock
  * @pin: backs @iter where the data is in user memory

@@ -137,7 +137,7 @@ struct ferry_slot *ferry_slot_by_unique(struct ferry_chan *chan, u64 unique)
 /* Does the data of @args travel in a slot of @chan? */
 bool ferry_slot_takes(const struct ferry_chan *chan, const struct ferry_args *args)
 {
-	return args->data_len <= chan->geo.data_size && !(chan->flags & FERRY_CREATE_RW);
+	return args->data_len <= chan->geo.inline_max;
 }
 
 /* Between a slot's memory and a caller's, without page faults. Return: bytes. */
@@ -226,7 +226,8 @@ static bool reply_fits(const struct ferry_slot *slot, const struct ferry_reply *
 	if (r->rep_len > want || (r->rep_len < want && !(args->flags & FERRY_ARGS_OUT_VAR)))
 		return false;
 	if (args->flags & FERRY_ARGS_DATA_OUT)
-		return r->data <= args->data_len - slot->pushed && (!r->data || slot->in_slot);
+		return r->data <= args->data_len - slot->pushed &&
+		       (!r->data || args->data_len <= geo->data_size);
 	return !r->data;
 }
 

@@ -105,6 +105,9 @@ static bool wait_at(struct ferry_queue *q, struct ferry_command *command)
 	spin_unlock(&q->lock);
 	/* Pairs with smp_mb() in ferry_queue_push(): commands first, then pending. */
 	smp_mb();
+	/* Whoever puts one back, too: watch() may have seen the list without it, and ended. */
+	if (!FERRY_CMD_CANCELS && !dead && !delayed_work_pending(&q->watch))
+		schedule_delayed_work(&q->watch, WATCH);
 	return !dead;
 }
 
@@ -161,8 +164,6 @@ int ferry_uring_fetch(struct io_uring_cmd *cmd, struct ferry_queue *q, unsigned 
 		ferry_cmd_done(cmd, -ENODEV, issue_flags);
 		return -EIOCBQUEUED;
 	}
-	if (!FERRY_CMD_CANCELS && !delayed_work_pending(&q->watch))
-		schedule_delayed_work(&q->watch, WATCH);
 	if (unlikely(ferry_queue_has_work(q)))
 		ferry_uring_kick(q);
 	return -EIOCBQUEUED;
@@ -228,5 +229,6 @@ static void watch(struct work_struct *work)
 void ferry_uring_init(struct ferry_queue *q)
 {
 	INIT_LIST_HEAD(&q->commands);
-	INIT_DEFERRABLE_WORK(&q->watch, watch);
+	/* Not deferrable: on a processor that is idle it might not run for a long time. */
+	INIT_DELAYED_WORK(&q->watch, watch);
 }

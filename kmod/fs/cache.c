@@ -225,39 +225,6 @@ static size_t read_max(const struct ferry_mount *m)
 	return min_t(size_t, m->max_read, FERRY_DATA_MAX);
 }
 
-static void ferry_readahead(struct readahead_control *rac)
-{
-	struct address_space *mapping = rac->mapping;
-	struct ferry_mount *m = ferry_mount_of(mapping->host);
-	struct ferry_io *io = NULL;
-	struct folio *folio;
-
-	if (!rac->file || ferry_is_bad(mapping->host))
-		return;
-	while ((folio = readahead_folio(rac))) {
-		if (io && !io_takes(io, folio_pos(folio), folio_size(folio), read_max(m))) {
-			read_send(io);
-			io = NULL;
-		}
-		if (!io) {
-			struct ferry_file *ff = rac->file->private_data;
-
-			io = io_alloc(min_t(size_t, readahead_count(rac),
-					    max_t(size_t, read_max(m) / PAGE_SIZE, 1)));
-			if (!io) {
-				/* Whoever needs it asks for it alone. */
-				folio_unlock(folio);
-				return;
-			}
-			ferry_file_get(ff);
-			io_init(io, ff, mapping, folio_pos(folio));
-		}
-		io_add(io, folio, folio_size(folio));
-	}
-	if (io)
-		read_send(io);
-}
-
 /* Fill a locked folio; 0: it is up to date. */
 static int fill_folio(struct file *file, struct folio *folio)
 {
@@ -303,6 +270,44 @@ static int fill_folio(struct file *file, struct folio *folio)
 	return 0;
 }
 
+static void ferry_readahead(struct readahead_control *rac)
+{
+	struct address_space *mapping = rac->mapping;
+	struct ferry_mount *m = ferry_mount_of(mapping->host);
+	struct ferry_io *io = NULL;
+	struct folio *folio;
+
+	if (!rac->file || ferry_is_bad(mapping->host))
+		return;
+	while ((folio = readahead_folio(rac))) {
+		if (unlikely(folio_size(folio) > read_max(m))) {
+			fill_folio(rac->file, folio);
+			folio_unlock(folio);
+			continue;
+		}
+		if (io && !io_takes(io, folio_pos(folio), folio_size(folio), read_max(m))) {
+			read_send(io);
+			io = NULL;
+		}
+		if (!io) {
+			struct ferry_file *ff = rac->file->private_data;
+
+			io = io_alloc(min_t(size_t, readahead_count(rac),
+					    max_t(size_t, read_max(m) / PAGE_SIZE, 1)));
+			if (!io) {
+				/* Whoever needs it asks for it alone. */
+				folio_unlock(folio);
+				return;
+			}
+			ferry_file_get(ff);
+			io_init(io, ff, mapping, folio_pos(folio));
+		}
+		io_add(io, folio, folio_size(folio));
+	}
+	if (io)
+		read_send(io);
+}
+
 static int ferry_read_folio(struct file *file, struct folio *folio)
 {
 	int err = file ? fill_folio(file, folio) : -EIO;
@@ -326,6 +331,23 @@ ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to)
 
 /* Writing into the cache */
 
+/*
+ * A locked folio is about to be dirtied, and too large for that: if it is clean it goes,
+ * unlocked, for smaller ones to come. False: it stays as it is.
+ */
+static bool drop_unwieldy(struct folio *folio)
+{
+	struct address_space *mapping = folio->mapping;
+	pgoff_t index = folio->index;
+
+	if (likely(!ferry_folio_is_unwieldy(folio)) || folio_test_dirty(folio) ||
+	    folio_test_writeback(folio))
+		return false;
+	folio_unlock(folio);
+	invalidate_inode_pages2_range(mapping, index, index);
+	return true;
+}
+
 static int ferry_write_begin(const struct kiocb *iocb, struct address_space *mapping,
 			     loff_t pos, unsigned int len, struct folio **foliop, void **fsdata)
 {
@@ -334,6 +356,10 @@ static int ferry_write_begin(const struct kiocb *iocb, struct address_space *map
 	size_t from, to;
 	int err = 0;
 
+	if (!IS_ERR(folio) && unlikely(drop_unwieldy(folio))) {
+		folio_put(folio);
+		folio = ferry_write_begin_folio(mapping, pos, len);
+	}
 	if (IS_ERR(folio))
 		return PTR_ERR(folio);
 	from = offset_in_folio(folio, pos);
@@ -420,8 +446,8 @@ static void write_end(struct ferry_args *args, int err)
 	unsigned int i;
 
 	if (!err && n != io->len) {
-		if (n && n < io->len) {
-			/* The rest may go well, or tell us what is wrong. */
+		if (n && n <= io->write.size) {
+			/* The rest, which may go well, or tell us what is wrong. */
 			io->pos += n;
 			io->len -= n;
 			iov_iter_advance(&io->iter, n);
@@ -441,22 +467,31 @@ static void write_end(struct ferry_args *args, int err)
 	io_free(io);
 }
 
+static size_t write_max(const struct ferry_mount *m)
+{
+	return min_t(size_t, m->max_write, FERRY_DATA_MAX);
+}
+
+/* One WRITE of what is left, or as much as one carries. */
 static void write_send(struct ferry_io *io)
 {
+	struct ferry_mount *m = io->file->mount;
+
 	/* No O_*: at @pos is meant, also where the file was opened with O_APPEND. */
 	io->write = (struct fuse_write_in) {
 		.fh = io->file->fh,
 		.offset = io->pos,
-		.size = io->len,
+		.size = min(io->len, write_max(m)),
 		.write_flags = FUSE_WRITE_CACHE,
 	};
 	ferry_args_init(&io->args, FUSE_WRITE, io->file->node);
 	ferry_args_in(&io->args, &io->write, sizeof(io->write));
 	ferry_args_out(&io->args, &io->written, sizeof(io->written));
 	ferry_args_data(&io->args, FERRY_ARGS_DATA_IN, &io->iter);
+	io->args.data_len = io->write.size;
 	io->args.flags |= FERRY_ARGS_NO_CRED;
 	io->args.end = write_end;
-	ferry_submit(io->file->mount->chan, &io->args);
+	ferry_submit(m->chan, &io->args);
 }
 
 static void write_first(struct ferry_io *io)
@@ -493,7 +528,7 @@ static int write_folio(struct folio *folio, struct writeback_control *wbc, void 
 	if (len < folio_size(folio))
 		folio_zero_segment(folio, len, folio_size(folio));
 
-	if (io && !io_takes(io, pos, len, min_t(size_t, m->max_write, FERRY_DATA_MAX))) {
+	if (io && !io_takes(io, pos, len, write_max(m))) {
 		write_first(io);
 		io = *iop = NULL;
 	}
@@ -649,6 +684,9 @@ static vm_fault_t ferry_page_mkwrite(struct vm_fault *vmf)
 	if (folio->mapping != mapping ||
 	    (loff_t)vmf->pgoff << PAGE_SHIFT >= i_size_read(inode)) {
 		folio_unlock(folio);
+		ret = VM_FAULT_NOPAGE;
+	} else if (!(vmf->vma->vm_flags & VM_HUGEPAGE) && unlikely(drop_unwieldy(folio))) {
+		/* The next fault finds a small one; where huge ones are wanted it would not. */
 		ret = VM_FAULT_NOPAGE;
 	} else {
 		folio_mark_dirty(folio);

@@ -199,10 +199,11 @@ static int dir_mknod(struct mnt_idmap *idmap, struct inode *dir, struct dentry *
 }
 
 static int dir_create(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
-		      umode_t mode, bool excl)
+		      umode_t mode)
 {
 	return dir_mknod(idmap, dir, dentry, mode, 0);
 }
+FERRY_CREATE(dir_create)
 
 static struct dentry *dir_mkdir(struct mnt_idmap *idmap, struct inode *dir,
 				struct dentry *dentry, umode_t mode)
@@ -403,7 +404,10 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 		goto out_put;
 	}
 
-	d_instantiate(dentry, inode);
+	if (d_in_lookup(dentry))
+		d_add(dentry, inode);
+	else
+		d_instantiate(dentry, inode);
 	ferry_entry_valid(dentry, &entry);
 	file->f_mode |= FMODE_CREATED;
 	err = backed ?: ferry_backing_check(file, ff);
@@ -419,6 +423,16 @@ out_put:
 	return err;
 }
 
+/*
+ * A name that must not be there need not be looked up before: CREATE says so. Except to
+ * servers that may rely on FUSE's way, where CREATE comes for names that are not there.
+ */
+static bool may_create_unseen(const struct ferry_mount *m, unsigned int flags)
+{
+	return (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && !m->no_create &&
+	       !ferry_chan_is_rw(m->chan);
+}
+
 static int dir_atomic_open(struct inode *dir, struct dentry *dentry, struct file *file,
 			   unsigned int flags, umode_t mode)
 {
@@ -432,7 +446,7 @@ static int dir_atomic_open(struct inode *dir, struct dentry *dentry, struct file
 	if (err)
 		return err;
 
-	if (d_in_lookup(dentry)) {
+	if (d_in_lookup(dentry) && !may_create_unseen(m, flags)) {
 		found = dir_lookup(dir, dentry, 0);
 		if (IS_ERR(found))
 			return PTR_ERR(found);
@@ -447,6 +461,8 @@ static int dir_atomic_open(struct inode *dir, struct dentry *dentry, struct file
 		if (err != -ENOSYS)
 			goto out;
 		m->no_create = true;
+		if (d_in_lookup(dentry))
+			return dir_atomic_open(dir, dentry, file, flags, mode);
 	}
 	/* Two requests then: make it here, and the VFS opens it. */
 	file->f_mode |= FMODE_CREATED;
@@ -501,7 +517,7 @@ static const char *symlink_get(struct dentry *dentry, struct inode *inode,
 
 static const struct inode_operations dir_inode_operations = {
 	.lookup		= dir_lookup,
-	.create		= dir_create,
+	.create		= ferry_create(dir_create),
 	.link		= dir_link,
 	.unlink		= dir_unlink,
 	.symlink	= dir_symlink,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The block class: messages of enum ferry_blk_opcode -> struct ferry_block_ops. */
+#include <ferry/filter.h>
+
 #include "dispatch.h"
 
 #define TRANSFER_MIN	4096U
@@ -56,6 +58,7 @@ int ferry_block_server_init(struct ferry_server *server, const char *args)
 	memset(&server->block, 0, sizeof(server->block));
 	server->block.logical_block = FERRY_BLOCK_SIZE_MIN;
 	server->block.max_transfer = FERRY_BLOCK_TRANSFER_MAX;
+	server->block.flush = ops->flush;
 	server->block.discard = ops->discard;
 	server->block.write_zeroes = ops->write_zeroes;
 	err = ops->init(server, args);
@@ -73,11 +76,19 @@ void ferry_block_server_destroy(struct ferry_server *server)
 		server->backend->block->destroy(server);
 }
 
+void ferry_block_server_stop(struct ferry_server *server)
+{
+	const struct ferry_block_ops *ops = server->backend->block;
+
+	if (ops->size > offsetof(struct ferry_block_ops, stop) && ops->stop)
+		ops->stop(server);
+}
+
 static u32 init_flags(const struct ferry_server *server)
 {
 	return (server->block.read_only ? FERRY_BLK_READ_ONLY : 0) |
 	       (server->block.rotational ? FERRY_BLK_ROTATIONAL : 0) |
-	       (server->backend->block->flush ? FERRY_BLK_HAS_FLUSH : 0) |
+	       (server->block.flush ? FERRY_BLK_HAS_FLUSH : 0) |
 	       (server->block.fua ? FERRY_BLK_HAS_FUA : 0) |
 	       (server->block.discard ? FERRY_BLK_HAS_DISCARD : 0) |
 	       (server->block.write_zeroes ? FERRY_BLK_HAS_ZEROES : 0) |
@@ -189,6 +200,7 @@ static void do_resize(struct ferry_req *req, const struct ferry_block_ops *ops)
 void ferry_reply_resized(struct ferry_req *req, u64 size)
 {
 	struct ferry_blk_resize *out;
+	struct ferry_server *server;
 
 	if (unlikely(req->opcode != FERRY_BLK_RESIZE || !size ||
 		     size % req->server->block.logical_block || size >> 62)) {
@@ -198,7 +210,8 @@ void ferry_reply_resized(struct ferry_req *req, u64 size)
 	out = ferry_req_out(req, sizeof(*out));
 	if (!out)
 		return;
-	req->server->block.size = size;
+	for (server = req->server; server; server = server->above)
+		server->block.size = size;
 	out->size = size;
 	ferry_req_end(req);
 }
@@ -209,10 +222,38 @@ static bool has_struct(const struct ferry_req *req, u32 size)
 	return req->nr_in == 1 && req->in[0].len == size;
 }
 
+/* @req is for a server that stands before another one. */
+static void filter(struct ferry_req *req)
+{
+	static const u32 op[] = {
+		[FERRY_BLK_READ] = FERRY_FILTER_READ,
+		[FERRY_BLK_WRITE] = FERRY_FILTER_WRITE,
+		[FERRY_BLK_FLUSH] = FERRY_FILTER_FLUSH,
+		[FERRY_BLK_DISCARD] = FERRY_FILTER_DISCARD,
+		[FERRY_BLK_WRITE_ZEROES] = FERRY_FILTER_ZEROES,
+	};
+	const struct ferry_blk_io *io = req->in[0].p;
+	const bool has_io = has_struct(req, sizeof(*io));
+
+	if (req->opcode >= ARRAY_SIZE(op) || !op[req->opcode]) {
+		req->server = req->server->below;
+		ferry_block_dispatch(req);
+	} else {
+		req->server->backend->block->filter(req, op[req->opcode],
+						    has_io ? io->offset : 0,
+						    has_io ? io->length : 0);
+	}
+}
+
 void ferry_block_dispatch(struct ferry_req *req)
 {
 	const struct ferry_block_ops *ops = req->server->backend->block;
 
+	/* INIT is about settings, and those of the first one in the row count. */
+	if (unlikely(req->server->below) && req->opcode != FERRY_BLK_INIT) {
+		filter(req);
+		return;
+	}
 	switch (req->opcode) {
 	case FERRY_BLK_READ:
 	case FERRY_BLK_WRITE:

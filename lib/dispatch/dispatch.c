@@ -192,3 +192,9 @@ void ferry_server_destroy(struct ferry_server *server, u32 class)
 	ferry_free(server->args);
 }
 FERRY_EXPORT(ferry_server_destroy);
+
+void ferry_server_stop(struct ferry_server *server, u32 class)
+{
+	for (; server && class == FERRY_CLASS_BLOCK; server = server->below)
+		ferry_block_server_stop(server);
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* A backend's argument string: "name=value,name,name=value". */
-#include <ferry/env.h>
+#include <ferry/req.h>
 
 /* Length of the option at @opt, up to its comma or the end. */
 static size_t opt_len(const char *opt)
@@ -35,6 +35,17 @@ const char *ferry_opt_find(const char *args, const char *name, size_t *len)
 	return found;
 }
 FERRY_EXPORT(ferry_opt_find);
+
+const char *ferry_source_args(const char *source, size_t *name_len)
+{
+	const char *p = source;
+
+	while (*p && *p != ':' && *p != '+')
+		p++;
+	*name_len = p - source;
+	return *p ? p + (*p == ':') : NULL;
+}
+FERRY_EXPORT(ferry_source_args);
 
 static unsigned int suffix_shift(char c)
 {

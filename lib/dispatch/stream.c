@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * Saved servers. A stream begins with a head that says what it is of, the arguments of
- * the server, and its class's settings; the backend's own follows.
+ * Saved servers. A stream begins with a head that says what it is of and the arguments of
+ * the server; its class's settings and the backend's own follow, and the same of those that
+ * it stands before.
  */
 #include <linux/ferry.h>
 #include "dispatch.h"
@@ -109,6 +110,33 @@ static void *settings(struct ferry_server *server, u32 class, u32 *len)
 	}
 }
 
+static bool can_save(const struct ferry_server *server)
+{
+	for (; server; server = server->below)
+		if (!server->backend->save && !(server->backend->flags & FERRY_STATELESS))
+			return false;
+	return true;
+}
+
+static int save_own(struct ferry_server *server, u32 class, struct ferry_stream *stream)
+{
+	u32 len;
+	void *set = settings(server, class, &len);
+
+	ferry_stream_write(stream, set, len);
+	return stream->err || !server->backend->save ? stream->err :
+						       server->backend->save(server, stream);
+}
+
+static int load_own(struct ferry_server *server, u32 class, struct ferry_stream *stream)
+{
+	u32 len;
+	void *set = settings(server, class, &len);
+	int err = ferry_stream_read(stream, set, len);
+
+	return err || !server->backend->load ? err : server->backend->load(server, stream);
+}
+
 int ferry_server_save(struct ferry_server *server, u32 class, struct ferry_stream *stream)
 {
 	const struct ferry_backend *backend = server->backend;
@@ -117,17 +145,16 @@ int ferry_server_save(struct ferry_server *server, u32 class, struct ferry_strea
 		.class = class,
 		.args_len = server->args ? strlen(server->args) + 1 : 0,
 	};
-	void *set = settings(server, class, &head.settings_len);
 
-	if (!backend->save && !(backend->flags & FERRY_STATELESS))
+	if (!can_save(server))
 		return -EOPNOTSUPP;
+	settings(server, class, &head.settings_len);
 	memcpy(head.name, backend->name, strlen(backend->name));
 	ferry_stream_write(stream, &head, sizeof(head));
 	if (head.args_len)
 		ferry_stream_write(stream, server->args, head.args_len);
-	ferry_stream_write(stream, set, head.settings_len);
-	if (!stream->err && backend->save)
-		stream->err = backend->save(server, stream);
+	for (; server && !stream->err; server = server->below)
+		stream->err = save_own(server, class, stream);
 	return ferry_stream_flush(stream);
 }
 FERRY_EXPORT(ferry_server_save);
@@ -152,9 +179,9 @@ static int check_head(const struct stream_head *head, const struct ferry_backend
 int ferry_server_load(struct ferry_server *server, const struct ferry_backend *backend,
 		      u32 class, struct ferry_stream *stream)
 {
+	struct ferry_server *level = server;
 	struct stream_head head;
 	char *args = NULL;
-	void *set;
 	u32 len;
 	int err;
 
@@ -175,10 +202,10 @@ int ferry_server_load(struct ferry_server *server, const struct ferry_backend *b
 	ferry_free(args);
 	if (err)
 		return err;
-	set = settings(server, class, &len);
-	err = len == head.settings_len ? ferry_stream_read(stream, set, len) : -EPROTO;
-	if (!err && backend->load)
-		err = backend->load(server, stream);
+	settings(server, class, &len);
+	err = len == head.settings_len ? 0 : -EPROTO;
+	for (; level && !err; level = level->below)
+		err = load_own(level, class, stream);
 	if (err)
 		ferry_server_destroy(server, class);
 	return err;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* What the caches hold is what the server has: dropped, synced, evicted. */
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -234,6 +236,110 @@ static void advised(void)
 	check_file("f", 300000, 1);
 }
 
+/* Bytes of the page cache that this process has dirtied. */
+static long long dirtied(void)
+{
+	char buf[512] = "", *at;
+	int fd = open("/proc/self/io", O_RDONLY);
+
+	if (fd < 0)
+		claim_skip("this kernel does not count what a process dirties");
+	CHECK(read(fd, buf, sizeof(buf) - 1) > 0);
+	DO(close(fd));
+	at = strstr(buf, "\nwrite_bytes: ");
+	CHECK(at);
+	return atoll(at + strlen("\nwrite_bytes: "));
+}
+
+/* What is read in one go may be cached in large pieces. */
+static void cached_in_large_pieces(const char *name, size_t size)
+{
+	make_file(name, size, 1);
+	drop_caches();
+	check_file(name, size, 1);
+}
+
+static void changed_here_and_there(void)
+{
+	size_t size = 6 << 20, cut = (3 << 20) - 777, i;
+	char *model = xmalloc(size), *p;
+	uint64_t state = test_seed() + 5;
+	int fd;
+
+	cached_in_large_pieces("f", size);
+	fill_pattern(model, size, 0, 1);
+	fd = DO(open("f", O_RDWR));
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	for (i = 0; i < 60; i++) {
+		size_t len = 1 + next_random(&state) % 9000;
+		size_t at = next_random(&state) % (size - len);
+
+		fill_pattern(model + at, len, at, 2 + i);
+		if (i % 3)
+			pwrite_all(fd, model + at, len, at);
+		else
+			memcpy(p + at, model + at, len);
+		CHECK(!memcmp(p + at, model + at, len));
+	}
+	CHECK(!memcmp(p, model, size));
+	DO(ftruncate(fd, cut));
+	DO(ftruncate(fd, size));
+	memset(model + cut, 0, size - cut);
+	CHECK(!memcmp(p, model, size));
+	DO(fsync(fd));
+	DO(munmap(p, size));
+	DO(close(fd));
+	drop_caches();
+	fd = DO(open("f", O_RDONLY));
+	p = xmalloc(size);
+	CHECK_EQ(read_all(fd, p, size), size);
+	CHECK(!memcmp(p, model, size));
+}
+
+static void little_dirtied(void)
+{
+	size_t size = 8 << 20, at;
+	long long before;
+	unsigned int nr = 0;
+	char *p;
+	int fd;
+
+	cached_in_large_pieces("f", size);
+	fd = DO(open("f", O_RDWR));
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
+	before = dirtied();
+	for (at = 300000; at < size; at += 1 << 20, nr++)
+		p[at] = 0;
+	CHECK(dirtied() - before <= (nr << 16));
+}
+
+static void excl_after_eviction(void)
+{
+	int fd;
+
+	make_file("f", 10, 1);
+	DO(mkdir("d", 0755));
+	DO(symlink("nowhere", "l"));
+	drop_caches();
+	CHECK_ERR(open("f", O_CREAT | O_EXCL | O_RDWR, 0644), EEXIST);
+	CHECK_ERR(open("d", O_CREAT | O_EXCL | O_RDWR, 0644), EEXIST);
+	CHECK_ERR(open("l", O_CREAT | O_EXCL | O_RDWR, 0644), EEXIST);
+	check_file("f", 10, 1);
+	DO(unlink("f"));
+	fd = DO(open("f", O_CREAT | O_EXCL | O_RDWR, 0640));
+	CHECK_ERR(open("f", O_CREAT | O_EXCL | O_RDWR, 0644), EEXIST);
+	CHECK_EQ(stat_of("f").st_size, 0);
+	CHECK_EQ(stat_of("f").st_mode & 07777, 0640);
+	DO(close(fd));
+	CHECK_ERR(stat("nowhere", &(struct stat){}), ENOENT);
+	fd = DO(open("new", O_CREAT | O_EXCL | O_RDWR, 0644));
+	drop_caches();
+	CHECK_EQ(stat_of("new").st_nlink, 1);
+	DO(close(fd));
+}
+
 static const struct claim claims[] = {
 	{ "files of many sizes come back after the caches were dropped", many_files },
 	{ "24 MiB come back after the caches were dropped", big_file },
@@ -247,5 +353,8 @@ static const struct claim claims[] = {
 	{ "open files and directories outlive their cached names", open_over_eviction },
 	{ "data is right while the caches are dropped all the time", under_pressure },
 	{ "fadvise and readahead change no data", advised },
+	{ "O_EXCL finds names that the cache has forgotten", excl_after_eviction },
+	{ "what was cached in large pieces can be changed here and there", changed_here_and_there },
+	{ "a byte stored in a mapping dirties 64 KiB at most", little_dirtied },
 };
 CLAIMS_MAIN(claims)

@@ -308,6 +308,53 @@ static void outlives_the_server(void)
 	rogue_end(&r);
 }
 
+/* The first server registers a file, notes its number, and dies; the second names it. */
+static bool registers_and_keeps(struct rogue *r, const struct request *req)
+{
+	int *id = r->page;
+
+	if (req->head.opcode != FUSE_OPEN)
+		return backs_file(r, req);
+	*id = DO(back(r, DO(open("host", O_RDWR))));
+	(*r->told)++;
+	pause();
+	return true;
+}
+
+static bool names_what_is_noted(struct rogue *r, const struct request *req)
+{
+	const int *id = r->page;
+	struct ferry_open_out out = { .open_flags = FERRY_OPEN_PASSTHROUGH, .backing_id = *id };
+
+	if (req->head.opcode != FUSE_OPEN)
+		return backs_file(r, req);
+	CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
+							.structs_len = sizeof(out) }), 0);
+	return true;
+}
+
+static void named_by_the_next(void)
+{
+	struct ferry_setup setup = rogue_setup(SYNC);
+	struct rogue r;
+	pid_t pid;
+	int status;
+
+	setup.on_death = FERRY_DEATH_REISSUE;
+	setup.grace = 20;
+	make_file("host", FILE_SIZE, 7);
+	r = rogue_start_as(setup, SYNC, registers_and_keeps);
+	pid = rogue_client(op_use_backed);
+	rogue_await(&r, 1);
+	while (!*(volatile int *)r.page)
+		usleep(1000);
+	rogue_kill(&r);
+	rogue_next(&r, names_what_is_noted);
+	status = rogue_status(pid, 10, "the client");
+	CHECK_EQ(status, 0);
+	rogue_end(&r);
+}
+
 static const struct claim claims[] = {
 	{ "data of a backed file goes past the server", data_goes_past_the_server },
 	{ "O_APPEND is the backing file's", append_is_the_backing_files },
@@ -320,5 +367,6 @@ static const struct claim claims[] = {
 	{ "without agreement nothing is registered", nothing_without_agreement },
 	{ "before there is a mount nothing is registered", before_there_is_a_mount },
 	{ "a backed file outlives the server", outlives_the_server },
+	{ "a file that a dead server registered can be named by the next", named_by_the_next },
 };
 CLAIMS_MAIN(claims)

@@ -42,14 +42,15 @@ $(B)/kill/%.o: %.c
 	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(CFLAGS) $(KILLED) -c -o $@ $<
 
 kill_sources = $(call backend_test_sources,$(1),$(2)) lib/ring.c lib/loop_sync.c \
-	lib/fd.c lib/file.c \
+	lib/fd.c lib/file.c lib/later.c \
 	selftests/unit/mortal.c selftests/unit/kill_points.c
 
-UNIT_TESTS += $(addprefix $(B)/test/,memfs_kill mirror_kill state_kill state)
+UNIT_TESTS += $(addprefix $(B)/test/,memfs_kill mirror_kill disk_kill state_kill state)
 $(B)/test/memfs_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,memfs,fs_kill))
 $(B)/test/mirror_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,mirror,fs_kill))
+$(B)/test/disk_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,ramdisk,disk_kill))
 $(B)/test/state_kill: $(patsubst %.c,$(B)/kill/%.o,$(call kill_sources,none,state_kill))
-$(B)/test/memfs_kill $(B)/test/mirror_kill $(B)/test/state_kill:
+$(B)/test/memfs_kill $(B)/test/mirror_kill $(B)/test/disk_kill $(B)/test/state_kill:
 	@mkdir -p $(@D)
 	$(CC) -pthread -Wl,--wrap=ioctl -o $@ $^
 

@@ -45,6 +45,11 @@ void *ferry_page_alloc(void)
 	return calloc(1, FERRY_PAGE_SIZE);
 }
 
+void *ferry_page_alloc_raw(void)
+{
+	return memset(malloc(FERRY_PAGE_SIZE), 0xa5, FERRY_PAGE_SIZE);
+}
+
 void ferry_page_free(void *page)
 {
 	free(page);

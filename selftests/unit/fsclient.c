@@ -43,7 +43,7 @@ void ferry_free(void *p)
 	free(p);
 }
 
-void *ferry_page_alloc(void)
+void *ferry_page_alloc_raw(void)
 {
 	void *page;
 
@@ -51,8 +51,14 @@ void *ferry_page_alloc(void)
 		return NULL;
 	ferry_atomic_add(&allocated, 1);
 	page = aligned_alloc(FERRY_PAGE_SIZE, FERRY_PAGE_SIZE);
-	memset(page, 0, FERRY_PAGE_SIZE);
-	return page;
+	return memset(page, 0xa5, FERRY_PAGE_SIZE);
+}
+
+void *ferry_page_alloc(void)
+{
+	void *page = ferry_page_alloc_raw();
+
+	return page ? memset(page, 0, FERRY_PAGE_SIZE) : NULL;
 }
 
 void ferry_page_free(void *page)

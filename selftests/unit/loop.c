@@ -281,7 +281,8 @@ static void try_loop(const struct ferry_loop_ops *loop, const struct kernel *k, 
 		.geo = {
 			.nr_queues = THREADS, .depth = 3, .desc_off = 64, .slot_off = 4096,
 			.req_size = 4096, .rep_off = 4096, .rep_size = 4096, .data_off = 8192,
-			.data_size = DATA_SIZE, .slot_size = 8192 + DATA_SIZE,
+			.data_size = DATA_SIZE, .inline_max = DATA_SIZE / 2,
+			.slot_size = 8192 + DATA_SIZE,
 			.queue_size = 4096 + 3 * (8192 + DATA_SIZE),
 		},
 	};

@@ -87,7 +87,7 @@ static void sync_call(struct call *call)
 	desc->data_len = call->data_len;
 	if (call->data_in) {
 		desc->flags = FERRY_DESC_DATA_IN;
-		if (call->data_len <= geo.data_size) {
+		if (call->data_len <= geo.inline_max) {
 			desc->flags |= FERRY_DESC_IN_SLOT;
 			memcpy(slot_of(tag) + geo.data_off, call->data, call->data_len);
 		}

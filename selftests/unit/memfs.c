@@ -122,6 +122,34 @@ static void nothing_shows_beyond_the_end(void)
 	fs_stop(s);
 }
 
+/* Pages that a write makes and overwrites are not zeroed before; nor are they shown. */
+static void no_old_bytes_of_a_failed_write(void)
+{
+	struct ferry_server *s = fs_start("");
+	u64 f = mkfile(s, ROOT, "f");
+	u8 *buf = xmalloc(1 << 20);
+
+	memset(buf, 7, 1 << 20);
+	CHECK_EQ(fs_truncate(s, f, 1 << 20), 0);
+	fs_cut_data(5000);
+	CHECK_EQ(fs_write(s, f, 0, 4096, buf, 65536), -EFAULT);
+	fs_cut_data(0);
+	CHECK_EQ(fs_write(s, f, 0, 1 << 17, buf, 8192), -EIO);
+	CHECK_EQ(fs_write(s, f, 0, (1 << 20) + 100, buf, 65536), -EIO);
+	fs_cut_data(~0ULL);
+	CHECK_EQ(attr_of(s, f).size, 1 << 20);
+	CHECK_EQ(fs_truncate(s, f, 1 << 21), 0);
+	check_bytes(s, f, 0, 1 << 20, 0);
+	check_bytes(s, f, 1 << 20, 1 << 20, 0);
+
+	/* pages whose bytes are all there, and the ends of those that are cut */
+	CHECK_EQ(fs_write(s, f, 0, 100, buf, 3 * 4096), 3 * 4096);
+	check_bytes(s, f, 0, 100, 0);
+	check_bytes(s, f, 100, 3 * 4096, 7);
+	check_bytes(s, f, 100 + 3 * 4096, 4096 * 2, 0);
+	fs_stop(s);
+}
+
 static void a_full_filesystem_recovers(void)
 {
 	struct ferry_server *s = fs_start("size=1M");
@@ -790,6 +818,7 @@ static const struct claim claims[] = {
 	{ "data is read as it was written", data_comes_back },
 	{ "holes cost nothing, up to the largest offset", holes_cost_nothing },
 	{ "nothing shows beyond the end of a file", nothing_shows_beyond_the_end },
+	{ "what a failed write did not bring does not show", no_old_bytes_of_a_failed_write },
 	{ "a full filesystem says ENOSPC and recovers", a_full_filesystem_recovers },
 	{ "nodes and links are limited by nodes=", nodes_are_limited },
 	{ "an unlinked file stays while it is known", unlinked_files_stay_while_known },

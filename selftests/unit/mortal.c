@@ -26,7 +26,8 @@
 static const struct ferry_geometry geo = {
 	.nr_queues = 1, .depth = 1, .box_off = 0, .desc_off = 64, .note_off = 1024,
 	.slot_off = 4096, .req_size = 4096, .rep_off = 4096, .rep_size = 4096, .data_off = 8192,
-	.data_size = DATA_SIZE, .slot_size = 8192 + DATA_SIZE, .queue_size = 12288 + DATA_SIZE,
+	.data_size = DATA_SIZE, .inline_max = DATA_SIZE / 2, .slot_size = 8192 + DATA_SIZE,
+	.queue_size = 12288 + DATA_SIZE,
 };
 
 /**
@@ -144,7 +145,7 @@ static void serve(void)
 {
 	struct ferry_worker worker = { .fd = queue_fd };
 	struct ferry_session session = {
-		.class = FERRY_CLASS_FS,
+		.class = ferry_backend.fs ? FERRY_CLASS_FS : FERRY_CLASS_BLOCK,
 		.loop = &ferry_loop_sync, .workers = &worker, .nr_workers = 1, .geo = geo,
 		.state_fd = state_fd, .up = true,
 	};
@@ -161,7 +162,7 @@ static void serve(void)
 		CHECK_EQ(ferry_state_attach(&ferry_backend, state_fd, ferry_ring_mark,
 					    session.loop_data), 0);
 	client->used = state_heap_used();
-	CHECK_EQ(ferry_server_init(&session.server, &ferry_backend, FERRY_CLASS_FS, server_args),
+	CHECK_EQ(ferry_server_init(&session.server, &ferry_backend, session.class, server_args),
 		 0);
 	CHECK(ferry_state_ready());
 	ferry_ring_read_notes(session.loop_data);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* ferry bench: options, and the order of things. */
+/* ferry bench: the order of things. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,185 +11,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <json-c/json.h>
+
 #include "bench.h"
 #include "ferry.h"
 
-#define RUNS_MAX	1000
-
-static int usage(void)
-{
-	printf("usage: ferry bench [OPTION]...\n\n"
-	       "Runs the same workloads on each placement and wait style of ferry, on FUSE and on\n"
-	       "tmpfs, in turns, and prints medians with their spread (p10 to p90).\n\n"
-	       "  --class fs         what to measure (there is no other class yet)\n"
-	       "  --systems LIST     of");
-	for (unsigned int i = 0; i < bench_nr_systems; i++)
-		printf("%s %s", i ? "," : "", bench_systems[i].id);
-	printf("\n  --cases LIST       of");
-	for (unsigned int i = 0; i < bench_nr_cases; i++)
-		printf("%s%s %s", i ? "," : "", i == 6 ? "\n                    " : "",
-		       bench_cases[i].name);
-	printf("\n  --runs N           repetitions (default 5; with --quick or --icount 3)\n"
-	       "  --quick            less of everything\n"
-	       "  --icount           this is a machine whose clock counts instructions\n"
-	       "                     (tools/vm/run --icount): small operations, in instructions\n"
-	       "  --check            with --icount: fail unless ferry keeps below its bars\n"
-	       "  --json FILE        the results for programs\n"
-	       "  --plot FILE.svg    bars, time in proportion to FUSE's\n"
-	       "  --help             this text\n");
-	return 0;
-}
-
-static const char *system_name(unsigned int i)
-{
-	return bench_systems[i].id;
-}
-
-static const char *case_name(unsigned int i)
-{
-	return bench_cases[i].name;
-}
-
-/* "a,b" into a mask of indices. Return: false after a message */
-static bool parse_list(const char *list, const char *(*name)(unsigned int), unsigned int nr,
-		       const char *option, unsigned int *mask)
-{
-	char copy[512], *at = copy, *word;
-
-	snprintf(copy, sizeof(copy), "%s", list);
-	*mask = 0;
-	while ((word = strsep(&at, ","))) {
-		unsigned int i = 0;
-
-		while (i < nr && strcmp(word, name(i)))
-			i++;
-		if (i == nr) {
-			bad_usage("bench", "%s does not know '%s'", option, word);
-			return false;
-		}
-		*mask |= 1U << i;
-	}
-	return true;
-}
-
-static bool parse_runs(const char *text, unsigned int *runs)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end || !n || n > RUNS_MAX) {
-		bad_usage("bench", "--runs wants a number from 1 to %d, not '%s'", RUNS_MAX, text);
-		return false;
-	}
-	*runs = n;
-	return true;
-}
-
-enum { OPT_CLASS = 1, OPT_SYSTEMS, OPT_CASES, OPT_RUNS, OPT_QUICK, OPT_ICOUNT, OPT_CHECK,
-       OPT_JSON, OPT_PLOT, OPT_HELP };
-
-static const struct option long_options[] = {
-	{ "class", required_argument, NULL, OPT_CLASS },
-	{ "systems", required_argument, NULL, OPT_SYSTEMS },
-	{ "cases", required_argument, NULL, OPT_CASES },
-	{ "runs", required_argument, NULL, OPT_RUNS },
-	{ "quick", no_argument, NULL, OPT_QUICK },
-	{ "icount", no_argument, NULL, OPT_ICOUNT },
-	{ "check", no_argument, NULL, OPT_CHECK },
-	{ "json", required_argument, NULL, OPT_JSON },
-	{ "plot", required_argument, NULL, OPT_PLOT },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ NULL, 0, NULL, 0 },
-};
-
-/* Return: -1: go on, otherwise the exit status */
-static int parse_option(struct bench_opts *opts, int opt)
-{
-	switch (opt) {
-	case OPT_CLASS:
-		if (!strcmp(optarg, "fs"))
-			return -1;
-		return bad_usage("bench", "--class does not know '%s': fs", optarg);
-	case OPT_SYSTEMS:
-		return parse_list(optarg, system_name, bench_nr_systems, "--systems",
-				  &opts->systems) ? -1 : EXIT_USAGE;
-	case OPT_CASES:
-		return parse_list(optarg, case_name, bench_nr_cases, "--cases", &opts->cases) ?
-			-1 : EXIT_USAGE;
-	case OPT_RUNS:
-		return parse_runs(optarg, &opts->runs) ? -1 : EXIT_USAGE;
-	case OPT_QUICK:
-		opts->quick = true;
-		return -1;
-	case OPT_ICOUNT:
-		opts->icount = true;
-		return -1;
-	case OPT_CHECK:
-		opts->check = true;
-		return -1;
-	case OPT_JSON:
-		opts->json = optarg;
-		return -1;
-	case OPT_PLOT:
-		opts->plot = optarg;
-		return -1;
-	case OPT_HELP:
-		exit(usage());
-	default:
-		return EXIT_USAGE;
-	}
-}
-
-static int parse(struct bench_opts *opts, int argc, char **argv)
-{
-	unsigned int small = 0;
-	int opt, status;
-	size_t len = 0;
-
-	for (int i = 0; i < argc && len < sizeof(opts->command); i++)
-		len += snprintf(opts->command + len, sizeof(opts->command) - len, "%s%s",
-				i ? " " : "", argv[i]);
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		status = parse_option(opts, opt);
-		if (status >= 0)
-			return status;
-	}
-	if (optind < argc)
-		return bad_usage("bench", "what is '%s'?", argv[optind]);
-	if (opts->check && !opts->icount)
-		return bad_usage("bench", "--check wants --icount: the bars are in instructions");
-	if (!opts->systems)
-		opts->systems = (1U << bench_nr_systems) - 1;
-	if (opts->icount) {
-		for (unsigned int i = 0; i < bench_nr_cases; i++)
-			if (bench_cases[i].flags & BENCH_SMALL)
-				small |= 1U << i;
-		if (!opts->cases)
-			opts->cases = small;
-		if (opts->cases & ~small)
-			return bad_usage("bench", "--icount has the small operations only, "
-					 "not those that move data or trees");
-	}
-	if (!opts->cases)
-		opts->cases = (1U << bench_nr_cases) - 1;
-	if (!opts->runs)
-		opts->runs = opts->quick || opts->icount ? 3 : 5;
-	return -1;
-}
-
-/* The last CPU that we may use: the first ones have the interrupts. */
-static int choose_cpu(void)
+/* The last CPU that we may use, since the first ones have the interrupts; and the one before. */
+static void choose_cpus(struct bench_opts *opts)
 {
 	cpu_set_t set;
-	int cpu = 0;
 
 	if (sched_getaffinity(0, sizeof(set), &set))
-		return 0;
-	for (int i = 0; i < CPU_SETSIZE; i++)
-		if (CPU_ISSET(i, &set))
-			cpu = i;
-	return cpu;
+		return;
+	opts->cpu = -1;
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		if (!CPU_ISSET(i, &set))
+			continue;
+		opts->other_cpu = opts->cpu < 0 ? i : opts->cpu;
+		opts->cpu = i;
+	}
 }
 
 static bool writable(const char *path)
@@ -210,10 +49,11 @@ static bool check(struct bench_opts *opts)
 {
 	bool fio = false;
 
-	for (unsigned int i = 0; i < bench_nr_cases; i++)
-		fio |= (opts->cases & (1U << i)) && bench_cases[i].fio && !opts->icount;
+	for (unsigned int i = 0; i < opts->class->nr_cases; i++)
+		fio |= (opts->cases & (1U << i)) && opts->class->cases[i].fio && !opts->icount &&
+		       !opts->scale && !opts->split;
 	if (geteuid()) {
-		bench_say("it mounts filesystems: run it as root");
+		bench_say("it makes mounts and disks: run it as root");
 		return false;
 	}
 	if (opts->icount && sysconf(_SC_NPROCESSORS_ONLN) != 1) {
@@ -267,14 +107,17 @@ static void base_remove(const struct bench_opts *opts)
 	rmdir(opts->base);
 }
 
-static int report(const struct bench_opts *opts, struct bench_results *res)
+static int report(const struct bench_opts *opts, struct bench_results *res,
+		  struct json_object *before)
 {
 	int status = 0;
 
 	bench_summarize(res);
 	bench_print(opts, res);
-	if (opts->icount && !bench_bars(res) && opts->check)
+	if (!bench_bars(opts, res) && opts->check)
 		status = 1;
+	if (before)
+		status |= bench_regress(opts, res, before);
 	fflush(stdout);
 	if (opts->json)
 		status |= bench_json(opts, res);
@@ -283,17 +126,20 @@ static int report(const struct bench_opts *opts, struct bench_results *res)
 	return status;
 }
 
-static int run(const struct bench_opts *opts, struct bench_results *res)
+static int run(const struct bench_opts *opts, struct bench_results *res,
+	       struct json_object *before)
 {
-	int status = 0;
+	int status;
 
-	for (unsigned int i = 0; i < bench_nr_cases && !bench_stop; i++)
-		if (opts->cases & (1U << i))
-			status |= bench_case_run(opts, &bench_cases[i], res);
+	if (opts->scale)
+		return bench_scale(opts);
+	if (opts->split)
+		return bench_split(opts);
+	status = bench_cases_run(opts, res);
 	if (bench_stop)
 		return 1;
 	bench_progress_end();
-	return status | report(opts, res);
+	return status | report(opts, res, before);
 }
 
 int cmd_bench(int argc, char **argv)
@@ -301,14 +147,20 @@ int cmd_bench(int argc, char **argv)
 	struct sigaction action = { .sa_handler = stop };
 	struct bench_results *res;
 	struct bench_opts opts = { 0 };
-	int status = parse(&opts, argc, argv);
+	struct json_object *before = NULL;
+	int status = bench_parse(&opts, argc, argv);
 
 	if (status >= 0)
 		return status;
-	opts.cpu = choose_cpu();
+	choose_cpus(&opts);
 	bench_patient = opts.icount;
 	if (!check(&opts))
 		return 1;
+	if (opts.regress) {
+		before = bench_regress_open(&opts);
+		if (!before)
+			return 1;
+	}
 	res = calloc(1, sizeof(*res));
 	if (!res || base_make(&opts)) {
 		free(res);
@@ -319,10 +171,13 @@ int cmd_bench(int argc, char **argv)
 	sigaction(SIGHUP, &action, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 
-	status = bench_systems_check(&opts) ? 1 : run(&opts, res);
+	status = bench_systems_check(&opts) ? 1 : run(&opts, res, before);
 	bench_progress_end();
+	if (opts.class->end)
+		opts.class->end(&opts);
 	base_remove(&opts);
 	bench_free(res);
 	free(res);
+	json_object_put(before);
 	return bench_stop ? 128 + bench_stop : status;
 }

@@ -2,16 +2,21 @@
 /*
  * ferry bench: cases whose loops fio does. One fio a case: starting it is
  * expensive, and its jobs run one after the other in the order that we want.
+ * What a job costs all CPUs together is read before and after it, by its shell.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <json-c/json.h>
 
 #include "bench.h"
 
 #define FIO_TIMEOUT	1800
+
+/* Its output is fio's "JOB.prerun.txt" in the folder where it runs. */
+#define CLOCKS "read up idle </proc/uptime && read all </proc/stat && echo $up $all"
 
 static int write_jobs(const struct bench_opts *opts, const struct bench_case *cs,
 		      const struct bench_mount *mounts, unsigned int nr, const char *path)
@@ -21,15 +26,20 @@ static int write_jobs(const struct bench_opts *opts, const struct bench_case *cs
 
 	if (!file)
 		return -errno;
-	fprintf(file, "[global]\nthread=1\nstonewall\nfallocate=none\nclocksource=clock_gettime\n");
+	fprintf(file, "[global]\nthread=1\nstonewall\nfallocate=none\nclocksource=clock_gettime\n"
+		"lat_percentiles=1\nclat_percentiles=0\n"
+		"exec_prerun=" CLOCKS "\nexec_postrun=" CLOCKS "\n");
 	if (cs->flags & BENCH_PINNED)
 		fprintf(file, "cpus_allowed=%d\n", opts->cpu);
-	if (cs->flags & BENCH_RATE)
+	if (cs->flags & BENCH_TIMED)
+		fprintf(file, "time_based=1\nsize=32m\nruntime=%.0fms\n", opts->seconds * 1e3);
+	else if (cs->flags & BENCH_RATE)
 		fprintf(file, "size=%um\n", opts->quick ? 32 : 64);
+	fprintf(file, "bs=%u\n", cs->bytes);
 	fputs(cs->fio, file);
 	for (unsigned int round = 0; round <= runs; round++)
 		for (unsigned int i = 0; i < nr; i++)
-			fprintf(file, "[%u.%u]\nfilename=%s/N\n", round, i, mounts[i].dir);
+			fprintf(file, "[%u.%u]\nfilename=%s\n", round, i, mounts[i].file);
 	return fclose(file) ? -errno : 0;
 }
 
@@ -61,30 +71,82 @@ static struct json_object *get(struct json_object *obj, const char *key)
 	return value;
 }
 
+/* The direction in which there was any I/O. */
+static struct json_object *direction(struct json_object *job)
+{
+	struct json_object *dir = get(job, "read");
+
+	return json_object_get_int64(get(dir, "io_bytes")) ? dir : get(job, "write");
+}
+
 /*
- * What a job took, of the direction in which there was any I/O. Its run time has
- * the fsync at the end in it, but is in whole milliseconds, so that reads are
- * better off with the sum of their latencies.
+ * What a job took. Its run time has the fsync at the end in it, but is in whole
+ * milliseconds, so that reads are better off with the sum of their latencies.
  */
 static double job_value(struct json_object *job, const struct bench_case *cs)
 {
-	struct json_object *dir = get(job, "read"), *latency;
+	struct json_object *dir = direction(job), *latency = get(dir, "lat_ns");
 	double bytes = json_object_get_double(get(dir, "io_bytes"));
 
-	if (cs->flags & BENCH_RATE && !bytes)
-		return json_object_get_double(get(get(job, "write"), "bw_bytes")) / 1e6;
-	if (!bytes)
-		dir = get(job, "write");
-	latency = get(dir, "lat_ns");
+	if (!strcmp(cs->unit, "IOPS"))
+		return json_object_get_double(get(dir, "iops"));
+	if (cs->flags & BENCH_RATE &&
+	    (cs->flags & BENCH_TIMED || dir == get(job, "write")))
+		return json_object_get_double(get(dir, "bw_bytes")) / 1e6;
 	if (cs->flags & BENCH_RATE)
 		return bytes * 1e3 / (json_object_get_double(get(latency, "mean")) *
 				      json_object_get_double(get(latency, "N")));
 	return json_object_get_double(get(latency, "mean")) / 1e3;
 }
 
-static int take_job(struct json_object *job, const struct bench_case *cs,
-		    const struct bench_mount *mounts, unsigned int nr, struct bench_results *res,
-		    unsigned int *failed)
+static void take_latencies(struct json_object *job, struct bench_hist *hist)
+{
+	struct json_object *bins = get(get(direction(job), "lat_ns"), "bins");
+
+	if (!json_object_is_type(bins, json_type_object))
+		return;
+	json_object_object_foreach(bins, ns, nr)
+		bench_hist_add(hist, strtod(ns, NULL), (uint64_t)json_object_get_int64(nr));
+}
+
+/*
+ * Seconds that CPUs were not idle until then: the kernel knows exactly how long they
+ * were, while it guesses by ticks what they did otherwise. Return: negative: unknown
+ */
+static double busy_seconds(const struct bench_opts *opts, const char *job, const char *when)
+{
+	double uptime, idle, iowait, busy = -1;
+	char path[BENCH_PATH_MAX];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s.%s.txt", opts->base, job, when);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	if (fscanf(file, "%lf cpu %*f %*f %*f %lf %lf", &uptime, &idle, &iowait) == 3)
+		busy = uptime * (double)sysconf(_SC_NPROCESSORS_ONLN) -
+		       (idle + iowait) / (double)sysconf(_SC_CLK_TCK);
+	fclose(file);
+	unlink(path);
+	return busy;
+}
+
+static int take_cpu(const struct bench_opts *opts, struct json_object *job, const char *name,
+		    const struct bench_case *cs, const struct bench_system *sys,
+		    struct bench_results *res)
+{
+	double before = busy_seconds(opts, name, "prerun");
+	double after = busy_seconds(opts, name, "postrun");
+	double ops = json_object_get_double(get(direction(job), "total_ios"));
+
+	if (before < 0 || after < before || ops <= 0)
+		return 0;
+	return bench_add_cpu(res, cs, sys, (after - before) * 1e6 / ops);
+}
+
+static int take_job(const struct bench_opts *opts, struct json_object *job,
+		    const struct bench_case *cs, const struct bench_mount *mounts, unsigned int nr,
+		    struct bench_results *res, unsigned int *failed)
 {
 	const char *name = json_object_get_string(get(job, "jobname"));
 	int err = json_object_get_int(get(job, "error"));
@@ -102,7 +164,11 @@ static int take_job(struct json_object *job, const struct bench_case *cs,
 		*failed |= 1U << i;
 		return 1;
 	}
-	return round && bench_add(res, cs, mounts[i].sys, value) ? 1 : 0;
+	if (!round)
+		return 0;
+	take_latencies(job, bench_hist_of(res, cs, mounts[i].sys));
+	return bench_add(res, cs, mounts[i].sys, value) ||
+	       take_cpu(opts, job, name, cs, mounts[i].sys, res);
 }
 
 /* Return: 0, or 1 after a message */
@@ -110,7 +176,7 @@ int bench_fio(const struct bench_opts *opts, const struct bench_case *cs,
 	      const struct bench_mount *mounts, unsigned int nr, struct bench_results *res)
 {
 	char jobs_path[BENCH_PATH_MAX], out[BENCH_PATH_MAX], output[BENCH_PATH_MAX + 16];
-	const char *const argv[] = { "fio", "--output-format=json", "--eta=never", output, jobs_path,
+	const char *const argv[] = { "fio", "--output-format=json+", "--eta=never", output, jobs_path,
 				     NULL };
 	struct json_object *root, *jobs;
 	unsigned int failed = 0;
@@ -136,8 +202,8 @@ int bench_fio(const struct bench_opts *opts, const struct bench_case *cs,
 		status = 1;
 	} else {
 		for (size_t i = 0; i < json_object_array_length(jobs); i++)
-			status |= take_job(json_object_array_get_idx(jobs, i), cs, mounts, nr, res,
-					   &failed);
+			status |= take_job(opts, json_object_array_get_idx(jobs, i), cs, mounts, nr,
+					   res, &failed);
 	}
 	for (unsigned int i = 0; i < nr; i++)
 		if (failed & (1U << i))

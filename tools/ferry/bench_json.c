@@ -61,6 +61,40 @@ static void add_number(struct json_object *obj, const char *key, double v)
 	json_object_object_add(obj, key, json_object_new_double_s(v, text));
 }
 
+/* Of single operations, in nanoseconds; by instructions the same number is that of those. */
+static struct json_object *latency(const struct bench_hist *hist)
+{
+	struct json_object *obj = json_object_new_object();
+	struct json_object *powers = json_object_new_object();
+	char key[32];
+
+	add_number(obj, "p50", bench_hist_quantile(hist, 0.5));
+	add_number(obj, "p99", bench_hist_quantile(hist, 0.99));
+	add_number(obj, "p99.9", bench_hist_quantile(hist, 0.999));
+	json_object_object_add(obj, "n", json_object_new_int64((int64_t)hist->total));
+	for (unsigned int power = 0; power < 47; power++) {
+		uint64_t nr = bench_hist_power(hist, power);
+
+		if (!nr)
+			continue;
+		snprintf(key, sizeof(key), "%llu", 1ULL << power);
+		json_object_object_add(powers, key, json_object_new_int64((int64_t)nr));
+	}
+	json_object_object_add(obj, "log2", powers);
+	return obj;
+}
+
+/* A rate is told in the other unit as well. */
+static void add_rates(struct json_object *obj, const struct bench_row *row)
+{
+	if (!row->cs->bytes)
+		return;
+	if (!strcmp(row->cs->unit, "IOPS"))
+		add_number(obj, "mb_s", row->median * row->cs->bytes / 1e6);
+	else if (!strcmp(row->cs->unit, "MB/s"))
+		add_number(obj, "iops", row->median * 1e6 / row->cs->bytes);
+}
+
 static struct json_object *rows(const struct bench_opts *opts, const struct bench_results *res)
 {
 	struct json_object *array = json_object_new_array();
@@ -73,32 +107,54 @@ static struct json_object *rows(const struct bench_opts *opts, const struct benc
 		add_string(obj, "system", row->sys ? row->sys->system : "machine");
 		add_string(obj, "placement", row->sys ? row->sys->placement : "");
 		add_string(obj, "wait", row->sys ? row->sys->wait : "");
+		if (row->sys && *row->sys->data)
+			add_string(obj, "data", row->sys->data);
 		add_string(obj, "unit", opts->icount ? "instr" : row->cs->unit);
 		add_number(obj, "median", row->median);
 		add_number(obj, "p10", row->p10);
 		add_number(obj, "p90", row->p90);
 		json_object_object_add(obj, "n", json_object_new_int64(row->samples.nr));
+		if (row->hist.total)
+			json_object_object_add(obj, "latency", latency(&row->hist));
+		if (row->cpu.nr)
+			add_number(obj, "cpu_us", row->cpu_us);
+		add_rates(obj, row);
 		json_object_array_add(array, obj);
 	}
 	return array;
 }
 
-/* Return: 0, or 1 after a message */
-int bench_json(const struct bench_opts *opts, const struct bench_results *res)
+/* What every result begins with. */
+struct json_object *bench_json_root(const struct bench_opts *opts)
 {
 	struct json_object *root = json_object_new_object();
 	struct utsname uts;
-	int err;
 
 	uname(&uts);
 	add_string(root, "kernel", uts.release);
 	add_string(root, "command", opts->command);
+	add_string(root, "class", opts->class->name);
 	json_object_object_add(root, "machine", machine(opts));
-	json_object_object_add(root, "rows", rows(opts, res));
-	err = json_object_to_file_ext(opts->json, root,
-				      JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+	return root;
+}
+
+/* Puts @root. Return: 0, or 1 after a message */
+int bench_json_write(const struct bench_opts *opts, struct json_object *root)
+{
+	int err = json_object_to_file_ext(opts->json, root,
+					  JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+
 	if (err)
 		bench_say("%s: cannot be written: %s", opts->json, json_util_get_last_err());
 	json_object_put(root);
 	return err ? 1 : 0;
+}
+
+/* Return: 0, or 1 after a message */
+int bench_json(const struct bench_opts *opts, const struct bench_results *res)
+{
+	struct json_object *root = bench_json_root(opts);
+
+	json_object_object_add(root, "rows", rows(opts, res));
+	return bench_json_write(opts, root);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* ferry bench: grouped bars, time in proportion to FUSE's, by gnuplot. */
+/* ferry bench: grouped bars, time in proportion to the first peer's, by gnuplot. */
 #include <errno.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -10,22 +10,22 @@
 static void write_data(FILE *file, const struct bench_opts *opts, const struct bench_results *res)
 {
 	fputs("$ratios << END\ncase", file);
-	for (unsigned int i = 0; i < bench_nr_systems; i++)
+	for (unsigned int i = 0; i < opts->class->nr_systems; i++)
 		if (opts->systems & (1U << i))
-			fprintf(file, " \"%s\"", bench_systems[i].label);
+			fprintf(file, " \"%s\"", opts->class->systems[i].label);
 	fputc('\n', file);
-	for (unsigned int c = 0; c < bench_nr_cases; c++) {
-		const struct bench_row *fuse = bench_find(res, bench_cases[c].name, "fuse");
+	for (unsigned int c = 0; c < opts->class->nr_cases; c++) {
+		const struct bench_row *fuse = bench_find(res, opts->class->cases[c].name, opts->class->peer);
 
-		if (!fuse)
+		if (!fuse || fuse->median <= 0)
 			continue;
-		fputs(bench_cases[c].name, file);
-		for (unsigned int i = 0; i < bench_nr_systems; i++) {
+		fputs(opts->class->cases[c].name, file);
+		for (unsigned int i = 0; i < opts->class->nr_systems; i++) {
 			const struct bench_row *row;
 
 			if (!(opts->systems & (1U << i)))
 				continue;
-			row = bench_find(res, bench_cases[c].name, bench_systems[i].id);
+			row = bench_find(res, opts->class->cases[c].name, opts->class->systems[i].id);
 			if (row)
 				fprintf(file, " %.4f", bench_ratio(row, fuse));
 			else
@@ -54,8 +54,8 @@ int bench_plot(const struct bench_opts *opts, const struct bench_results *res)
 	uname(&uts);
 	fputs("set terminal svg size 1000,480 dynamic background rgb 'white'\n"
 	      "set datafile missing '?'\n", file);
-	fprintf(file, "set title \"%s per operation, FUSE = 1, Linux %s\" noenhanced\n",
-		opts->icount ? "Instructions" : "Time", uts.release);
+	fprintf(file, "set title \"%s per operation, %s = 1, Linux %s\" noenhanced\n",
+		opts->icount ? "Instructions" : "Time", opts->class->peer_label, uts.release);
 	fputs("set style data histogram\nset style histogram clustered gap 1\n"
 	      "set style fill solid 0.8 border -1\nset xtics rotate by -25 scale 0 noenhanced\n"
 	      "set key top left outside horizontal noenhanced\nset grid ytics\n"

@@ -121,6 +121,7 @@ struct exec {
 	const char *const *argv;
 	const char *out;
 	const char *errors;
+	const char *base;
 };
 
 static int redirect(const char *path, int flags, int to)
@@ -137,6 +138,9 @@ static int exec_child(void *arg)
 	if (redirect("/dev/null", O_RDONLY, 0) < 0 ||
 	    redirect(e->out, O_WRONLY | O_CREAT | O_TRUNC, 1) < 0 ||
 	    redirect(e->errors, O_WRONLY | O_CREAT | O_TRUNC, 2) < 0)
+		return 126;
+	/* What it leaves where it runs is gone with our folder. */
+	if (chdir(e->base))
 		return 126;
 	execvp(e->argv[0], (char *const *)e->argv);
 	dprintf(2, "%s\n", strerror(errno));
@@ -159,7 +163,8 @@ int bench_exec(const struct bench_opts *opts, const char *const *argv, const cha
 	       unsigned int timeout)
 {
 	char errors[BENCH_PATH_MAX], line[300];
-	struct exec e = { .argv = argv, .out = out ? out : "/dev/null", .errors = errors };
+	struct exec e = { .argv = argv, .out = out ? out : "/dev/null", .errors = errors,
+			  .base = opts->base };
 	int err;
 
 	snprintf(errors, sizeof(errors), "%s/stderr", opts->base);
@@ -189,39 +194,71 @@ bool bench_have_program(const char *name)
 	return found;
 }
 
-/* Our children, with those that became ours because their parents have ended. */
-unsigned int bench_children(pid_t *pids, unsigned int max)
+static unsigned int add_children(const char *path, pid_t *pids, unsigned int nr, unsigned int max)
 {
-	char path[64];
-	unsigned int nr = 0;
-	FILE *file;
+	FILE *file = fopen(path, "re");
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
-	file = fopen(path, "re");
 	if (!file)
-		return 0;
+		return nr;
 	while (nr < max && fscanf(file, "%d", &pids[nr]) == 1)
 		nr++;
 	fclose(file);
 	return nr;
 }
 
-/* All threads of a process; those that it makes later inherit it. */
-void bench_pin(pid_t pid, int cpu)
+/* Our children, with those that became ours because their parents have ended. */
+unsigned int bench_children(pid_t *pids, unsigned int max)
 {
 	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	return add_children(path, pids, 0, max);
+}
+
+/*
+ * All threads of a process and of those that it has started: ferryd's requests are not answered
+ * by the process that went to the background, if that is there to start another one in its place.
+ */
+unsigned int bench_threads(pid_t pid, pid_t *tids, unsigned int max)
+{
+	pid_t pids[BENCH_THREADS_MAX] = { pid };
+	unsigned int nr_pids = 1, nr = 0;
+	char path[64 + NAME_MAX];
 	struct dirent *entry;
-	cpu_set_t set;
 	DIR *dir;
 
+	for (unsigned int i = 0; i < nr_pids; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/task", pids[i]);
+		dir = opendir(path);
+		while (dir && nr < max && (entry = readdir(dir))) {
+			if (!isdigit((unsigned char)entry->d_name[0]))
+				continue;
+			tids[nr++] = atoi(entry->d_name);
+			snprintf(path, sizeof(path), "/proc/%d/task/%s/children", pids[i],
+				 entry->d_name);
+			nr_pids = add_children(path, pids, nr_pids, BENCH_THREADS_MAX);
+		}
+		if (dir)
+			closedir(dir);
+	}
+	return nr;
+}
+
+/*
+ * Where all of them may run, and those that they make later. @cpu: -1: where they like, which
+ * is where we may be ourselves
+ */
+void bench_pin(pid_t pid, int cpu)
+{
+	pid_t tids[BENCH_THREADS_MAX];
+	unsigned int nr = bench_threads(pid, tids, BENCH_THREADS_MAX);
+	cpu_set_t set;
+
 	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	if (!dir)
+	if (cpu >= 0)
+		CPU_SET(cpu, &set);
+	else if (sched_getaffinity(0, sizeof(set), &set))
 		return;
-	while ((entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			sched_setaffinity(atoi(entry->d_name), sizeof(set), &set);
-	closedir(dir);
+	for (unsigned int i = 0; i < nr; i++)
+		sched_setaffinity(tids[i], sizeof(set), &set);
 }

@@ -1,25 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* ferry bench: the results for people. */
+#include <stdint.h>
 #include <string.h>
 #include <sys/utsname.h>
 
 #include "bench.h"
 
 #define NUMBER_MAX	32
-
-static const struct bar {
-	const char *name;
-	const char *id;
-	unsigned int percent;
-} bars[] = {
-	{ "stat", "ferry-sync", 60 },
-	{ "read-4k", "ferry-sync", 55 },
-	{ "write-4k", "ferry-sync", 70 },
-	{ "stat", "ferry-kernel", 20 },
-	/* The same without the path, whose cost is nobody's here and counts for each alike. */
-	{ "fstat", "ferry-sync", 60 },
-	{ "fstat", "ferry-kernel", 20 },
-};
 
 /* Three digits that count: 1.23 12.3 123 */
 static int digits(double v)
@@ -41,6 +28,10 @@ static void format(char *buf, double v, const char *unit)
 			unit = "µs";
 		}
 	}
+	if (!strcmp(unit, "IOPS") && v >= 1e4) {
+		v /= 1e3;
+		unit = "kIOPS";
+	}
 	if (!strcmp(unit, "instr"))
 		snprintf(buf, NUMBER_MAX, "%.0f %s", v, unit);
 	else
@@ -61,7 +52,7 @@ static void ratio(const struct bench_row *row, const struct bench_row *to)
 {
 	char buf[NUMBER_MAX] = "";
 
-	if (to && to != row)
+	if (to && to != row && to->median > 0 && row->median > 0)
 		snprintf(buf, sizeof(buf), "%.2f", bench_ratio(row, to));
 	right(11, buf);
 }
@@ -81,23 +72,95 @@ static void print_row(const struct bench_opts *opts, const struct bench_results 
 	right(13, buf);
 	snprintf(n, sizeof(n), "%zu", row->samples.nr);
 	right(7, n);
-	ratio(row, bench_find(res, row->cs->name, "fuse"));
+	ratio(row, bench_find(res, row->cs->name, opts->class->peer));
 	ratio(row, bench_find(res, row->cs->name, "ferry-kernel"));
 	putchar('\n');
 }
 
-void bench_print(const struct bench_opts *opts, const struct bench_results *res)
+static void print_header(const struct bench_opts *opts)
 {
+	char peer[NUMBER_MAX];
 	struct utsname uts;
 
 	uname(&uts);
-	printf("Linux %s. Times as multiples of FUSE's and of the kernel placement's (below 1: faster).\n",
-	       uts.release);
-	if (!opts->icount)
-		printf("Client and server are both on CPU %d, but for seq-* and mmap-read.\n",
-		       opts->cpu);
-	printf("\n  %-16s%13s%13s%13s%7s%11s%11s\n", "", "median", "p10", "p90", "n", "to FUSE",
-	       "to kernel");
+	snprintf(peer, sizeof(peer), "to %s", opts->class->peer_label);
+	printf("Linux %s. Times as multiples of %s's and of the kernel placement's (below 1: faster).\n",
+	       uts.release, opts->class->peer_label);
+	if (!opts->icount && opts->other_cpu == opts->cpu)
+		printf("There is one CPU.\n");
+	else if (!opts->icount)
+		printf("Where they take turns, client and server are on CPU %d, poll's server on CPU %d.\n",
+		       opts->cpu, opts->other_cpu);
+	printf("\n  %-16s%13s%13s%13s%7s%11s%11s\n", "", "median", "p10", "p90", "n", peer, "to kernel");
+}
+
+/* Of how long single operations took, and of what they cost all CPUs. */
+static void print_single(const struct bench_opts *opts, const struct bench_row *row)
+{
+	static const double quantiles[] = { 0.5, 0.99, 0.999 };
+	const char *unit = opts->icount ? "instr" : "us";
+	char buf[NUMBER_MAX];
+
+	printf("  %-16s", row->sys->label);
+	for (unsigned int i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
+		double v = bench_hist_quantile(&row->hist, quantiles[i]);
+
+		format(buf, opts->icount ? v : v / 1e3, unit);
+		right(13, buf);
+	}
+	snprintf(buf, sizeof(buf), "%llu", (unsigned long long)row->hist.total);
+	right(11, buf);
+	*buf = '\0';
+	if (row->cpu.nr)
+		format(buf, row->cpu_us, "us");
+	right(13, buf);
+	putchar('\n');
+}
+
+/* A line a power of two. */
+static void print_histogram(const struct bench_opts *opts, const struct bench_row *row)
+{
+	static const char bar[] = "##################################################";
+	char low[NUMBER_MAX];
+
+	for (unsigned int power = 0; power < 47; power++) {
+		uint64_t nr = bench_hist_power(&row->hist, power);
+		double v = (double)(1ULL << power);
+
+		if (!nr)
+			continue;
+		format(low, opts->icount ? v : v / 1e3, opts->icount ? "instr" : "us");
+		right(22, low);
+		printf(" %10llu %.*s\n", (unsigned long long)nr,
+		       (int)(50 * nr / row->hist.total), bar);
+	}
+}
+
+static void print_singles(const struct bench_opts *opts, const struct bench_results *res)
+{
+	const struct bench_case *last = NULL;
+
+	for (unsigned int i = 0; i < res->nr; i++) {
+		const struct bench_row *row = &res->rows[i];
+
+		if (!row->sys || !row->hist.total)
+			continue;
+		if (!last)
+			printf("\nSingle operations%s:\n  %-16s%13s%13s%13s%11s%13s\n",
+			       opts->icount ? "" : ", and all CPUs' time for one", "",
+			       "p50", "p99", "p99.9", "n", opts->icount ? "" : "CPU");
+		if (row->cs != last)
+			printf("%s: %s\n", row->cs->name, row->cs->what);
+		last = row->cs;
+		print_single(opts, row);
+		if (opts->histogram)
+			print_histogram(opts, row);
+	}
+}
+
+void bench_print(const struct bench_opts *opts, const struct bench_results *res)
+{
+	print_header(opts);
 	for (unsigned int i = 0; i < res->nr; i++) {
 		const struct bench_row *row = &res->rows[i];
 
@@ -105,38 +168,5 @@ void bench_print(const struct bench_opts *opts, const struct bench_results *res)
 			printf("%s: %s\n", row->cs->name, row->cs->what);
 		print_row(opts, res, row);
 	}
-}
-
-/* What is left of it where nobody is asked at all. */
-static void floor_of(const struct bench_row *tmpfs, const struct bench_row *fuse)
-{
-	if (tmpfs)
-		printf(" (tmpfs: %.1f %%)", bench_ratio(tmpfs, fuse) * 100);
-	putchar('\n');
-}
-
-/* Return: all were met */
-bool bench_bars(const struct bench_results *res)
-{
-	bool all = true;
-
-	printf("\nInstructions as a share of FUSE's:\n");
-	for (unsigned int i = 0; i < sizeof(bars) / sizeof(bars[0]); i++) {
-		const struct bar *bar = &bars[i];
-		const struct bench_row *row = bench_find(res, bar->name, bar->id);
-		const struct bench_row *fuse = bench_find(res, bar->name, "fuse");
-		bool met = false;
-
-		printf("  %-10s%-14s at most %2u %%: ", bar->name, bar->id, bar->percent);
-		if (row && fuse) {
-			met = bench_ratio(row, fuse) * 100 <= bar->percent;
-			printf("%5.1f %%, %s", bench_ratio(row, fuse) * 100,
-			       met ? "met" : "missed");
-			floor_of(bench_find(res, bar->name, "tmpfs"), fuse);
-		} else {
-			printf("not measured\n");
-		}
-		all &= met;
-	}
-	return all;
+	print_singles(opts, res);
 }

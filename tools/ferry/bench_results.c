@@ -19,11 +19,8 @@ static struct bench_row *row_get(struct bench_results *res, const struct bench_c
 	return row;
 }
 
-int bench_add(struct bench_results *res, const struct bench_case *cs,
-	      const struct bench_system *sys, double v)
+static int append(struct bench_samples *s, double v)
 {
-	struct bench_samples *s = &row_get(res, cs, sys)->samples;
-
 	if (s->nr == s->max) {
 		size_t max = s->max ? s->max * 2 : 64;
 		double *more = realloc(s->v, max * sizeof(*more));
@@ -37,6 +34,24 @@ int bench_add(struct bench_results *res, const struct bench_case *cs,
 	return 0;
 }
 
+int bench_add(struct bench_results *res, const struct bench_case *cs,
+	      const struct bench_system *sys, double v)
+{
+	return append(&row_get(res, cs, sys)->samples, v);
+}
+
+int bench_add_cpu(struct bench_results *res, const struct bench_case *cs,
+		  const struct bench_system *sys, double us)
+{
+	return append(&row_get(res, cs, sys)->cpu, us);
+}
+
+struct bench_hist *bench_hist_of(struct bench_results *res, const struct bench_case *cs,
+				 const struct bench_system *sys)
+{
+	return &row_get(res, cs, sys)->hist;
+}
+
 /* What a system did before it failed is no result. */
 void bench_forget(struct bench_results *res, const struct bench_case *cs,
 		  const struct bench_system *sys)
@@ -44,6 +59,7 @@ void bench_forget(struct bench_results *res, const struct bench_case *cs,
 	struct bench_row *row = row_get(res, cs, sys);
 
 	free(row->samples.v);
+	free(row->cpu.v);
 	memmove(row, row + 1, (res->rows + res->nr - row - 1) * sizeof(*row));
 	res->nr--;
 }
@@ -74,13 +90,17 @@ void bench_summarize(struct bench_results *res)
 		row->median = quantile(&row->samples, 0.5);
 		row->p10 = quantile(&row->samples, 0.1);
 		row->p90 = quantile(&row->samples, 0.9);
+		qsort(row->cpu.v, row->cpu.nr, sizeof(double), compare);
+		row->cpu_us = row->cpu.nr ? quantile(&row->cpu, 0.5) : 0;
 	}
 }
 
 void bench_free(struct bench_results *res)
 {
-	for (unsigned int i = 0; i < res->nr; i++)
+	for (unsigned int i = 0; i < res->nr; i++) {
 		free(res->rows[i].samples.v);
+		free(res->rows[i].cpu.v);
+	}
 }
 
 /* By the name of the case and the id of the system; NULL: not measured */

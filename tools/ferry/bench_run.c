@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * ferry bench: one case. All its systems are mounted at a time and take turns,
- * so that whatever drifts on the machine drifts for all of them.
+ * ferry bench: case after case. All systems of one are mounted at a time and take
+ * turns, so that whatever drifts on the machine drifts for all of them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +15,10 @@
 #define STEP_TIMEOUT	600
 
 static struct bench_shared *shared;
+
+/* What is mounted now; with a class that keeps its mounts, for more than one case. */
+static struct bench_mount mounts[BENCH_SYSTEMS_MAX];
+static unsigned int nr_mounts;
 
 struct step {
 	struct bench_run run;
@@ -65,6 +69,7 @@ static int step(const struct bench_opts *opts, const struct bench_case *cs,
 	int err;
 
 	shared->nr = 0;
+	memset(&shared->hist, 0, sizeof(shared->hist));
 	shared->error[0] = '\0';
 	err = bench_child(step_child, &step, STEP_TIMEOUT);
 	if (err && err != -EINTR)
@@ -80,94 +85,150 @@ unsigned int bench_case_runs(const struct bench_opts *opts, const struct bench_c
 }
 
 /* Forgets a system that failed; the others go on. */
-static void drop(struct bench_mount *mounts, unsigned int *nr, unsigned int i)
+static void drop(const struct bench_opts *opts, unsigned int i)
 {
-	bench_umount(&mounts[i]);
-	memmove(&mounts[i], &mounts[i + 1], (*nr - i - 1) * sizeof(*mounts));
-	(*nr)--;
+	bench_umount(opts, &mounts[i]);
+	memmove(&mounts[i], &mounts[i + 1], (nr_mounts - i - 1) * sizeof(*mounts));
+	nr_mounts--;
 }
 
-static unsigned int mount_all(const struct bench_opts *opts, const struct bench_case *cs,
-			      struct bench_mount *mounts, int *status)
+static void umount_all(const struct bench_opts *opts)
 {
-	unsigned int nr = 0;
+	for (unsigned int i = 0; i < nr_mounts; i++)
+		bench_umount(opts, &mounts[i]);
+	nr_mounts = 0;
+}
 
-	for (unsigned int i = 0; i < bench_nr_systems && !bench_stop; i++) {
-		const struct bench_system *sys = &bench_systems[i];
-		struct bench_mount *m = &mounts[nr];
+/* Return: 0, or 1 after a message about something that could not be mounted */
+static int mount_all(const struct bench_opts *opts, const struct bench_case *cs)
+{
+	int status = 0;
+
+	for (unsigned int i = 0; i < opts->class->nr_systems && !bench_stop; i++) {
+		const struct bench_system *sys = &opts->class->systems[i];
+		struct bench_mount *m = &mounts[nr_mounts];
 		const char *why = NULL;
 
 		if (!(opts->systems & (1U << i)))
 			continue;
-		if (!bench_system_fits(sys, cs, &why)) {
-			bench_say("%s on %s is left out: %s", cs->name, sys->label, why);
+		if (!opts->class->fits(sys, cs, &why)) {
+			if (why)
+				bench_say("%s on %s is left out: %s", cs->name, sys->label, why);
 			continue;
 		}
 		bench_progress("%s: mounting %s", cs->name, sys->label);
 		*m = (struct bench_mount){ .sys = sys };
 		snprintf(m->dir, sizeof(m->dir), "%s/%s", opts->base, sys->id);
-		nr++;
+		nr_mounts++;
 		if (bench_mount(opts, m, cs) ||
 		    (cs->prepare && step(opts, cs, m, cs->prepare))) {
-			drop(mounts, &nr, nr - 1);
-			*status = 1;
+			drop(opts, nr_mounts - 1);
+			status = 1;
 		}
 	}
-	return nr;
+	return status;
 }
 
 /* Round 0 is the warm-up. */
 static int take_turns(const struct bench_opts *opts, const struct bench_case *cs,
-		      struct bench_mount *mounts, unsigned int *nr, struct bench_results *res)
+		      struct bench_results *res)
 {
 	unsigned int runs = bench_case_runs(opts, cs);
 	int status = 0;
 
 	for (unsigned int round = 0; round <= runs; round++) {
-		for (unsigned int i = 0; i < *nr && !bench_stop; i++) {
+		for (unsigned int i = 0; i < nr_mounts && !bench_stop; i++) {
 			bench_progress("%s: %s, run %u of %u", cs->name, name_of(&mounts[i]), round,
 				       runs);
 			if (step(opts, cs, &mounts[i], cs->measure)) {
 				bench_forget(res, cs, mounts[i].sys);
-				drop(mounts, nr, i--);
+				drop(opts, i--);
 				status = 1;
 				continue;
 			}
 			for (size_t k = 0; round && k < shared->nr; k++)
 				if (bench_add(res, cs, mounts[i].sys, shared->v[k]))
 					return 1;
+			if (round && shared->hist.total)
+				bench_hist_merge(bench_hist_of(res, cs, mounts[i].sys), &shared->hist);
 		}
 	}
 	return status;
 }
 
-/* Return: 0, or 1 after a message if anything of it could not be measured */
-int bench_case_run(const struct bench_opts *opts, const struct bench_case *cs,
-		   struct bench_results *res)
+static bool shared_make(void)
 {
-	struct bench_mount mounts[BENCH_SYSTEMS_MAX] = { 0 };
-	unsigned int nr = 1;
+	if (shared)
+		return true;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	if (shared != MAP_FAILED)
+		return true;
+	shared = NULL;
+	bench_say("no memory");
+	return false;
+}
+
+/* Of --split, which has a result for each of a case's systems at once. */
+int bench_split_case(const struct bench_opts *opts, const struct bench_case *cs)
+{
+	int status;
+
+	if (!shared_make())
+		return 1;
+	status = mount_all(opts, cs);
+	printf("%s: %s\n", cs->name, cs->what);
+	fflush(stdout);
+	for (unsigned int i = 0; i < nr_mounts && !bench_stop; i++) {
+		if (step(opts, cs, &mounts[i], cs->measure))
+			status = 1;
+		else
+			bench_split_print(mounts[i].sys, shared->v);
+	}
+	umount_all(opts);
+	return status;
+}
+
+/* Return: 0, or 1 after a message if anything of it could not be measured */
+static int case_run(const struct bench_opts *opts, const struct bench_case *cs,
+		    struct bench_results *res)
+{
 	int status = 0;
 
-	if (!shared) {
-		shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		if (shared == MAP_FAILED) {
-			bench_say("no memory");
-			exit(1);
-		}
-	}
 	if (cs->ready && cs->ready(opts))
 		return 0;
-	if (!(cs->flags & BENCH_HOST))
-		nr = mount_all(opts, cs, mounts, &status);
-	if (nr && !bench_stop) {
-		if (cs->fio && !opts->icount)
-			status |= bench_fio(opts, cs, mounts, nr, res);
-		else
-			status |= take_turns(opts, cs, mounts, &nr, res);
+	if (cs->flags & BENCH_HOST)
+		mounts[nr_mounts++] = (struct bench_mount){ 0 };
+	else if (!nr_mounts)
+		status = mount_all(opts, cs);
+	for (unsigned int i = 0; i < nr_mounts; i++)
+		bench_place(opts, &mounts[i], cs);
+	if (!nr_mounts || bench_stop)
+		return status;
+	if (cs->fio && !opts->icount)
+		return status | bench_fio(opts, cs, mounts, nr_mounts, res);
+	return status | take_turns(opts, cs, res);
+}
+
+/* Return: 0, or 1 after a message if anything could not be measured */
+int bench_cases_run(const struct bench_opts *opts, struct bench_results *res)
+{
+	const struct bench_class *class = opts->class;
+	const struct bench_case *last = NULL;
+	int status = 0;
+
+	if (!shared_make())
+		return 1;
+	for (unsigned int i = 0; i < class->nr_cases && !bench_stop; i++) {
+		const struct bench_case *cs = &class->cases[i];
+
+		if (!(opts->cases & (1U << i)))
+			continue;
+		if (!class->keep || !last || strcmp(cs->backend, last->backend))
+			umount_all(opts);
+		status |= case_run(opts, cs, res);
+		last = cs;
 	}
-	for (unsigned int i = 0; i < nr; i++)
-		bench_umount(&mounts[i]);
+	umount_all(opts);
 	return status;
 }

@@ -8,24 +8,30 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
 
 #define ICOUNT_OPS	500
 #define ICOUNT_BATCH	50
-#define WALL_BATCH	20
+#define SINGLES		1000
+#define ICOUNT_SINGLES	200
 #define DIR_NAMES	10000
 
-struct loop {
+struct bench_loop {
 	int fd;
 	int peer;
 	void *buf;
+	char name[24];
 };
 
-typedef bool (*loop_op)(struct loop *l);
+double bench_loop_us(const struct bench_opts *opts)
+{
+	return opts->quick ? 50e3 : 200e3;
+}
 
-static bool batch(struct loop *l, loop_op op, unsigned int nr, double *us)
+static bool batch(struct bench_loop *l, bench_op op, unsigned int nr, double *us)
 {
 	double start = bench_now_us();
 
@@ -36,17 +42,61 @@ static bool batch(struct loop *l, loop_op op, unsigned int nr, double *us)
 	return true;
 }
 
+static double now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
+/* What a look at the clock takes. */
+static double clock_cost(void)
+{
+	double least = 1e9;
+
+	for (int i = 0; i < 100; i++) {
+		double start = now_ns(), took = now_ns() - start;
+
+		if (took < least)
+			least = took;
+	}
+	return least;
+}
+
+/*
+ * After the batches and not instead of them: a look at the clock is a good part of a small
+ * operation.
+ */
+static bool singles(struct bench_run *run, struct bench_loop *l, bench_op op)
+{
+	unsigned int nr = run->opts->icount ? ICOUNT_SINGLES : SINGLES;
+	double cost = clock_cost();
+	double end = bench_now_us() + (run->opts->quick ? 25e3 : 100e3);
+
+	for (unsigned int i = 0; i < nr && (run->opts->icount || bench_now_us() < end); i++) {
+		double start = now_ns();
+
+		if (!op(l))
+			return false;
+		bench_hist_add(&run->shared->hist, now_ns() - start - cost, 1);
+	}
+	return true;
+}
+
 /*
  * By instructions the number of operations is fixed, so that a run is repeatable;
  * by the clock the time is. A quarter more goes first as the warm-up.
  */
-static bool loop(struct bench_run *run, struct loop *l, loop_op op)
+static bool loop(struct bench_run *run, struct bench_loop *l, bench_op op)
 {
 	bool icount = run->opts->icount;
-	unsigned int nr = icount ? ICOUNT_BATCH : WALL_BATCH;
-	double length = run->opts->quick ? 50e3 : 200e3;
+	unsigned int nr = icount ? ICOUNT_BATCH : BENCH_WALL_BATCH;
+	double length = bench_loop_us(run->opts);
 	double end, us;
 
+	if (run->opts->split)
+		return bench_split_loop(run, l, op);
 	end = bench_now_us() + length / 4;
 	for (unsigned int i = 0; icount ? i < ICOUNT_OPS / ICOUNT_BATCH / 4 : bench_now_us() < end; i++)
 		if (!batch(l, op, nr, &us))
@@ -57,10 +107,10 @@ static bool loop(struct bench_run *run, struct loop *l, loop_op op)
 			return false;
 		bench_sample(run, us);
 	}
-	return true;
+	return run->opts->scale || singles(run, l, op);
 }
 
-static bool op_pipe(struct loop *l)
+static bool op_pipe(struct bench_loop *l)
 {
 	char c = 0;
 
@@ -79,7 +129,7 @@ static void echo(int from, int to)
 int bench_measure_pipe(struct bench_run *run)
 {
 	int there[2], back[2];
-	struct loop l;
+	struct bench_loop l;
 	bool good;
 	pid_t pid;
 
@@ -93,7 +143,7 @@ int bench_measure_pipe(struct bench_run *run)
 		echo(there[0], back[1]);
 	}
 	close(back[1]);
-	l = (struct loop){ .fd = back[0], .peer = there[1] };
+	l = (struct bench_loop){ .fd = back[0], .peer = there[1] };
 	good = loop(run, &l, op_pipe);
 	close(there[1]);
 	waitpid(pid, NULL, 0);
@@ -101,7 +151,7 @@ int bench_measure_pipe(struct bench_run *run)
 }
 
 /* The root itself: one request, whatever the lifetime of names is. */
-static bool op_stat(struct loop *l)
+static bool op_stat(struct bench_loop *l)
 {
 	struct stat st;
 
@@ -110,7 +160,7 @@ static bool op_stat(struct loop *l)
 
 int bench_measure_stat(struct bench_run *run)
 {
-	struct loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY) };
+	struct bench_loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY) };
 
 	if (l.fd < 0)
 		return bench_fail(run, "open");
@@ -118,7 +168,7 @@ int bench_measure_stat(struct bench_run *run)
 }
 
 /* By the bare system call: libc would have the kernel take a path, an empty one. */
-static bool op_fstat(struct loop *l)
+static bool op_fstat(struct bench_loop *l)
 {
 	return !syscall(SYS_fstat, l->fd, l->buf);
 }
@@ -126,46 +176,67 @@ static bool op_fstat(struct loop *l)
 int bench_measure_fstat(struct bench_run *run)
 {
 	struct stat st;
-	struct loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY), .buf = &st };
+	struct bench_loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY), .buf = &st };
 
 	if (l.fd < 0)
 		return bench_fail(run, "open");
 	return loop(run, &l, op_fstat) ? 0 : bench_fail(run, "fstat");
 }
 
-static bool op_create(struct loop *l)
+static bool op_create(struct bench_loop *l)
 {
-	int fd = openat(l->fd, "file", O_WRONLY | O_CREAT | O_EXCL, 0644);
+	int fd = openat(l->fd, l->name, O_WRONLY | O_CREAT | O_EXCL, 0644);
 
-	return fd >= 0 && !close(fd) && !unlinkat(l->fd, "file", 0);
+	return fd >= 0 && !close(fd) && !unlinkat(l->fd, l->name, 0);
 }
 
 int bench_measure_create(struct bench_run *run)
 {
-	struct loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY) };
+	struct bench_loop l = { .fd = open(run->mount->dir, O_PATH | O_DIRECTORY) };
 
+	/* There may be several of us. */
+	snprintf(l.name, sizeof(l.name), "file-%d", getpid());
 	if (l.fd < 0)
 		return bench_fail(run, "open");
 	return loop(run, &l, op_create) ? 0 : bench_fail(run, "create and unlink");
 }
 
-static bool op_read(struct loop *l)
+static bool op_create_write(struct bench_loop *l)
+{
+	int fd = openat(l->fd, l->name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+	return fd >= 0 && write(fd, l->buf, 4096) == 4096 && !close(fd) &&
+	       !unlinkat(l->fd, l->name, 0);
+}
+
+int bench_measure_create_write(struct bench_run *run)
+{
+	struct bench_loop l = {
+		.fd = open(run->mount->dir, O_PATH | O_DIRECTORY),
+		.buf = calloc(1, 4096),
+	};
+
+	snprintf(l.name, sizeof(l.name), "file-%d", getpid());
+	if (l.fd < 0 || !l.buf)
+		return bench_fail(run, "open");
+	return loop(run, &l, op_create_write) ? 0 : bench_fail(run, "create, write and unlink");
+}
+
+static bool op_read(struct bench_loop *l)
 {
 	return pread(l->fd, l->buf, 4096, 0) == 4096;
 }
 
-static bool op_write(struct loop *l)
+static bool op_write(struct bench_loop *l)
 {
 	return pwrite(l->fd, l->buf, 4096, 0) == 4096;
 }
 
-static int direct(struct bench_run *run, loop_op op, const char *what)
+static int direct(struct bench_run *run, bench_op op, const char *what)
 {
-	char path[BENCH_PATH_MAX + 8];
-	struct loop l;
+	struct bench_loop l;
 
-	snprintf(path, sizeof(path), "%s/N", run->mount->dir);
-	l.fd = open(path, O_RDWR | O_DIRECT);
+	l.fd = open(run->mount->file, O_RDWR | O_DIRECT);
 	if (l.fd < 0)
 		return bench_fail(run, "open with O_DIRECT");
 	l.buf = aligned_alloc(4096, 4096);
@@ -173,6 +244,65 @@ static int direct(struct bench_run *run, loop_op op, const char *what)
 		return bench_fail(run, "aligned_alloc");
 	memset(l.buf, 'f', 4096);
 	return loop(run, &l, op) ? 0 : bench_fail(run, what);
+}
+
+/* A file for those that read what the kernel has cached. */
+int bench_prepare_cached(struct bench_run *run)
+{
+	char *buf = calloc(1, 4096);
+	int fd = open(run->mount->file, O_WRONLY | O_CREAT, 0644);
+
+	if (fd < 0 || !buf || write(fd, buf, 4096) != 4096 || close(fd))
+		return bench_fail(run, "write a file");
+	free(buf);
+	return 0;
+}
+
+int bench_measure_cached_read(struct bench_run *run)
+{
+	struct bench_loop l = { .fd = open(run->mount->file, O_RDONLY), .buf = malloc(4096) };
+
+	if (l.fd < 0 || !l.buf)
+		return bench_fail(run, "open");
+	return loop(run, &l, op_read) ? 0 : bench_fail(run, "read");
+}
+
+/* Nanoseconds that a server has run, as the scheduler counts them. */
+static double cpu_ns(pid_t pid)
+{
+	pid_t tids[BENCH_THREADS_MAX];
+	unsigned int nr = bench_threads(pid, tids, BENCH_THREADS_MAX);
+	double sum = 0, ns;
+	char path[64];
+	FILE *file;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/schedstat", tids[i]);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		if (fscanf(file, "%lf", &ns) == 1)
+			sum += ns;
+		fclose(file);
+	}
+	return sum;
+}
+
+/* Nobody uses the mount; the server has some time to notice it. */
+int bench_measure_idle(struct bench_run *run)
+{
+	useconds_t wait = run->opts->quick ? 200000 : 1000000;
+	double before;
+
+	if (!run->mount->daemon) {
+		errno = ESRCH;
+		return bench_fail(run, "the server");
+	}
+	usleep(wait / 2);
+	before = cpu_ns(run->mount->daemon);
+	usleep(wait);
+	bench_sample(run, (cpu_ns(run->mount->daemon) - before) / wait);
+	return 0;
 }
 
 int bench_measure_read(struct bench_run *run)

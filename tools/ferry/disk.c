@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <ferry/req.h>
 #include <ferry/session.h>
 
 static const char usage[] =
@@ -65,17 +66,17 @@ static int exec_ferryd(const struct command *cmd, const char *source)
 static int add_in_kernel(const struct command *cmd, const char *source)
 {
 	struct ferry_disk_options options;
-	char *name, *args;
+	const char *args;
+	size_t len;
+	char *name;
 	int index;
 
 	if (ferry_disk_options_parse(cmd->options, &options))
 		return EXIT_FAILURE;
-	name = strdup(source);
+	args = ferry_source_args(source, &len);
+	name = strndup(source, len);
 	if (!name)
 		return EXIT_FAILURE;
-	args = strchr(name, ':');
-	if (args)
-		*args++ = '\0';
 	index = ferry_disk_add(name, args, source, &options);
 	free(name);
 	if (index < 0)

@@ -60,7 +60,7 @@ struct mount {
 
 int check_source(const char *source)
 {
-	size_t len = strcspn(source, ":"), i;
+	size_t len = strcspn(source, ":+"), i;
 
 	for (i = 0; i < len; i++) {
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.",

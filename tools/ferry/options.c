@@ -90,6 +90,7 @@ static const struct {
 } numbers[] = {
 	{ "queues", offsetof(struct options, queues), FERRY_QUEUES_MAX },
 	{ "depth", offsetof(struct options, depth), FERRY_DEPTH_MAX },
+	{ "inline", offsetof(struct options, inline_max), FERRY_DATA_MAX },
 	{ "spin_us", offsetof(struct options, spin_us), 1000000 },
 	{ "grace", offsetof(struct options, grace), FERRY_GRACE_MAX },
 	{ "timeout", offsetof(struct options, timeout), FERRY_TIMEOUT_MAX },

@@ -12,6 +12,7 @@
  * @wait: the wait style, NULL: the server's choice
  * @queues: 0: the server's choice
  * @depth: slots of a queue, 0: the server's choice
+ * @inline_max: bytes of data that go through a slot, alike
  * @spin_us: wait=poll: how long a server looks before it sleeps, 0: its choice
  * @on_death: reissue, kernel or fail, NULL: the backend's choice
  * @grace: seconds that requests wait for another server, 0: the server's choice
@@ -27,6 +28,7 @@ struct options {
 	char *wait;
 	unsigned int queues;
 	unsigned int depth;
+	unsigned int inline_max;
 	unsigned int spin_us;
 	char *on_death;
 	unsigned int grace;

@@ -175,7 +175,10 @@ enum ferry_class {
  * @box_off: where the queue's struct ferry_box is in the mapping
  * @note_off: where FERRY_NOTE_SIZE bytes of the server's own are in the mapping: all
  *	zero in a new channel, never touched by the kernel
- * @pad: 0
+ * @inline_max: bytes of a request's data that go through the data area, at most
+ *	@data_size; what is longer is left to FERRY_IOC_XFER, which copies it once and not
+ *	twice. A reply's data may lie there if the room for it is @data_size at most. With
+ *	FERRY_CREATE_RW 0.
  */
 struct ferry_geometry {
 	__u32	nr_queues;
@@ -191,7 +194,7 @@ struct ferry_geometry {
 	__u32	data_size;
 	__u32	box_off;
 	__u32	note_off;
-	__u32	pad;
+	__u32	inline_max;
 };
 
 #define FERRY_NOTE_SIZE		8192
@@ -243,8 +246,8 @@ enum ferry_death {
  * @reserved: 0
  * @name: CREATE in: the backend's name, NUL-terminated, shown in lists; of
  *	letters, digits, '-', '_' and '.'; ATTACH out
- * @geo: out; CREATE in: @geo.nr_queues, @geo.depth and @geo.data_size say what
- *	is wanted (0: the module's choice; one queue per possible CPU), the rest 0
+ * @geo: out; CREATE in: @geo.nr_queues, @geo.depth, @geo.data_size and @geo.inline_max say
+ *	what is wanted (0: the module's choice; one queue per possible CPU), the rest 0
  */
 struct ferry_setup {
 	__u32	size;
@@ -423,7 +426,8 @@ struct ferry_open_out {
  *	wanted any more
  * @id: out: its number, above 0; in, with @fd -1
  *
- * Registered files are given back with the last endpoint.
+ * Registered files are given back with the channel; or, where a server has died and others
+ * follow, with the sixteenth of these, so that an answer that a dead server left counts.
  * Errors: -EBADF: @fd is not open, or neither for reading nor for writing; -EINVAL: it is
  * no regular file, or there is nothing of number @id; -ELOOP: it lies on the mount that is
  * served, or too deep; -EMFILE: more than RLIMIT_NOFILE of them wait to be named;
@@ -472,9 +476,8 @@ enum ferry_move_to {
  * a delay. CAP_SYS_ADMIN is needed but for FERRY_MOVE_KEEP and _SAVED.
  *
  * Errors: -ENOENT: no such channel; -ENOTCONN: it has no server; -EALREADY: it is in the
- * kernel; -EOPNOTSUPP: a backend that cannot save or load, style rw, or a disk, whose
- * server can leave the kernel but not move into it; -ETIMEDOUT: requests under way did
- * not end within 10 s, or saving within 60 s; -EAGAIN: it begins only just; -EBUSY:
+ * kernel; -EOPNOTSUPP: a backend that cannot save or load, or style rw; -ETIMEDOUT:
+ * requests under way did not end within 10 s, or saving within 60 s; -EAGAIN: it begins only just; -EBUSY:
  * threads of the daemon that was there before have still to go; -EINTR; -EBADF (it is
  * not open for both reading and writing), -EMEDIUMTYPE: of @fd; or what saving failed
  * with: nothing has changed then.

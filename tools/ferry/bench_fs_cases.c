@@ -1,16 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* ferry bench: the workloads, in the order in which they are run and shown. */
+/* ferry bench: the workloads on filesystems, in the order in which they are run and shown. */
 #include "bench.h"
 
 #define UNCACHED	"attr_timeout=0,entry_timeout=0"
 /* Nobody but the mount changes the files of these. */
 #define CACHED		"attr_timeout=60,entry_timeout=60"
 
-#define FIO_4K		"ioengine=psync\ndirect=1\nbs=4k\nsize=4m\nio_size=8m\n"
-#define FIO_1M		"ioengine=psync\ndirect=1\nbs=1m\n"
-#define FIO_SEQUENTIAL	"ioengine=psync\nbs=128k\n"
+#define FIO_4K		"ioengine=psync\ndirect=1\nsize=4m\nio_size=8m\n"
+#define FIO_1M		"ioengine=psync\ndirect=1\n"
+#define FIO_SEQUENTIAL	"ioengine=psync\n"
 
-const struct bench_case bench_cases[] = {
+/*
+ * A directory of tmpfs that is mirrored, next to itself: through the page cache, since
+ * tmpfs has no other way.
+ */
+#define MIRROR(name_, what_, unit_, bytes_, fio_, flags_) {				\
+		.name = "mirror-" name_,						\
+		.what = what_ ", buffered; mirror of tmpfs",				\
+		.unit = unit_,								\
+		.bytes = bytes_,							\
+		.backend = "mirror",							\
+		.options = CACHED,							\
+		.fio = fio_,								\
+		.flags = flags_,							\
+	}
+#define MIRROR_4K(what, dir) MIRROR(what "-4k", what " 4 KiB at random places", "us", 4096,	\
+	"rw=" dir "\nioengine=psync\noverwrite=1\nsize=4m\nio_size=16m\n", BENCH_PINNED)
+#define MIRROR_1M(what, engine, dir) MIRROR(what "-1m", what " 1 MiB after the other", "MB/s",	\
+	1048576, "rw=" dir "\nioengine=" engine "\noverwrite=1\n", BENCH_RATE)
+
+const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 	{
 		.name = "pipe",
 		.what = "round trip between two processes, for comparison",
@@ -23,7 +42,7 @@ const struct bench_case bench_cases[] = {
 		.unit = "us",
 		.backend = "null",
 		.options = UNCACHED,
-		.flags = BENCH_SMALL | BENCH_PINNED,
+		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED,
 		.measure = bench_measure_stat,
 	}, {
 		.name = "fstat",
@@ -31,7 +50,7 @@ const struct bench_case bench_cases[] = {
 		.unit = "us",
 		.backend = "null",
 		.options = UNCACHED,
-		.flags = BENCH_SMALL | BENCH_PINNED,
+		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED,
 		.measure = bench_measure_fstat,
 	}, {
 		.name = "create-unlink",
@@ -39,30 +58,66 @@ const struct bench_case bench_cases[] = {
 		.unit = "us",
 		.backend = "memfs",
 		.options = CACHED,
-		.flags = BENCH_SMALL | BENCH_PINNED,
+		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED,
 		.measure = bench_measure_create,
+	}, {
+		.name = "create-write",
+		.what = "create a file, write 4 KiB, close and unlink it; memfs",
+		.unit = "us",
+		.backend = "memfs",
+		.options = CACHED,
+		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED,
+		.measure = bench_measure_create_write,
 	}, {
 		.name = "read-4k",
 		.what = "read 4 KiB, O_DIRECT; null",
 		.unit = "us",
+		.bytes = 4096,
 		.backend = "null",
 		.options = UNCACHED,
 		.fio = "rw=read\n" FIO_4K,
-		.flags = BENCH_SMALL | BENCH_PINNED | BENCH_DIRECT,
+		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED | BENCH_DIRECT,
 		.measure = bench_measure_read,
 	}, {
 		.name = "write-4k",
 		.what = "write 4 KiB, O_DIRECT; null",
 		.unit = "us",
+		.bytes = 4096,
 		.backend = "null",
 		.options = UNCACHED,
 		.fio = "rw=write\noverwrite=1\n" FIO_4K,
-		.flags = BENCH_SMALL | BENCH_PINNED | BENCH_DIRECT,
+		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED | BENCH_DIRECT,
 		.measure = bench_measure_write,
+	}, {
+		.name = "cached-stat",
+		.what = "stat() by path, attributes cached; memfs",
+		.unit = "us",
+		.backend = "memfs",
+		.options = CACHED,
+		.flags = BENCH_SMALL | BENCH_PINNED,
+		.measure = bench_measure_stat,
+	}, {
+		.name = "cached-read",
+		.what = "read 4 KiB from the page cache; memfs",
+		.unit = "us",
+		.backend = "memfs",
+		.options = CACHED,
+		.flags = BENCH_SMALL | BENCH_PINNED,
+		.prepare = bench_prepare_cached,
+		.measure = bench_measure_cached_read,
+	}, {
+		.name = "idle",
+		.what = "milliseconds that a server runs in a second without requests; null",
+		.unit = "ms/s",
+		.backend = "null",
+		.options = UNCACHED,
+		.flags = BENCH_HEAVY | BENCH_SERVER,
+		.measure = bench_measure_idle,
 	}, {
 		.name = "read-1m",
 		.what = "read 1 MiB at a time, O_DIRECT; null",
 		.unit = "MB/s",
+		.bytes = 1048576,
 		.backend = "null",
 		.options = UNCACHED,
 		.fio = "rw=read\n" FIO_1M,
@@ -71,6 +126,7 @@ const struct bench_case bench_cases[] = {
 		.name = "write-1m",
 		.what = "write 1 MiB at a time, O_DIRECT; null",
 		.unit = "MB/s",
+		.bytes = 1048576,
 		.backend = "null",
 		.options = UNCACHED,
 		.fio = "rw=write\noverwrite=1\n" FIO_1M,
@@ -79,6 +135,7 @@ const struct bench_case bench_cases[] = {
 		.name = "seq-write",
 		.what = "write a new file through the cache, and fsync; memfs",
 		.unit = "MB/s",
+		.bytes = 131072,
 		.backend = "memfs",
 		.writeback = true,
 		.options = CACHED,
@@ -88,6 +145,7 @@ const struct bench_case bench_cases[] = {
 		.name = "seq-read",
 		.what = "read a file through the cache, which is cold; memfs",
 		.unit = "MB/s",
+		.bytes = 131072,
 		.backend = "memfs",
 		.options = CACHED,
 		.fio = "rw=read\n" FIO_SEQUENTIAL,
@@ -96,11 +154,19 @@ const struct bench_case bench_cases[] = {
 		.name = "mmap-read",
 		.what = "read a mapped file, nothing cached; memfs",
 		.unit = "MB/s",
+		.bytes = 131072,
 		.backend = "memfs",
 		.options = CACHED,
-		.fio = "rw=read\nioengine=mmap\nbs=128k\n",
+		.fio = "rw=read\nioengine=mmap\n",
 		.flags = BENCH_RATE,
-	}, {
+	},
+	MIRROR_4K("read", "randread"),
+	MIRROR_4K("write", "randwrite"),
+	MIRROR_1M("read", "psync", "read"),
+	MIRROR_1M("write", "psync", "write"),
+	MIRROR_1M("mmap-read", "mmap", "read"),
+	MIRROR_1M("mmap-write", "mmap", "write"),
+	{
 		.name = "readdir",
 		.what = "list a directory of 10,000 names; memfs",
 		.unit = "us",
@@ -130,4 +196,3 @@ const struct bench_case bench_cases[] = {
 		.measure = bench_measure_compile,
 	},
 };
-const unsigned int bench_nr_cases = sizeof(bench_cases) / sizeof(bench_cases[0]);

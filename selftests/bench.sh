@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# ferry bench: it measures what it says, and says what it cannot.
+# FERRY_TESTS picks parts: options, fs, disks, regress, scale.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$(realpath "$0")")/lib.sh"
+need_modules
+command -v fio >/dev/null || skip_all "no fio: make deps"
+work_dir
+mark_log bench
+echo "TAP version 13"
+
+# says STATUS TEXT COMMAND...: it ends so, and one of its lines of complaint matches
+says() {
+	local want=$1 text=$2 status
+	shift 2
+	timeout -k 2 300 "$@" >"$work/out" 2>"$work/err" </dev/null
+	status=$?
+	[ "$status" = "$want" ] && grep -q -E -e "$text" "$work/err" && return
+	echo "\$ $*: status $status, wanted $want and a line with '$text'"
+	cat "$work/out" "$work/err"
+	return 1
+}
+
+refusal() { # NAME STATUS TEXT OPTION...
+	local name=$1 status=$2 text=$3
+	shift 3
+	! wanted options || claim "$name is refused" says "$status" "$text" ferry bench "$@"
+}
+
+refusal "an unknown class" 2 "--class does not know 'net'" --class net
+refusal "an unknown system" 2 "--systems does not know 'nosuch'" --systems fuse,nosuch
+refusal "another class's system" 2 "--systems does not know 'fuse'" --class block --systems fuse
+refusal "a pattern of nothing" 2 "--cases does not know 'x\*'" --cases 'x*'
+refusal "no time at all" 2 "--seconds wants" --seconds 0
+refusal "a tolerance of nothing" 2 "--regress" --tolerance 5
+refusal "a tolerance below nothing" 2 "--tolerance wants" --regress /x --tolerance -1
+refusal "instructions of disks" 2 "fs only" --class block --icount
+refusal "instructions of several CPUs" 1 "one CPU" --icount
+refusal "scaling by bars" 2 "no bars" --scale --check
+refusal "scaling what moves data" 2 "loops of small" --scale --cases seq-read
+refusal "a split by the clock" 2 "--split wants --icount" --split
+refusal "a file that is not there" 1 "nosuch.json: cannot be read" --regress "$work/nosuch.json"
+
+stored=$tree/Documentation/results/icount-6.1.json
+echo '{"rows":' >"$work/broken.json"
+echo '{"kernel":"6.1","rows":3}' >"$work/strange.json"
+sed 's/"icount":true/"icount":false/' "$stored" >"$work/times.json"
+refusal "half a file" 1 "broken.json: cannot be read, or is no JSON" --regress "$work/broken.json"
+refusal "another kind of file" 1 "strange.json: is no result" --regress "$work/strange.json"
+refusal "instructions next to times" 1 "has instructions, not times" --regress "$stored"
+refusal "a file of another class" 1 "is of another class" --class block --regress "$work/times.json"
+
+no_fio() {
+	mkdir -p "$work/path"
+	says 1 "no fio: apt-get install fio" env PATH="$work/path" "$bin/ferry" bench --cases read-1m
+}
+
+nothing_left() {
+	local left=(/tmp/ferry-bench.* /sys/block/ferryb* /sys/block/nullb* /sys/block/ublkb*)
+	[ ${#left[@]} = 0 ] || { echo "left: ${left[*]}"; return 1; }
+	! grep ferry-bench /proc/mounts && ! pgrep -a 'nbdkit|ublk-peer|fuse-peer' && no_daemon_left && log_is_clean
+}
+
+# rows FILE EXPRESSION: perl's, true of each row $r; there is at least one
+rows() {
+	perl -MJSON::PP -e '
+		my ($path, $expression) = @ARGV;
+		open my $f, "<", $path or die "$path: $!\n";
+		my $rows = decode_json(join "", <$f>)->{rows};
+		@$rows or die "no rows\n";
+		for my $r (@$rows) {
+			eval $expression or die "$expression: not so: ", encode_json($r), "\n";
+		}' "$1" "$2"
+}
+
+measures_fs() {
+	ferry bench --quick --runs 1 --systems ferry-sync,ferry-kernel --cases "stat,cached-read,read-4k" \
+		--histogram --json "$work/fs.json" >"$work/out" || return
+	rows "$work/fs.json" '$r->{median} > 0 && $r->{latency}{p50} > 0 &&
+		$r->{latency}{p50} <= $r->{latency}{p99} && $r->{latency}{p99} <= $r->{latency}{"p99.9"}' &&
+		rows "$work/fs.json" 'my $sum = 0; $sum += $_ for values %{$r->{latency}{log2}};
+			$sum == $r->{latency}{n}' &&
+		grep -q '#' "$work/out" && nothing_left
+}
+
+# Of each kind one; what is not here, as ublk on 6.1, is told, and no failure.
+measures_disks() {
+	ferry bench --class block --quick --runs 1 --seconds 0.1 --json "$work/disks.json" \
+		--systems ferry-sync,ferry-kernel,null_blk,brd,loop,nbd,ublk \
+		--cases null-read-1,ramdisk-write-32,file-read-1m >"$work/out" || return
+	rows "$work/disks.json" '$r->{median} > 0 && $r->{latency}{n} > 0 && $r->{cpu_us} > 0 &&
+		($r->{iops} || $r->{mb_s}) > 0' || return
+	rows "$work/disks.json" '$r->{case} =~ /null/ || $r->{system} ne "null_blk"' && nothing_left
+}
+
+# As it was; and as if it had been ten times as fast.
+regresses() {
+	ferry bench --quick --runs 1 --systems ferry-kernel,fuse --cases fstat --json "$work/was.json" \
+		>/dev/null || return
+	sed 's/"system":"fuse"/"system":"fusE"/' "$work/was.json" >"$work/nopeer.json"
+	perl -pe 's/("median":)([\d.]+)/$1 . $2 \/ 10/e if $ferry; $ferry = /"ferry"/ if /"system"/' \
+		"$work/was.json" >"$work/tenth.json"
+	ferry bench --quick --runs 1 --systems ferry-kernel,fuse --cases fstat --tolerance 700 \
+		--regress "$work/was.json" >/dev/null || return
+	says 1 "fstat on ferry kernel takes [0-9.]+ % more than in .*tenth.json, 200 % are allowed" \
+		ferry bench --quick --runs 1 --systems ferry-kernel,fuse --cases fstat --tolerance 200 \
+		--regress "$work/tenth.json" &&
+		says 1 "nothing that was measured is in it" \
+			ferry bench --quick --runs 1 --systems ferry-kernel,fuse --cases fstat \
+			--regress "$work/nopeer.json"
+}
+
+scales() {
+	ferry bench --scale --quick --runs 1 --systems ferry-sync --cases fstat,create-unlink \
+		--json "$work/scale.json" >/dev/null &&
+		rows "$work/scale.json" '$r->{median} > 0 && $r->{clients} >= 1 && $r->{queues} >= 1' &&
+		nothing_left
+}
+
+! wanted options || claim "without fio it says so" no_fio
+! wanted fs || claim "filesystems: medians, percentiles and histograms, and nothing is left" measures_fs
+! wanted disks || claim "disks: each kind that is here, what they cost the CPUs, and nothing is left" measures_disks
+if [ -x "$bin/fuse-peer" ]; then
+	! wanted regress || claim "a stored result: as it was, and where it got worse" regresses
+fi
+! wanted scale || claim "one client and several, one queue and several" scales
+unload_claim
+finish

@@ -1,0 +1,482 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Disks that outlive things: servers killed and moved under I/O, NBD servers that go and come
+# back, filters that delay and fail, removal and tuning in the middle of it all.
+
+# shellcheck source=selftests/block/lib.sh
+. "$(dirname "$(realpath "$0")")/block/lib.sh"
+begin_disks mkfs.ext4 fio
+
+# busy DISK: I/O on it until the file $work/busy goes; then its status is that of reading
+# all back, and right.
+busy() {
+	local status=0
+	while [ -e "$work/busy" ] && [ $status = 0 ]; do
+		verifies "$1" || status=1
+	done
+	[ $status = 0 ] || echo "fio noticed"
+	return $status
+}
+
+begin_busy() { # DISK
+	touch "$work/busy"
+	busy "$1" &
+	busy=$!
+}
+
+end_busy() {
+	rm -f "$work/busy"
+	wait $busy
+}
+
+gone() { # DISK: within 5 s
+	for _ in {1..50}; do
+		[ -e "/sys/block/$(basename "$1")" ] || return 0
+		sleep 0.1
+	done
+	echo "$1 is there after 5 s"
+	return 1
+}
+
+bytes() { blockdev --getsize64 "$1"; }
+
+# --- servers that are killed, and moved -------------------------------------------------------
+
+replaced() { # STYLE SOURCE
+	local disk status=0
+	disk=$(add_disk "$1" "$2") && mkfs.ext4 -q -F "$disk" && mount "$disk" "$work/mnt" &&
+		cp -a "$work/tree/linux" "$work/mnt" && umount "$work/mnt" || return
+	dd if="$disk" of="$work/host/before" bs=1M count=32 iflag=direct status=none
+	fio --name=verify --filename="$disk" --direct=1 --ioengine=libaio --iodepth=16 --rw=randwrite \
+		--bsrange=4k-256k --offset=32M --size=24M --verify=crc32c --do_verify=1 --verify_fatal=1 \
+		--output-format=terse >/dev/null &
+	for _ in 1 2 3 4; do
+		sleep 0.2
+		pkill -KILL -n -x ferryd
+	done
+	wait $! || { echo "fio noticed"; status=1; }
+	cmp -n 33554432 "$disk" "$work/host/before" || status=1
+	mount "$disk" "$work/mnt" && diff -r "$work/tree/linux" "$work/mnt/linux" &&
+		umount "$work/mnt" && e2fsck -fn "$disk" >/dev/null || status=1
+	ferry disk del "$disk" || status=1
+	no_disk_left || status=1
+	return "$status"
+}
+
+truncate -s 64M "$work/host/img"
+for case in "user-sync ramdisk:size=64M" "user-poll ramdisk:size=64M" "user-uring ramdisk:size=64M" \
+	"user-poll file:path=$work/host/img" \
+	"user-sync delay:us=200+ramdisk:size=64M"; do
+	read -r style source <<<"$case"
+	wanted "replaced/${source%%:*}/$style" || continue
+	mark_log "replaced $case"
+	claim "${source%%:*}, $style: servers are killed under I/O, nobody notices, nothing is lost" \
+		replaced "$style" "$source"
+done
+
+keeps_size() {
+	local disk status=0
+	disk=$(add_disk user-sync ramdisk:size=16M,max=64M) && ferry disk resize "$disk" 48M || return
+	dd if=/dev/urandom of="$work/host/data" bs=1M count=1 status=none
+	dd if="$work/host/data" of="$disk" bs=1M seek=40 oflag=direct status=none
+	blkdiscard -o 0 -l 1M "$disk"
+	pkill -KILL -n -x ferryd
+	cmp <(dd if="$disk" bs=1M skip=40 count=1 iflag=direct status=none) "$work/host/data" || status=1
+	is "$(bytes "$disk")" 50331648 size || status=1
+	ferry disk resize "$disk" 64M && is "$(bytes "$disk")" 67108864 "size, once more" || status=1
+	ferry disk del "$disk" || status=1
+	no_disk_left || status=1
+	return "$status"
+}
+
+if wanted keeps_size; then
+	mark_log keeps_size
+	claim "a ramdisk that was resized has its size after its server's death" keeps_size
+fi
+
+moves() { # SOURCE DISK
+	local to status=0
+	begin_busy "$2"
+	for to in kernel user kernel user; do
+		ferry move "$2" --to $to || status=1
+		is "$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $5 }')" \
+			$to "placement" || status=1
+	done
+	ferry upgrade "$2" || status=1
+	end_busy || status=1
+	return "$status"
+}
+
+kept_over_moves() { # DISK
+	ferry disk resize "$1" 96M || return
+	dd if=/dev/urandom of="$work/host/data" bs=1M count=8 status=none
+	dd if="$work/host/data" of="$1" bs=1M seek=80 oflag=direct status=none
+	ferry move "$1" --to kernel || return
+	cmp <(dd if="$1" bs=1M skip=80 count=8 iflag=direct status=none) "$work/host/data" &&
+		is "$(bytes "$1")" 100663296 "size" && ferry move "$1" --to user &&
+		cmp <(dd if="$1" bs=1M skip=80 count=8 iflag=direct status=none) "$work/host/data"
+}
+
+for source in ramdisk:size=64M "file:path=$work/host/img" delay:us=200+ramdisk:size=64M; do
+	wanted "moves/${source%%:*}" || continue
+	mark_log "moves $source"
+	claim "${source%%:*}: moves to and fro and is replaced under I/O" \
+		on_disk "$source" user-sync "" moves "$source"
+done
+if wanted kept_over_moves; then
+	mark_log kept_over_moves
+	claim "a ramdisk that was resized and written keeps both over moves" \
+		on_disk ramdisk:size=64M,max=128M user-sync "" kept_over_moves
+fi
+
+moves_mounted() { # DISK
+	mkfs.ext4 -q -F "$1" && mount "$1" "$work/mnt" || return
+	cp -a "$work/tree/linux" "$work/mnt/" &
+	ferry move "$1" --to kernel && wait $! && echo 3 >/proc/sys/vm/drop_caches &&
+		diff -r "$work/tree/linux" "$work/mnt/linux" && umount "$work/mnt" && e2fsck -fn "$1"
+}
+
+# The file that the disk is in lies on a filesystem of the same type.
+if wanted moves_mounted; then
+	mark_log moves_mounted
+	mkdir "$work/below"
+	truncate -s 200M "$work/host/below" && mkfs.ext4 -q -F "$work/host/below" &&
+		mount -o loop "$work/host/below" "$work/below" && truncate -s 64M "$work/below/img"
+	claim "a mounted disk in a file on the same type of filesystem moves into the kernel" \
+		on_disk "file:path=$work/below/img" user-sync "" moves_mounted
+	umount "$work/below"
+fi
+
+# --- filters ----------------------------------------------------------------------------------
+
+reads() { dd if="$1" of=/dev/null bs=512 skip="$2" count=1 iflag=direct status=none 2>>"$work/err"; }
+writes() { dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct status=none 2>>"$work/err"; }
+
+# Two writes pass, two fail, the rest passes; reads fail in two ranges; discards always.
+fails_as_told() { # DISK
+	local seen='' _
+	: >"$work/err"
+	for _ in 1 2 3 4 5 6; do writes "$1" && seen+=+ || seen+=-; done
+	is "$seen" ++--++ "writes" || return
+	is "$(grep -c "No space left" "$work/err")" 2 "of them with ENOSPC" || return
+	reads "$1" 2047 && ! reads "$1" 2048 && ! reads "$1" 2055 && reads "$1" 2056 &&
+		! reads "$1" 9000 && reads "$1" 9001 &&
+		is "$(grep -c "Input/output error" "$work/err")" 3 "reads with EIO" &&
+		! blkdiscard -f -o 0 -l 1M "$1" 2>/dev/null && blkdiscard -f -z -o 0 -l 1M "$1"
+}
+
+now_ms() { date +%s%3N; }
+
+# Eight at a time wait beside each other, and only those that are to.
+waits_as_told() { # DISK
+	local begin ms
+	ms=$(fio --name=r --filename="$1" --direct=1 --ioengine=libaio --iodepth=8 --rw=randread \
+		--bs=4k --number_ios=24 --output-format=terse | cut -d ';' -f 9)
+	[ "$ms" -ge 1200 ] || { echo "24 reads took $ms ms"; return 1; }
+	[ "$ms" -lt 7000 ] || { echo "24 reads took $ms ms: one after the other"; return 1; }
+	begin=$(now_ms)
+	for _ in {1..10}; do writes "$1" || return; done
+	begin=$(($(now_ms) - begin))
+	[ "$begin" -lt 4000 ] || { echo "10 writes took $begin ms"; return 1; }
+}
+
+some_fail() { # DISK: a quarter, by chance
+	local n=0
+	for _ in {1..60}; do reads "$1" 0 || n=$((n + 1)); done
+	[ $n -ge 3 ] && [ $n -le 35 ] || { echo "$n of 60 failed"; return 1; }
+}
+
+third=error:read,sectors=2048-2055:9000+delay:us=100+error:discard+ramdisk:size=64M
+for placement in user-sync user-rw kernel; do
+	wanted "filters/$placement" || continue
+	mark_log "filters $placement"
+	claim "$placement: error fails what it is told to, four filters deep" \
+		on_disk "error:write,after=2,count=2,errno=ENOSPC+$third" $placement "" fails_as_told
+	claim "$placement: delay lets wait what it is told to, side by side" \
+		on_disk delay:ms=400,read,sectors=0-131071+ramdisk:size=64M $placement "" waits_as_told
+	claim "$placement: error fails some by chance" \
+		on_disk error:read,percent=25+delay:us=1,percent=0+null $placement "" some_fail
+done
+
+# A filesystem above notices, is unmounted, and the disk goes.
+ext4_above_errors() { # DISK
+	mkfs.ext4 -q -F -b 4096 -O ^has_journal "$1" && mount "$1" "$work/mnt" || return
+	dd if=/dev/zero of="$work/mnt/f" bs=1M count=55 conv=fsync 2>"$work/err"
+	grep -q "Input/output error\|Read-only" "$work/err" || { cat "$work/err"; return 1; }
+	umount "$work/mnt"
+}
+
+for placement in user-sync kernel; do
+	wanted "ext4_above/$placement" || continue
+	mark_log "ext4_above $placement"
+	claim "$placement: ext4 above a disk that begins to fail is told, and goes" \
+		on_disk error:write,sectors=70000-120000+ramdisk:size=64M $placement "" ext4_above_errors
+done
+
+# --- NBD ------------------------------------------------------------------------------------------
+
+socket=$work/nbd.sock
+uri="nbd+unix:///?socket=$socket"
+export_pid=
+
+# export_file FILE [OPTION]...: until end_export; nbdkit's options, and its filters'
+export_file() {
+	local file=$1
+	shift
+	rm -f "$socket"
+	nbdkit -f -U "$socket" --filter=blocksize-policy file "$file" "$@" 2>"$work/nbdkit" &
+	export_pid=$!
+	for _ in {1..100}; do
+		[ ! -S "$socket" ] || return 0
+		sleep 0.05
+	done
+	cat "$work/nbdkit"
+	return 1
+}
+
+end_export() {
+	[ -z "$export_pid" ] || kill -KILL "$export_pid" 2>/dev/null
+	wait $export_pid 2>/dev/null
+	export_pid=
+}
+
+on_nbd() { # PLACEMENT FILTERS ARGS FUNCTION...
+	local placement=$1 filters=$2 args=$3 status=0
+	shift 3
+	truncate -s 64M "$work/host/nbd"
+	export_file "$work/host/nbd" || return
+	on_disk "${filters}nbd:uri=$uri$args" "$placement" "" "$@" || status=1
+	end_export
+	rm -f "$work/host/nbd"
+	return $status
+}
+
+server_restarts() { # DISK
+	local status=0 _
+	begin_busy "$1"
+	for _ in 1 2 3; do
+		sleep 0.3
+		end_export
+		sleep 0.3
+		export_file "$work/host/nbd" || status=1
+	done
+	end_busy || status=1
+	return $status
+}
+
+# While the server is away requests wait, and those of two seconds ago fail.
+server_stays_away() { # DISK
+	local begin status=0
+	end_export
+	begin=$(now_ms)
+	dd if="$1" of=/dev/null bs=4k count=1 iflag=direct 2>"$work/err" && { echo "it reads"; status=1; }
+	begin=$(($(now_ms) - begin))
+	grep -q "Input/output error" "$work/err" || { cat "$work/err"; status=1; }
+	[ $begin -gt 1500 ] && [ $begin -lt 6000 ] || { echo "after $begin ms"; status=1; }
+	dd if="$1" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && { echo "it reads"; status=1; }
+	export_file "$work/host/nbd" || return
+	for _ in {1..40}; do
+		dd if="$1" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && return $status
+		sleep 0.1
+	done
+	echo "it does not come back"
+	return 1
+}
+
+removed_without_server() {
+	local disk status=0
+	truncate -s 64M "$work/host/nbd"
+	export_file "$work/host/nbd" || return
+	disk=$(add_disk user-sync "nbd:uri=$uri") || return
+	end_export
+	dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null &
+	timeout 5 ferry disk del --force "$disk" || status=1
+	wait $! && { echo "it reads"; status=1; }
+	gone "$disk" || status=1
+	no_disk_left || status=1
+	return $status
+}
+
+daemon_killed_without_server() { # DISK
+	local status=0
+	end_export
+	pkill -KILL -n -x ferryd
+	(sleep 1; export_file "$work/host/nbd"; wait) &
+	dd if="$1" of=/dev/null bs=4k count=1 iflag=direct 2>"$work/err" || { cat "$work/err"; status=1; }
+	pkill -KILL -x nbdkit
+	wait $!
+	return $status
+}
+
+daemons_killed() { # DISK
+	local status=0 _
+	begin_busy "$1"
+	for _ in 1 2 3; do
+		sleep 0.3
+		pkill -KILL -n -x ferryd
+	done
+	end_busy || status=1
+	ferry upgrade "$1" || status=1
+	holds_tree ext4 "$1" || status=1
+	return $status
+}
+
+like_export() { # DISK
+	local size
+	is "$(queue "$1" logical_block_size)" 4096 logical_block_size &&
+		is "$(queue "$1" physical_block_size)" 4096 physical_block_size &&
+		is "$(cat "/sys/block/$(basename "$1")/ro")" 1 ro &&
+		is "$(queue "$1" max_hw_sectors_kb)" 128 max_hw_sectors_kb &&
+		is "$(bytes "$1")" 67108864 size || return
+	truncate -s 80M "$work/host/nbd" && ferry disk resize "$1" &&
+		is "$(bytes "$1")" 83886080 "size, grown" &&
+		! ferry disk resize "$1" 1G 2>/dev/null
+}
+
+export_like() {
+	local status=0
+	truncate -s 64M "$work/host/nbd"
+	export_file "$work/host/nbd" -r blocksize-minimum=4k blocksize-preferred=4k \
+		blocksize-maximum=128k || return
+	on_disk "nbd:uri=$uri" user-sync "" like_export || status=1
+	end_export
+	rm -f "$work/host/nbd"
+	return $status
+}
+
+image() {
+	local status=0 pid
+	qemu-img create -q -f qcow2 "$work/host/image.qcow2" 64M || return
+	qemu-nbd -t -k "$socket" -f qcow2 -x '' "$work/host/image.qcow2" &
+	pid=$!
+	for _ in {1..100}; do [ ! -S "$socket" ] || break; sleep 0.05; done
+	on_disk "nbd:uri=$uri" user-uring "" good_disk ext4 || status=1
+	kill $pid
+	wait $pid
+	qemu-img check -q "$work/host/image.qcow2" || status=1
+	rm -f "$work/host/image.qcow2"
+	return $status
+}
+
+nbd_claim() { # NAME TEXT COMMAND...
+	local name=$1 text=$2
+	shift 2
+	wanted "nbd/$name" || return
+	mark_log "nbd $name"
+	if [ ! -e "$tree/build/backends/nbd.so" ]; then
+		skip "nbd: $text" "no libnbd-dev when it was built"
+	elif ! command -v nbdkit >/dev/null; then
+		skip "nbd: $text" "no nbdkit"
+	else
+		claim "nbd: $text" "$@"
+	fi
+}
+
+for style in user-sync user-poll user-uring user-rw; do
+	nbd_claim "ext4/$style" "$style: fio verifies, ext4 holds a tree and is clean" \
+		on_nbd $style "" "" good_disk ext4
+done
+nbd_claim delayed "below a filter: fio verifies, ext4 holds a tree and is clean" \
+	on_nbd user-sync delay:us=300,percent=20+ "" good_disk ext4
+nbd_claim discard "discard and zeroes work" on_nbd user-sync "" "" discards
+nbd_claim restarts "its server is killed and comes back under I/O: nobody notices" \
+	on_nbd user-sync "" ,connections=2 server_restarts
+nbd_claim away "while its server is away requests wait as long as they may, then EIO" \
+	on_nbd user-sync "" ,reconnect=2 server_stays_away
+nbd_claim removed "removed by force within 5 s although its server is away" removed_without_server
+nbd_claim daemons "daemons are killed under I/O, and replaced: nobody notices" \
+	on_nbd user-sync "" "" daemons_killed
+nbd_claim both "a daemon is killed while its server is away: the next one waits for it" \
+	on_nbd user-sync "" "" daemon_killed_without_server
+nbd_claim like "size, blocks and read-only are the export's" export_like
+if command -v qemu-nbd >/dev/null; then
+	nbd_claim image "behind qemu-nbd, ext4 in a qcow2 image is clean" image
+fi
+
+# --- in the middle of it all ----------------------------------------------------------------------
+
+# What was under way fails; all is gone within 5 s.
+removed_busy() { # PLACEMENT SOURCE
+	local disk status=0
+	disk=$(add_disk "$1" "$2") || return
+	fio --name=w --filename="$disk" --direct=1 --ioengine=libaio --iodepth=32 --rw=randrw --bs=16k \
+		--time_based --runtime=30 --numjobs=2 --output-format=terse >/dev/null 2>&1 &
+	sleep 1
+	timeout 5 ferry disk del --force "$disk" || status=1
+	gone "$disk" || status=1
+	wait $! && { echo "fio did not notice"; status=1; }
+	no_disk_left || status=1
+	return $status
+}
+
+# Its server dies in the same moment.
+removed_and_killed() { # STYLE
+	local disk status=0 _
+	for _ in 1 2 3; do
+		disk=$(add_disk "$1" ramdisk:size=64M) || return
+		dd if=/dev/zero of="$disk" bs=64k oflag=direct 2>/dev/null &
+		sleep 0.2
+		pkill -KILL -x ferryd &
+		timeout 5 ferry disk del --force "$disk" 2>/dev/null
+		gone "$disk" || status=1
+		wait
+	done
+	no_disk_left || status=1
+	return $status
+}
+
+for case in "user-sync ramdisk:size=64M" "user-poll delay:ms=20+ramdisk:size=64M" \
+	"user-uring file:path=$work/host/img" "kernel ramdisk:size=64M" \
+	"kernel delay:ms=20+ramdisk:size=64M"; do
+	read -r placement source <<<"$case"
+	wanted "removed_busy/$placement" || continue
+	mark_log "removed_busy $case"
+	claim "$placement, ${source%%:*}: removed by force under heavy I/O, within 5 s" \
+		removed_busy "$placement" "$source"
+done
+if wanted removed_and_killed; then
+	mark_log removed_and_killed
+	claim "removed by force while its server is killed" removed_and_killed user-sync
+fi
+
+# Schedulers, queue sizes and processors change under I/O.
+tuned_busy() { # DISK
+	local sys status=0 cpu=/sys/devices/system/cpu/cpu1/online
+	sys=/sys/block/$(basename "$1")/queue
+	modprobe -q -a mq-deadline bfq kyber-iosched
+	begin_busy "$1"
+	for scheduler in $(tr -d '[]' <"$sys/scheduler") none; do
+		echo "$scheduler" >"$sys/scheduler" || status=1
+		echo 8 >"$sys/nr_requests"
+		echo 64 >"$sys/max_sectors_kb"
+		sleep 0.2
+	done
+	if [ -e $cpu ]; then
+		echo 0 >$cpu && sleep 0.3 && echo 1 >$cpu || status=1
+	fi
+	echo 2 >"$sys/nomerges"
+	end_busy || status=1
+	return $status
+}
+
+for placement in user-sync kernel; do
+	wanted "tuned/$placement" || continue
+	mark_log "tuned $placement"
+	claim "$placement: scheduler, limits and processors change under I/O" \
+		on_disk ramdisk:size=64M $placement "" tuned_busy
+done
+
+two_servers() { # DISK
+	local channel
+	channel=$(cat "/sys/block/$(basename "$1")/ferry/channel")
+	refused "$channel" ferryd -f --attach "$channel" --disk ramdisk:size=64M && verifies "$1"
+}
+
+if wanted two_servers; then
+	mark_log two_servers
+	claim "a second server for a disk is refused, and the first goes on" \
+		on_disk ramdisk:size=64M user-sync "" two_servers
+fi
+
+unload_claim
+finish

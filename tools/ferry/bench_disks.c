@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * ferry bench: how each disk is made and taken away. m->dir is a folder of its own for what
+ * belongs to it, m->file the disk.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench_disks.h"
+
+#define DISK_MB		"32"
+#define COMMAND_TIMEOUT	60
+#define NBD_MAX		64
+
+/*
+ * brd's disks are all of one size, and take as much memory as was written to: the first
+ * holds the filesystem that the files of `file` are in, the second is the one to measure.
+ */
+#define BRD_KB		"524288"
+#define BRD_HOST	"/dev/ram0"
+#define BRD_DISK	"/dev/ram1"
+
+/* What we have loaded is unloaded at the end. */
+static bool our_brd, our_null_blk, our_nbd, host_mounted, configfs_mounted;
+
+/* A program with up to 12 words, the last NULL. @out: its first line, or NULL */
+static int run(const struct bench_opts *opts, char *out, int size, ...)
+{
+	char path[BENCH_PATH_MAX];
+	const char *argv[13];
+	unsigned int n = 0;
+	va_list ap;
+	int err;
+
+	va_start(ap, size);
+	do {
+		argv[n] = va_arg(ap, const char *);
+	} while (argv[n] && ++n < 12);
+	va_end(ap);
+	argv[n] = NULL;
+	snprintf(path, sizeof(path), "%s/stdout", opts->base);
+	err = bench_exec(opts, argv, path, COMMAND_TIMEOUT);
+	if (out)
+		bench_first_line(path, out, size);
+	return err;
+}
+
+static bool is_loaded(const char *module)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", module);
+	return !access(path, F_OK);
+}
+
+/* Return: it was not loaded before, and is now */
+static bool load(const struct bench_opts *opts, const char *module, const char *arg1,
+		 const char *arg2)
+{
+	if (is_loaded(module))
+		return false;
+	run(opts, NULL, 0, "modprobe", "-q", module, arg1, arg2, NULL);
+	return is_loaded(module);
+}
+
+static bool write_file(const char *dir, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	bool good;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	good = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return good;
+}
+
+/* Return: 1, after a message */
+static int fail(const struct bench_mount *m, const char *what)
+{
+	bench_say("%s: %s: %s", m->sys->label, what, strerror(errno));
+	return 1;
+}
+
+/* --- what is there ------------------------------------------------------------------- */
+
+static const char *brd_missing(const struct bench_opts *opts)
+{
+	if (load(opts, "brd", "rd_nr=2", "rd_size=" BRD_KB))
+		our_brd = true;
+	if (!is_loaded("brd"))
+		return "this kernel has no brd";
+	if (access(BRD_DISK, F_OK))
+		return "brd is loaded already, with less than two disks: modprobe -r brd";
+	return NULL;
+}
+
+static const char *null_blk_missing(const struct bench_opts *opts)
+{
+	if (load(opts, "null_blk", "nr_devices=0", NULL))
+		our_null_blk = true;
+	return is_loaded("null_blk") ? NULL : "this kernel has no null_blk";
+}
+
+static const char *nbd_missing(const struct bench_opts *opts)
+{
+	if (!bench_have_program("nbdkit"))
+		return "no nbdkit: apt-get install nbdkit";
+	if (!bench_have_program("nbd-client"))
+		return "no nbd-client: apt-get install nbd-client";
+	if (load(opts, "nbd", NULL, NULL))
+		our_nbd = true;
+	return is_loaded("nbd") ? NULL : "this kernel has no nbd";
+}
+
+static const char *loop_missing(const struct bench_opts *opts)
+{
+	load(opts, "loop", NULL, NULL);
+	if (access("/dev/loop-control", F_OK))
+		return "this kernel has no loop";
+	return bench_have_program("losetup") ? NULL : "no losetup: apt-get install mount";
+}
+
+static const char *ublk_missing(const struct bench_opts *opts)
+{
+	char path[PATH_MAX];
+
+	load(opts, "ublk_drv", NULL, NULL);
+	if (access("/dev/ublk-control", F_OK))
+		return "this kernel has no ublk: Debian's have it from 6.12 on";
+	return bench_beside("ublk-peer", path, sizeof(path)) ?
+	       "no ublk-peer beside ferry, which wants the headers of Linux 6.4 and liburing" : NULL;
+}
+
+const char *bench_disk_missing(const struct bench_opts *opts, const struct bench_system *sys,
+			       bool *fatal)
+{
+	if (bench_is(sys, "ferry")) {
+		*fatal = access("/dev/ferryblk", F_OK) != 0;
+		return *fatal ? "the ferry modules are not loaded: make load "
+				"(without ferry: --systems null_blk,brd,loop,nbd,ublk)" : NULL;
+	}
+	if (bench_is(sys, "null_blk"))
+		return null_blk_missing(opts);
+	if (bench_is(sys, "brd"))
+		return brd_missing(opts);
+	if (bench_is(sys, "loop"))
+		return loop_missing(opts);
+	return bench_is(sys, "nbd") ? nbd_missing(opts) : ublk_missing(opts);
+}
+
+/* --- files for `file` -------------------------------------------------------------------- */
+
+/* A filesystem that knows O_DIRECT, on memory: tmpfs does not. */
+static int host_mount(const struct bench_opts *opts, const char *host)
+{
+	const char *why = brd_missing(opts);
+
+	if (host_mounted)
+		return 0;
+	if (why) {
+		bench_say("no place for the files: %s", why);
+		return 1;
+	}
+	mkdir(host, 0755);
+	if (run(opts, NULL, 0, "mkfs.ext4", "-q", "-F", BRD_HOST, NULL))
+		return 1;
+	if (mount(BRD_HOST, host, "ext4", 0, NULL)) {
+		bench_say("%s: %s", host, strerror(errno));
+		return 1;
+	}
+	host_mounted = true;
+	return 0;
+}
+
+/* Written once, so that nothing is allocated while it is measured. */
+static int make_file(const struct bench_opts *opts, const struct bench_mount *m, char *path,
+		     size_t size)
+{
+	char host[sizeof(opts->base) + 8], of[BENCH_PATH_MAX + 32];
+
+	snprintf(host, sizeof(host), "%s/host", opts->base);
+	if (host_mount(opts, host))
+		return 1;
+	snprintf(path, size, "%s/%s", host, m->sys->id);
+	snprintf(of, sizeof(of), "of=%s", path);
+	return run(opts, NULL, 0, "dd", "if=/dev/zero", of, "bs=1M", "count=" DISK_MB, "conv=fsync",
+		   NULL);
+}
+
+/* --- one function a kind of disk --------------------------------------------------------- */
+
+static int add_ferry(const struct bench_opts *opts, struct bench_mount *m,
+		     const struct bench_case *cs)
+{
+	char ferry[PATH_MAX], source[BENCH_PATH_MAX + 64], path[BENCH_PATH_MAX], options[64];
+
+	if (bench_beside("ferry", ferry, sizeof(ferry)))
+		return 1;
+	if (!strcmp(cs->backend, "file")) {
+		if (make_file(opts, m, path, sizeof(path)))
+			return 1;
+		snprintf(source, sizeof(source), "file:path=%s,direct", path);
+	} else {
+		snprintf(source, sizeof(source), "%s:size=" DISK_MB "M", cs->backend);
+	}
+	if (!strcmp(m->sys->placement, "kernel"))
+		return run(opts, m->file, sizeof(m->file), ferry, "disk", "add", "--in-kernel",
+			   source, NULL);
+	snprintf(options, sizeof(options), "wait=%s", m->sys->wait);
+	return run(opts, m->file, sizeof(m->file), ferry, "disk", "add", "-o", options, source, NULL);
+}
+
+static void del_ferry(const struct bench_opts *opts, struct bench_mount *m)
+{
+	char ferry[PATH_MAX];
+
+	if (!bench_beside("ferry", ferry, sizeof(ferry)))
+		run(opts, NULL, 0, ferry, "disk", "del", "--force", m->file, NULL);
+}
+
+/* As fast as it can: completed where it was submitted. */
+static int add_null_blk(const struct bench_opts *opts, struct bench_mount *m)
+{
+	char dir[BENCH_PATH_MAX], path[BENCH_PATH_MAX + 8], line[16], queues[16];
+
+	snprintf(dir, sizeof(dir), "%s/configfs", opts->base);
+	mkdir(dir, 0755);
+	if (!configfs_mounted && mount("configfs", dir, "configfs", 0, NULL))
+		return fail(m, "configfs");
+	configfs_mounted = true;
+	snprintf(dir, sizeof(dir), "%s/configfs/nullb/ferry-bench", opts->base);
+	snprintf(queues, sizeof(queues), "%ld", sysconf(_SC_NPROCESSORS_ONLN));
+	if (mkdir(dir, 0755))
+		return fail(m, dir);
+	if (!write_file(dir, "size", DISK_MB) || !write_file(dir, "irqmode", "0") ||
+	    !write_file(dir, "submit_queues", queues) || !write_file(dir, "power", "1"))
+		return fail(m, "its attributes");
+	snprintf(path, sizeof(path), "%s/index", dir);
+	bench_first_line(path, line, sizeof(line));
+	/* Newer kernels name it after its folder. */
+	snprintf(m->file, sizeof(m->file), "/dev/ferry-bench");
+	if (access(m->file, F_OK))
+		snprintf(m->file, sizeof(m->file), "/dev/nullb%s", line);
+	return 0;
+}
+
+static void del_null_blk(const struct bench_opts *opts)
+{
+	char dir[BENCH_PATH_MAX];
+
+	snprintf(dir, sizeof(dir), "%s/configfs/nullb/ferry-bench", opts->base);
+	rmdir(dir);
+}
+
+static int add_loop(const struct bench_opts *opts, struct bench_mount *m)
+{
+	char path[BENCH_PATH_MAX];
+
+	return make_file(opts, m, path, sizeof(path)) ||
+	       run(opts, m->file, sizeof(m->file), "losetup", "--direct-io=on", "--show", "-f", path,
+		   NULL);
+}
+
+/* One that nobody has connected. */
+static bool free_nbd(char *path, size_t size)
+{
+	for (unsigned int i = 0; i < NBD_MAX; i++) {
+		snprintf(path, size, "/sys/block/nbd%u", i);
+		if (access(path, F_OK))
+			return false;
+		snprintf(path, size, "/sys/block/nbd%u/pid", i);
+		if (!access(path, F_OK))
+			continue;
+		snprintf(path, size, "/dev/nbd%u", i);
+		return true;
+	}
+	return false;
+}
+
+/* nbdkit has a plugin for each of our backends; a connection a CPU, as ferry has queues. */
+static int add_nbd(const struct bench_opts *opts, struct bench_mount *m, const struct bench_case *cs)
+{
+	char socket[BENCH_PATH_MAX + 16], path[BENCH_PATH_MAX], connections[16];
+	const char *plugin = !strcmp(cs->backend, "ramdisk") ? "memory" : cs->backend;
+	const char *arg = DISK_MB "M";
+
+	snprintf(socket, sizeof(socket), "%s/socket", m->dir);
+	snprintf(connections, sizeof(connections), "%ld", sysconf(_SC_NPROCESSORS_ONLN));
+	if (!strcmp(plugin, "file")) {
+		if (make_file(opts, m, path, sizeof(path)))
+			return 1;
+		arg = path;
+	}
+	if (run(opts, NULL, 0, "nbdkit", "-U", socket, plugin, arg, NULL))
+		return 1;
+	if (!free_nbd(m->file, sizeof(m->file))) {
+		bench_say("nbd: all its disks are in use");
+		m->file[0] = '\0';
+		return 1;
+	}
+	return run(opts, NULL, 0, "nbd-client", "-unix", socket, m->file, "-b", "512", "-C",
+		   connections, NULL);
+}
+
+static int add_ublk(const struct bench_opts *opts, struct bench_mount *m,
+		    const struct bench_case *cs)
+{
+	char peer[PATH_MAX];
+
+	return bench_beside("ublk-peer", peer, sizeof(peer)) ||
+	       run(opts, m->file, sizeof(m->file), peer, cs->backend, DISK_MB, NULL);
+}
+
+/* The requests as they come, for all alike. */
+static void no_scheduler(const char *disk)
+{
+	char dir[BENCH_PATH_MAX];
+
+	snprintf(dir, sizeof(dir), "/sys/block/%s/queue", strrchr(disk, '/') + 1);
+	write_file(dir, "scheduler", "none");
+}
+
+int bench_disk_add(const struct bench_opts *opts, struct bench_mount *m,
+		   const struct bench_case *cs)
+{
+	int err = 0;
+
+	if (bench_is(m->sys, "ferry"))
+		err = add_ferry(opts, m, cs);
+	else if (bench_is(m->sys, "null_blk"))
+		err = add_null_blk(opts, m);
+	else if (bench_is(m->sys, "brd"))
+		snprintf(m->file, sizeof(m->file), BRD_DISK);
+	else if (bench_is(m->sys, "loop"))
+		err = add_loop(opts, m);
+	else if (bench_is(m->sys, "nbd"))
+		err = add_nbd(opts, m, cs);
+	else
+		err = add_ublk(opts, m, cs);
+	if (!err && (strncmp(m->file, "/dev/", 5) || access(m->file, R_OK | W_OK))) {
+		bench_say("%s: no disk has come up", m->sys->label);
+		err = 1;
+	}
+	if (!err)
+		no_scheduler(m->file);
+	return err;
+}
+
+void bench_disk_del(const struct bench_opts *opts, struct bench_mount *m)
+{
+	char path[BENCH_PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/socket", m->dir);
+	if (bench_is(m->sys, "null_blk"))
+		del_null_blk(opts);
+	else if (m->file[0] && bench_is(m->sys, "ferry"))
+		del_ferry(opts, m);
+	else if (m->file[0] && bench_is(m->sys, "loop"))
+		run(opts, NULL, 0, "losetup", "-d", m->file, NULL);
+	else if (m->file[0] && bench_is(m->sys, "nbd"))
+		run(opts, NULL, 0, "nbd-client", "-d", m->file, NULL);
+	if (m->daemon && !bench_is(m->sys, "ferry"))
+		kill(m->daemon, SIGTERM);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/host/%s", opts->base, m->sys->id);
+	unlink(path);
+}
+
+void bench_disks_end(const struct bench_opts *opts)
+{
+	sig_atomic_t stop = bench_stop;
+	char dir[BENCH_PATH_MAX];
+
+	bench_stop = 0;
+	if (host_mounted) {
+		snprintf(dir, sizeof(dir), "%s/host", opts->base);
+		umount2(dir, 0);
+	}
+	if (configfs_mounted) {
+		snprintf(dir, sizeof(dir), "%s/configfs", opts->base);
+		umount2(dir, 0);
+	}
+	if (our_brd)
+		run(opts, NULL, 0, "modprobe", "-q", "-r", "brd", NULL);
+	if (our_null_blk)
+		run(opts, NULL, 0, "modprobe", "-q", "-r", "null_blk", NULL);
+	if (our_nbd)
+		run(opts, NULL, 0, "modprobe", "-q", "-r", "nbd", NULL);
+	bench_stop = stop;
+}

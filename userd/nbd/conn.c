@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* A connection to an NBD server: sending, taking replies, losing it and making it again. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "nbd.h"
+
+#define RETRY_MS	200	/* between two tries to connect */
+#define CONNECT_MS	5000	/* that a try may take */
+
+static s64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+static void wake(struct nbd_conn *conn)
+{
+	eventfd_write(conn->wake, 1);
+}
+
+/* --- lists of jobs: rings with a head ------------------------------------------------- */
+
+static void list_init(struct nbd_job *head)
+{
+	head->next = head->prev = head;
+}
+
+static bool list_empty(const struct nbd_job *head)
+{
+	return head->next == head;
+}
+
+static void list_add(struct nbd_job *head, struct nbd_job *job)
+{
+	job->prev = head->prev;
+	job->next = head;
+	job->prev->next = job;
+	head->prev = job;
+}
+
+static void list_del(struct nbd_job *job)
+{
+	job->prev->next = job->next;
+	job->next->prev = job->prev;
+}
+
+/* --- what an export is like --------------------------------------------------------- */
+
+static int nbd_errno(void)
+{
+	int err = nbd_get_errno();
+
+	return err ? -err : -EIO;
+}
+
+static int look(struct nbd_handle *h, struct nbd_geo *geo)
+{
+	int64_t size = nbd_get_size(h);
+	int64_t max = nbd_get_block_size(h, LIBNBD_SIZE_MAXIMUM);
+
+	if (size < 0)
+		return nbd_errno();
+	*geo = (struct nbd_geo) {
+		.size = size,
+		.min_block = max(nbd_get_block_size(h, LIBNBD_SIZE_MINIMUM), 1L),
+		.preferred = max(nbd_get_block_size(h, LIBNBD_SIZE_PREFERRED), 0L),
+		.max_transfer = max > 0 ? min(max, (int64_t)FERRY_BLOCK_TRANSFER_MAX) :
+					  FERRY_BLOCK_TRANSFER_MAX,
+		.read_only = nbd_is_read_only(h) > 0,
+		.flush = nbd_can_flush(h) > 0,
+		.fua = nbd_can_fua(h) > 0,
+		.trim = nbd_can_trim(h) > 0,
+		.zero = nbd_can_zero(h) > 0,
+		.multi = nbd_can_multi_conn(h) > 0,
+	};
+	return 0;
+}
+
+int nbd_ask(const char *uri, struct nbd_geo *geo)
+{
+	struct nbd_handle *h = nbd_create();
+	int err;
+
+	if (!h)
+		return -ENOMEM;
+	err = nbd_connect_uri(h, uri) ? nbd_errno() : look(h, geo);
+	if (err)
+		ferry_log(FERRY_LOG_ERR, "nbd: %s: %s", uri, nbd_get_error());
+	else
+		nbd_shutdown(h, 0);
+	nbd_close(h);
+	return err;
+}
+
+/* Why the export that is there now is not the one that the disk was made of, or NULL. */
+static const char *why_not(const struct nbd_disk *disk, const struct nbd_geo *now)
+{
+	const struct nbd_geo *was = disk->geo;
+
+	if (now->size < was->size)
+		return "it has shrunk";
+	if (now->min_block > was->min_block)
+		return "its blocks have grown";
+	if (now->max_transfer < was->max_transfer)
+		return "it takes less at a time";
+	if (now->read_only && !was->read_only && !disk->read_only)
+		return "it is read-only now";
+	if (was->flush > now->flush || was->fua > now->fua || was->trim > now->trim ||
+	    was->zero > now->zero)
+		return "it can do less than it could";
+	return NULL;
+}
+
+/* --- jobs ----------------------------------------------------------------------------- */
+
+static void answer(struct nbd_job *job, int err)
+{
+	struct ferry_iov iov = { job->buf, job->len };
+
+	if (!err && job->op == NBD_READ)
+		ferry_reply_data(job->req, &iov, 1);
+	else
+		ferry_reply_err(job->req, err);
+	free(job);
+}
+
+/* Called with the handle's lock held, maybe with conn->lock as well: by its thread, or a sender's. */
+static int completed(void *user, int *error)
+{
+	struct nbd_job *job = user;
+	struct nbd_conn *conn = job->conn;
+
+	job->err = *error;
+	pthread_mutex_lock(&conn->done_lock);
+	job->next_done = conn->done;
+	conn->done = job;
+	pthread_mutex_unlock(&conn->done_lock);
+	return 1;	/* libnbd has to remember it no more */
+}
+
+static s64 issue(struct nbd_handle *h, struct nbd_job *job)
+{
+	nbd_completion_callback cb = { .callback = completed, .user_data = job };
+
+	switch (job->op) {
+	case NBD_READ:
+		return nbd_aio_pread(h, job->buf, job->len, job->off, cb, job->flags);
+	case NBD_WRITE:
+		return nbd_aio_pwrite(h, job->buf, job->len, job->off, cb, job->flags);
+	case NBD_FLUSH:
+		return nbd_aio_flush(h, cb, job->flags);
+	case NBD_TRIM:
+		return nbd_aio_trim(h, job->len, job->off, cb, job->flags);
+	case NBD_ZERO:
+		return nbd_aio_zero(h, job->len, job->off, cb, job->flags);
+	}
+	return -1;
+}
+
+/* @job is to be sent when there is a connection; under conn->lock. */
+static void put_aside(struct nbd_conn *conn, struct nbd_job *job)
+{
+	if (!job->since_ms)
+		job->since_ms = now_ms();
+	list_add(&conn->waiting, job);
+}
+
+static bool is_over(struct nbd_handle *h)
+{
+	return nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
+}
+
+/*
+ * Send @job by a connection that is up; under conn->lock. Once it is sent it may be gone.
+ * Return: 0, or -errno: it was not sent, for a reason that is its own.
+ */
+static int send_now(struct nbd_conn *conn, struct nbd_job *job)
+{
+	int err = 0;
+
+	list_add(&conn->flight, job);
+	if (issue(conn->handle, job) < 0) {
+		list_del(job);
+		err = nbd_errno();
+		if (is_over(conn->handle)) {
+			put_aside(conn, job);
+			err = 0;
+		}
+	}
+	return err;
+}
+
+static bool has_done(struct nbd_conn *conn)
+{
+	bool has;
+
+	pthread_mutex_lock(&conn->done_lock);
+	has = conn->done;
+	pthread_mutex_unlock(&conn->done_lock);
+	return has;
+}
+
+/* Is there something that a thread which only waits for replies would not see? */
+static bool needs_thread(struct nbd_conn *conn)
+{
+	return is_over(conn->handle) || has_done(conn) ||
+	       nbd_aio_get_direction(conn->handle) & LIBNBD_AIO_DIRECTION_WRITE;
+}
+
+void nbd_conn_send(struct nbd_conn *conn, struct nbd_job *job)
+{
+	bool look = false;
+	int err = 0;
+
+	job->conn = conn;
+	pthread_mutex_lock(&conn->lock);
+	if (conn->stop) {
+		err = -EIO;
+	} else if (conn->up) {
+		err = send_now(conn, job);
+		look = needs_thread(conn);
+	} else {
+		put_aside(conn, job);
+		look = true;
+	}
+	pthread_mutex_unlock(&conn->lock);
+	if (look)
+		wake(conn);
+	if (err)
+		answer(job, err);
+}
+
+/* --- the thread ------------------------------------------------------------------------ */
+
+/*
+ * Answer what is done; what its server did not do is to be sent again. Return: the
+ * connection is no good any more. What libnbd says of one that is lost is ENOTCONN, which
+ * is no error of the protocol.
+ */
+static bool answer_done(struct nbd_conn *conn, bool lost)
+{
+	struct nbd_job *job, *next;
+
+	pthread_mutex_lock(&conn->done_lock);
+	job = conn->done;
+	conn->done = NULL;
+	pthread_mutex_unlock(&conn->done_lock);
+	for (; job; job = next) {
+		bool again = job->err && (lost || job->err == ESHUTDOWN || job->err == ENOTCONN);
+
+		next = job->next_done;
+		pthread_mutex_lock(&conn->lock);
+		list_del(job);
+		if (again)
+			put_aside(conn, job);
+		pthread_mutex_unlock(&conn->lock);
+		if (!again)
+			answer(job, -job->err);
+		lost |= again;
+	}
+	return lost;
+}
+
+/* Close the handle; what was sent by it waits for the next one. */
+static void lose(struct nbd_conn *conn)
+{
+	struct nbd_job *job;
+
+	pthread_mutex_lock(&conn->lock);
+	if (conn->up)
+		conn->lost_ms = now_ms();
+	conn->up = false;
+	pthread_mutex_unlock(&conn->lock);
+	if (conn->handle)
+		nbd_close(conn->handle);	/* no callback is called from here on */
+	conn->handle = NULL;
+	conn->retry_ms = now_ms() + RETRY_MS;
+	answer_done(conn, true);
+	pthread_mutex_lock(&conn->lock);
+	while (!list_empty(&conn->flight)) {
+		job = conn->flight.next;
+		list_del(job);
+		put_aside(conn, job);
+	}
+	pthread_mutex_unlock(&conn->lock);
+}
+
+static void complain(struct nbd_conn *conn, const char *what)
+{
+	if (!conn->said)
+		ferry_log(FERRY_LOG_WARN, "nbd: %s: %s: trying again; requests wait %lld s",
+			  conn->disk->uri, what ? what : "connection lost",
+			  conn->disk->reconnect_ms / 1000);
+	conn->said = true;
+}
+
+static void begin_connect(struct nbd_conn *conn)
+{
+	struct nbd_handle *h = nbd_create();
+
+	conn->retry_ms = now_ms() + CONNECT_MS;
+	conn->handle = h;
+	if (!h)
+		return;
+	nbd_set_pread_initialize(h, false);
+	if (nbd_aio_connect_uri(h, conn->disk->uri)) {
+		complain(conn, nbd_get_error());
+		lose(conn);
+	}
+}
+
+/* A server that is there no more is to be noticed as long as somebody waits for it. */
+static void set_socket(struct nbd_conn *conn)
+{
+	const unsigned int ms = conn->disk->reconnect_ms;
+	const int on = 1, fd = nbd_aio_get_fd(conn->handle);
+
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+static void come_up(struct nbd_conn *conn)
+{
+	struct nbd_geo geo;
+	const char *why;
+	struct nbd_job *job;
+	int err;
+
+	why = look(conn->handle, &geo) ? nbd_get_error() : why_not(conn->disk, &geo);
+	if (why) {
+		complain(conn, why);
+		nbd_aio_disconnect(conn->handle, 0);
+		lose(conn);
+		return;
+	}
+	set_socket(conn);
+	if (conn->said)
+		ferry_log(FERRY_LOG_INFO, "nbd: %s: connected again", conn->disk->uri);
+	conn->said = false;
+	pthread_mutex_lock(&conn->lock);
+	conn->up = true;
+	while (!list_empty(&conn->waiting) && !is_over(conn->handle)) {
+		job = conn->waiting.next;
+		list_del(job);
+		err = send_now(conn, job);
+		if (err)
+			answer(job, err);
+	}
+	pthread_mutex_unlock(&conn->lock);
+}
+
+/* The first that waits and has waited long enough, or NULL; under conn->lock. */
+static struct nbd_job *find_expired(struct nbd_conn *conn)
+{
+	const s64 begun = now_ms() - conn->disk->reconnect_ms;
+	struct nbd_job *job;
+
+	for (job = conn->waiting.next; !conn->up && job != &conn->waiting; job = job->next)
+		if (conn->stop || conn->lost_ms <= begun || job->since_ms <= begun)
+			return job;
+	return NULL;
+}
+
+static void expire(struct nbd_conn *conn)
+{
+	struct nbd_job *job;
+
+	do {
+		pthread_mutex_lock(&conn->lock);
+		job = find_expired(conn);
+		if (job)
+			list_del(job);
+		pthread_mutex_unlock(&conn->lock);
+		if (job)
+			answer(job, -EIO);
+	} while (job);
+}
+
+/* How long there may be nothing to do, in ms; -1: until something happens. */
+static int patience(struct nbd_conn *conn)
+{
+	s64 now = now_ms(), until = conn->retry_ms;
+
+	if (conn->handle && is_over(conn->handle))
+		return 0;
+	if (conn->up)
+		return -1;
+	if (!list_empty(&conn->waiting))
+		until = min(until, conn->lost_ms + conn->disk->reconnect_ms);
+	return max(until - now, 1LL);
+}
+
+static void step(struct nbd_conn *conn)
+{
+	struct nbd_handle *h = conn->handle;
+	unsigned int way = h ? nbd_aio_get_direction(h) : 0;
+	struct pollfd fds[2] = {
+		{ .fd = conn->wake, .events = POLLIN },
+		{
+			.fd = h ? nbd_aio_get_fd(h) : -1,
+			.events = (way & LIBNBD_AIO_DIRECTION_READ ? POLLIN : 0) |
+				  (way & LIBNBD_AIO_DIRECTION_WRITE ? POLLOUT : 0),
+		},
+	};
+	eventfd_t count;
+
+	if (poll(fds, 2, patience(conn)) < 0)
+		return;
+	if (fds[0].revents)
+		eventfd_read(conn->wake, &count);
+	if (!h || !fds[1].revents)
+		return;
+	/* It may have gone on meanwhile, by whoever sends: then there is nothing to notify. */
+	way = nbd_aio_get_direction(h);
+	if (fds[1].revents & (POLLIN | POLLHUP | POLLERR) && way & LIBNBD_AIO_DIRECTION_READ)
+		nbd_aio_notify_read(h);
+	else if (fds[1].revents & (POLLOUT | POLLHUP | POLLERR) &&
+		 way & LIBNBD_AIO_DIRECTION_WRITE)
+		nbd_aio_notify_write(h);
+}
+
+static bool is_stopped(struct nbd_conn *conn)
+{
+	bool stop;
+
+	pthread_mutex_lock(&conn->lock);
+	stop = conn->stop;
+	pthread_mutex_unlock(&conn->lock);
+	return stop;
+}
+
+static void *run(void *arg)
+{
+	struct nbd_conn *conn = arg;
+
+	/* What reclaim waits for must not wait for reclaim. */
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	while (!is_stopped(conn)) {
+		if (!conn->handle && now_ms() >= conn->retry_ms)
+			begin_connect(conn);
+		step(conn);
+		if (conn->handle && is_over(conn->handle)) {
+			complain(conn, conn->up ? NULL : nbd_get_error());
+			lose(conn);
+		} else if (conn->handle && !conn->up && nbd_aio_is_ready(conn->handle)) {
+			come_up(conn);
+		} else if (conn->handle && !conn->up && now_ms() >= conn->retry_ms) {
+			complain(conn, "the server does not answer");
+			lose(conn);
+		}
+		if (answer_done(conn, false))
+			lose(conn);
+		expire(conn);
+	}
+	if (conn->handle) {
+		nbd_aio_disconnect(conn->handle, 0);
+		lose(conn);
+	}
+	expire(conn);
+	return NULL;
+}
+
+int nbd_conn_start(struct nbd_conn *conn, struct nbd_disk *disk)
+{
+	sigset_t all, old;
+	int err;
+
+	conn->disk = disk;
+	list_init(&conn->waiting);
+	list_init(&conn->flight);
+	conn->lost_ms = now_ms();
+	conn->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (conn->wake < 0)
+		return -errno;
+	pthread_mutex_init(&conn->lock, NULL);
+	pthread_mutex_init(&conn->done_lock, NULL);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	err = -pthread_create(&conn->thread, NULL, run, conn);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err)
+		close(conn->wake);
+	return err;
+}
+
+void nbd_conn_stop(struct nbd_conn *conn)
+{
+	pthread_mutex_lock(&conn->lock);
+	conn->stop = true;
+	pthread_mutex_unlock(&conn->lock);
+	wake(conn);
+}
+
+void nbd_conn_end(struct nbd_conn *conn)
+{
+	nbd_conn_stop(conn);
+	pthread_join(conn->thread, NULL);
+	close(conn->wake);
+	pthread_mutex_destroy(&conn->lock);
+	pthread_mutex_destroy(&conn->done_lock);
+}

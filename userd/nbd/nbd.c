@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * nbd: a disk that is an export of an NBD server, on this machine or another one. What the
+ * server can do, the disk can: its size, blocks, and whether it flushes, trims and zeroes
+ * are the export's. See nbd.h.
+ */
+#include <stdlib.h>
+
+#include <ferry/state.h>
+
+#include "nbd.h"
+
+#define RECONNECT_S	20	/* below a disk's io_timeout=, as that is unless set */
+#define RECONNECT_MAX_S	86400
+
+static struct nbd_disk *disk_of(const struct ferry_req *req)
+{
+	return ferry_req_server(req)->priv;
+}
+
+/* Without a promise of the server's a flush knows of its own connection's writes only. */
+static struct nbd_conn *next_conn(struct nbd_disk *disk)
+{
+	return &disk->conns[(u64)ferry_atomic_add(&disk->turn, 1) % disk->nr_conns];
+}
+
+static struct nbd_job *job_new(struct ferry_req *req, enum nbd_op op, u64 off, u64 len, u32 room)
+{
+	struct nbd_job *job = malloc(sizeof(*job) + room);
+
+	if (!job) {
+		ferry_reply_err(req, -ENOMEM);
+		return NULL;
+	}
+	*job = (struct nbd_job) { .req = req, .op = op, .off = off, .len = len };
+	return job;
+}
+
+static void nbd_read(struct ferry_req *req, u64 off, u32 len)
+{
+	struct nbd_job *job = job_new(req, NBD_READ, off, len, len);
+
+	if (job)
+		nbd_conn_send(next_conn(disk_of(req)), job);
+}
+
+static void nbd_write(struct ferry_req *req, u64 off, u32 len, u32 flags)
+{
+	struct nbd_job *job = job_new(req, NBD_WRITE, off, len, len);
+	struct ferry_iov iov;
+	ssize_t n;
+
+	if (!job)
+		return;
+	iov = (struct ferry_iov) { job->buf, len };
+	n = ferry_req_pull(req, 0, &iov, 1);
+	if (n != len) {
+		free(job);
+		ferry_reply_err(req, n < 0 ? n : -EIO);
+		return;
+	}
+	job->flags = flags & FERRY_BLOCK_FUA ? LIBNBD_CMD_FLAG_FUA : 0;
+	nbd_conn_send(next_conn(disk_of(req)), job);
+}
+
+static void nbd_flush_all(struct ferry_req *req)
+{
+	struct nbd_job *job = job_new(req, NBD_FLUSH, 0, 0, 0);
+
+	if (job)
+		nbd_conn_send(next_conn(disk_of(req)), job);
+}
+
+static void nbd_discard(struct ferry_req *req, u64 off, u64 len)
+{
+	struct nbd_job *job = job_new(req, NBD_TRIM, off, len, 0);
+
+	if (job)
+		nbd_conn_send(next_conn(disk_of(req)), job);
+}
+
+static void nbd_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 flags)
+{
+	struct nbd_job *job = job_new(req, NBD_ZERO, off, len, 0);
+
+	if (!job)
+		return;
+	job->flags = (flags & FERRY_BLOCK_FUA ? LIBNBD_CMD_FLAG_FUA : 0) |
+		     (flags & FERRY_BLOCK_KEEP ? LIBNBD_CMD_FLAG_NO_HOLE : 0);
+	nbd_conn_send(next_conn(disk_of(req)), job);
+}
+
+/* The export has the size that it has: what is asked for must be there. */
+static void nbd_resize(struct ferry_req *req, u64 size)
+{
+	struct ferry_server *server = ferry_req_server(req);
+	struct nbd_disk *disk = server->priv;
+	struct nbd_geo now;
+	int err = nbd_ask(disk->uri, &now);
+
+	now.size -= now.size % server->block.logical_block;
+	if (!err && (size > now.size || !now.size))
+		err = -ENOSPC;
+	if (err) {
+		ferry_reply_err(req, err);
+		return;
+	}
+	ferry_tx_save(disk->geo->size);
+	disk->geo->size = size ? size : now.size;
+	ferry_reply_resized(req, disk->geo->size);
+}
+
+static void set_disk(struct ferry_server *server, const struct nbd_disk *disk)
+{
+	const struct nbd_geo *geo = disk->geo;
+	u32 logical = max(geo->min_block, FERRY_BLOCK_SIZE_MIN);
+
+	server->block.logical_block = logical;
+	server->block.physical_block = min(geo->preferred, FERRY_BLOCK_SIZE_MAX);
+	server->block.size = geo->size - geo->size % logical;
+	server->block.max_transfer = geo->max_transfer;
+	server->block.read_only = geo->read_only || disk->read_only;
+	server->block.flush = geo->flush;
+	server->block.fua = geo->fua;
+	server->block.discard = geo->trim && !server->block.read_only;
+	server->block.write_zeroes = geo->zero && !server->block.read_only;
+}
+
+static int parse(const char *args, struct nbd_disk *disk, u64 *conns)
+{
+	static const char *const known[] = { "uri", "reconnect", "connections", "ro", NULL };
+	u64 reconnect = RECONNECT_S;
+	size_t len = 0, none;
+	const char *uri = ferry_opt_find(args, "uri", &len);
+
+	if (ferry_opt_check(args, known))
+		return -EINVAL;
+	if (!len || ferry_opt_size(args, "reconnect", &reconnect) || reconnect > RECONNECT_MAX_S ||
+	    ferry_opt_size(args, "connections", conns) || !*conns || *conns > NBD_CONNS_MAX) {
+		ferry_log(FERRY_LOG_ERR, "nbd: uri= wants an NBD URI, reconnect= seconds, connections= a number up to %d, as in uri=nbd://host/export,reconnect=60",
+			  NBD_CONNS_MAX);
+		return -EINVAL;
+	}
+	disk->reconnect_ms = reconnect * 1000;
+	disk->read_only = ferry_opt_find(args, "ro", &none);
+	disk->uri = strndup(uri, len);
+	return disk->uri ? 0 : -ENOMEM;
+}
+
+/*
+ * What the export is like. A server that goes on where another one was killed knows it
+ * from there: it is to serve although nobody answers yet.
+ */
+static int find_geo(struct nbd_disk *disk)
+{
+	struct nbd_geo *geo = ferry_state_root();
+	int err;
+
+	disk->geo = geo;
+	if (geo)
+		return 0;
+	geo = ferry_state_alloc(sizeof(*geo));
+	if (!geo)
+		return -ENOMEM;
+	err = nbd_ask(disk->uri, geo);
+	if (!err && geo->size < FERRY_BLOCK_SIZE_MIN) {
+		ferry_log(FERRY_LOG_ERR, "nbd: %s: is empty", disk->uri);
+		err = -EINVAL;
+	}
+	if (err) {
+		ferry_state_free(geo);
+		return err;
+	}
+	disk->geo = geo;
+	ferry_state_set_root(geo);
+	return 0;
+}
+
+static void nbd_destroy(struct ferry_server *server)
+{
+	struct nbd_disk *disk = server->priv;
+	u32 i;
+
+	for (i = 0; i < disk->nr_conns; i++)
+		nbd_conn_end(&disk->conns[i]);
+	if (!ferry_state_is_kept())
+		ferry_state_free(disk->geo);
+	free(disk->uri);
+	free(disk);
+}
+
+static int nbd_init(struct ferry_server *server, const char *args)
+{
+	struct nbd_disk *disk = calloc(1, sizeof(*disk));
+	u64 conns = 1;
+	int err;
+
+	if (!disk)
+		return -ENOMEM;
+	err = parse(args, disk, &conns);
+	if (!err)
+		err = find_geo(disk);
+	if (err)
+		goto free_disk;
+	if (!disk->geo->multi && conns > 1) {
+		ferry_log(FERRY_LOG_WARN, "nbd: %s: connections=%llu: its server does not promise that they see each other's writes: one it is",
+			  disk->uri, conns);
+		conns = 1;
+	}
+	server->priv = disk;
+	set_disk(server, disk);
+	while (!err && disk->nr_conns < conns) {
+		err = nbd_conn_start(&disk->conns[disk->nr_conns], disk);
+		disk->nr_conns += !err;
+	}
+	if (err)
+		nbd_destroy(server);
+	return err;
+free_disk:
+	free(disk->uri);
+	free(disk);
+	return err;
+}
+
+static void nbd_stop(struct ferry_server *server)
+{
+	struct nbd_disk *disk = server->priv;
+	u32 i;
+
+	for (i = 0; i < disk->nr_conns; i++)
+		nbd_conn_stop(&disk->conns[i]);
+}
+
+static const struct ferry_block_ops nbd_ops = {
+	.size = sizeof(nbd_ops),
+	.init = nbd_init,
+	.destroy = nbd_destroy,
+	.read = nbd_read,
+	.write = nbd_write,
+	.flush = nbd_flush_all,
+	.discard = nbd_discard,
+	.write_zeroes = nbd_write_zeroes,
+	.resize = nbd_resize,
+	.stop = nbd_stop,
+};
+
+FERRY_BACKEND(nbd, .help = "uri=URI[,reconnect=SECONDS][,connections=N][,ro]  a disk that an NBD server has",
+	      .flags = FERRY_RECOVERS | FERRY_STATELESS, .block = &nbd_ops);

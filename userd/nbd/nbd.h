@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * nbd, from inside. A disk has one connection or a few, each with a thread. Whoever serves
+ * a request sends it itself, by the connection whose turn it is; the connection's thread
+ * takes the replies, and answers.
+ *
+ * A connection that is lost is made again, and what it had not answered is sent again.
+ * That is safe as far as the protocol can make it: a command that the lost connection's
+ * server still has in hand is done before, or it is the same bytes to the same place.
+ *
+ * Locks, in the order in which they may be taken:
+ *	nbd_conn.lock		all but what follows
+ *	libnbd's, of a handle	around the completion callback
+ *	nbd_conn.done_lock	the list of completed jobs
+ */
+#ifndef FERRY_NBD_H
+#define FERRY_NBD_H
+
+#include <libnbd.h>
+
+#include <ferry/block.h>
+
+struct nbd_conn;
+
+enum nbd_op {
+	NBD_READ,
+	NBD_WRITE,
+	NBD_FLUSH,
+	NBD_TRIM,
+	NBD_ZERO,
+};
+
+/**
+ * struct nbd_job - a request under way
+ * @next, @prev: in the list of its connection that it is in: nbd_conn.waiting or .flight
+ * @next_done: in nbd_conn.done, while it is in .flight
+ * @flags: LIBNBD_CMD_FLAG_*
+ * @since_ms: since when it has had no connection; 0: it had one until now
+ * @err: what the server said, above 0; set before it is in nbd_conn.done
+ * @buf: the data of a read or write
+ */
+struct nbd_job {
+	struct nbd_job *next;
+	struct nbd_job *prev;
+	struct nbd_job *next_done;
+	struct nbd_conn *conn;
+	struct ferry_req *req;
+	enum nbd_op op;
+	u32 flags;
+	u64 off;
+	u64 len;
+	s64 since_ms;
+	int err;
+	char buf[];
+};
+
+/**
+ * struct nbd_conn - a connection
+ * @disk: whose
+ * @wake: eventfd: there is something for the thread to look at
+ * @handle: the thread's own, who makes and closes it; used by others under @lock while @up
+ * @lock: guards what follows
+ * @up: requests may be sent
+ * @stop: nobody waits for an answer any more
+ * @waiting: head of the jobs that are to be sent when it is up
+ * @flight: head of those that were sent
+ * @lost_ms: since when it is not up
+ * @retry_ms: when to try the next time; the thread's own
+ * @said: the log has been told what is wrong; the thread's own
+ * @done_lock: guards @done
+ * @done: jobs that libnbd is through with
+ */
+struct nbd_conn {
+	struct nbd_disk *disk;
+	pthread_t thread;
+	int wake;
+	struct nbd_handle *handle;
+
+	pthread_mutex_t lock;
+	bool up;
+	bool stop;
+	struct nbd_job waiting;
+	struct nbd_job flight;
+	s64 lost_ms;
+	s64 retry_ms;
+	bool said;
+
+	pthread_mutex_t done_lock;
+	struct nbd_job *done;
+};
+
+#define NBD_CONNS_MAX	16
+
+/**
+ * struct nbd_disk
+ * @uri: of the export
+ * @reconnect_ms: how long requests wait for a lost connection
+ * @read_only: it is not written to
+ * @geo: what the export is like; a connection to one that is less is not used. In the
+ *	state, where there is one.
+ * @turn: of which connection it is
+ */
+struct nbd_disk {
+	char *uri;
+	s64 reconnect_ms;
+	bool read_only;
+	struct nbd_geo *geo;
+	u32 nr_conns;
+	struct ferry_atomic turn;
+	struct nbd_conn conns[NBD_CONNS_MAX];
+};
+
+/**
+ * struct nbd_geo - an export
+ * @multi: a flush on one connection is one for all
+ */
+struct nbd_geo {
+	u64 size;
+	u32 min_block;
+	u32 preferred;
+	u32 max_transfer;
+	bool read_only;
+	bool flush;
+	bool fua;
+	bool trim;
+	bool zero;
+	bool multi;
+};
+
+/* conn.c */
+
+/** nbd_ask() - connect, and see what the export is like: 0 or -errno, after a line in the log */
+int nbd_ask(const char *uri, struct nbd_geo *geo);
+
+int nbd_conn_start(struct nbd_conn *conn, struct nbd_disk *disk);
+void nbd_conn_stop(struct nbd_conn *conn);	/* what it has not answered fails */
+void nbd_conn_end(struct nbd_conn *conn);	/* it has nothing any more */
+
+/** nbd_conn_send() - have @job done, which is answered and freed; @job->conn is set here */
+void nbd_conn_send(struct nbd_conn *conn, struct nbd_job *job);
+
+#endif
