@@ -188,6 +188,7 @@ struct memfs_node *memfs_node_read(struct memfs *fs, u64 id);
 struct memfs_node *memfs_node_write(struct memfs *fs, u64 id);
 struct memfs_node *memfs_dir_write(struct memfs *fs, u64 id, int *err);
 int memfs_node_new(struct memfs *fs, u32 mode, struct memfs_node **node);
+u64 memfs_node_number(const struct memfs_node *node);
 void memfs_node_publish(struct memfs_node *node, struct ferry_entry *entry);
 void memfs_node_discard(struct memfs *fs, struct memfs_node *node);
 void memfs_node_put(struct memfs *fs, struct memfs_node *node);
@@ -216,6 +217,7 @@ struct memfs_name *memfs_dir_find(const struct memfs_node *dir, const char *name
 				  u32 hash);
 int memfs_dir_add(struct memfs_node *dir, const char *name, size_t len, u32 hash,
 		  struct memfs_node *node);
+void memfs_dir_expect(struct memfs_node *dir, u64 nr);
 void memfs_dir_del(struct memfs_node *dir, struct memfs_name *name);
 void memfs_dir_set(struct memfs_node *dir, struct memfs_name *name, struct memfs_node *node);
 void memfs_dir_clear(struct memfs_node *dir);

@@ -8,6 +8,7 @@
 #include "memfs.h"
 
 #define BUCKETS_MIN	16
+#define BUCKETS_EXPECT	(1U << 16)	/* made for names that were not seen yet */
 #define COOKIE_DOT	1	/* of "." and ".."; names have more */
 #define COOKIE_DOTDOT	2
 
@@ -45,9 +46,8 @@ struct memfs_name *memfs_dir_find(const struct memfs_node *dir, const char *name
 }
 
 /* Keep the chains short. Without memory they get longer; only the first table is a must. */
-static int buckets_grow(struct memfs_dir *d)
+static int buckets_make(struct memfs_dir *d, u32 nr)
 {
-	u32 nr = d->nr_buckets ? d->nr_buckets * 2 : BUCKETS_MIN;
 	struct memfs_dir bigger = { .nr_buckets = nr };
 	struct memfs_name *n, *next;
 	u32 i;
@@ -69,6 +69,22 @@ static int buckets_grow(struct memfs_dir *d)
 	d->bucket = bigger.bucket;
 	d->nr_buckets = nr;
 	return 0;
+}
+
+static int buckets_grow(struct memfs_dir *d)
+{
+	return buckets_make(d, d->nr_buckets ? d->nr_buckets * 2 : BUCKETS_MIN);
+}
+
+/* @nr names will be put into an empty directory, or so it is said */
+void memfs_dir_expect(struct memfs_node *dir, u64 nr)
+{
+	u32 buckets = BUCKETS_MIN;
+
+	while (buckets < nr && buckets < BUCKETS_EXPECT)
+		buckets *= 2;
+	if (nr)
+		buckets_make(&dir->dir, buckets);
 }
 
 /*

@@ -11,6 +11,7 @@
 #define LEVEL_BITS	9
 #define LEVEL_SLOTS	(1U << LEVEL_BITS)
 #define INDEX_BITS	32
+#define NODES_PER_PAGE	((u32)(FERRY_PAGE_SIZE / sizeof(struct memfs_node)))
 
 /* Slots of the table hold pointers as numbers; setting one publishes what it points at. */
 static void *slot_get(const struct ferry_atomic *slot)
@@ -52,6 +53,18 @@ static struct ferry_atomic *level_make(struct ferry_atomic *slot)
 	return level;
 }
 
+/* Nodes share pages, which go with the server; here begins what the page of @index holds. */
+static bool begins_page(u32 index)
+{
+	return (index - 1) % NODES_PER_PAGE == 0;
+}
+
+/* Room for the node of the next place. */
+static struct memfs_node *node_place(const struct memfs *fs, u32 index)
+{
+	return begins_page(index) ? ferry_state_page_alloc() : table_get(fs, index - 1) + 1;
+}
+
 /* A node that never lived; the caller holds nodes_lock. */
 static struct memfs_node *table_grow(struct memfs *fs)
 {
@@ -66,7 +79,7 @@ static struct memfs_node *table_grow(struct memfs *fs)
 		level = level_make(&level[(index >> LEVEL_BITS) % LEVEL_SLOTS]);
 	if (!level)
 		return NULL;
-	node = ferry_state_alloc(sizeof(*node));
+	node = node_place(fs, index);
 	if (!node)
 		return NULL;
 	ferry_rwlock_init(&node->lock);
@@ -205,13 +218,19 @@ out:
 	return 0;
 }
 
+/* What its life's number is. */
+u64 memfs_node_number(const struct memfs_node *node)
+{
+	return (u64)node->generation << INDEX_BITS | node->index;
+}
+
 /*
  * The node's number is valid from now on
  * @entry: the answer that tells the client, which counts a lookup
  */
 void memfs_node_publish(struct memfs_node *node, struct ferry_entry *entry)
 {
-	u64 id = (u64)node->generation << INDEX_BITS | node->index;
+	u64 id = memfs_node_number(node);
 
 	ferry_atomic_set(&node->nlookup, 1);
 	memfs_node_entry(node, entry);
@@ -426,6 +445,7 @@ void memfs_nodes_resume(struct memfs *fs)
 
 void memfs_nodes_destroy(struct memfs *fs)
 {
+	struct memfs_node *page = NULL;
 	u32 i, j;
 
 	for (i = 1; i <= fs->nr_known; i++) {
@@ -434,8 +454,12 @@ void memfs_nodes_destroy(struct memfs *fs)
 		if (memfs_node_id(node))
 			node_end(fs, node);
 		ferry_rwlock_destroy(&node->lock);
-		ferry_state_free(node);
+		if (begins_page(i)) {
+			ferry_state_page_free(page);
+			page = node;
+		}
 	}
+	ferry_state_page_free(page);
 	for (i = 0; i < LEVEL_SLOTS; i++) {
 		struct ferry_atomic *level = slot_get(&fs->table[i]);
 

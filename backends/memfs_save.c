@@ -1,53 +1,85 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * memfs on its way to another server: all nodes in order of their place, each followed
- * by what it holds. Numbers of nodes, lookup counts and the order of listings stay, for
- * the client goes on using them.
+ * memfs on its way to another server: all nodes in order of their place, and then what
+ * those hold that hold anything. Numbers of nodes, lookup counts and the order of listings
+ * stay, for the client goes on using them.
+ *
+ * Clients wait meanwhile. So what there may be ten thousands of, nodes and names, is
+ * one piece of the stream each.
+ *
+ * What is loaded may have been written by anybody: it takes no more memory than it has
+ * bytes, and all that the rest of memfs relies on is checked: names and nodes are a tree.
  *
  * No request is under way: no lock is taken.
  */
 #include "memfs.h"
 
-#define END	(~0ULL)	/* of pages and names: no key is that great */
+#define END	(~0ULL)	/* of pages: no number is that great */
+#define DEAD	S_IFMT	/* not 0: holes of a sparse file are no nodes */
 
-/*
- * struct saved_node - a node, and how much of what follows is its own
- * @id: 0: dead, and nothing but @generation counts
- * @parent: of a directory: its parent's place
- * @cookie: of a directory: the last one given out
- * @nr_dirs: of a directory: its subdirectories
- * @target_len: of a symlink: bytes of its target
- * @nr_xattrs: how many extended attributes follow first
- */
+struct saved_fs {
+	u32 nr_known;
+	u32 nr_nodes;
+};
+
+/* @type: DEAD: nothing but @generation counts. Names make @nlink. */
 struct saved_node {
-	u64 id;
 	u64 nlookup;
 	u64 size;
 	u64 nr_pages;
 	u64 xattr_pages;
-	u64 cookie;
 	struct ferry_time atime;
 	struct ferry_time mtime;
 	struct ferry_time ctime;
 	u32 generation;
 	u32 type;
 	u32 perm;
-	u32 nlink;
 	u32 uid;
 	u32 gid;
 	u32 rdev;
-	u32 parent;
-	u32 nr_dirs;
-	u32 target_len;
+};
+
+/*
+ * struct saved_holder - a node that holds something: extended attributes, and by its type
+ * pages up to END, names, or a target
+ * @index: its place; 0: this is the end of the stream
+ * @nr: a directory's names; bytes of a symlink's target
+ * @cookie: of a directory: the last one given out
+ */
+struct saved_holder {
+	u32 index;
 	u32 nr_xattrs;
-	u32 pad;
+	u64 nr;
+	u64 cookie;
 };
 
 struct saved_name {
 	u64 cookie;
 	u32 index;
 	u32 len;
+	char text[MEMFS_NAME_MAX];
 };
+
+static void save_node(struct ferry_stream *s, const struct memfs_node *node)
+{
+	struct saved_node saved = { .type = DEAD, .generation = node->generation };
+
+	if (memfs_node_id(node)) {
+		saved.nlookup = ferry_atomic_read(&node->nlookup);
+		saved.size = node->size;
+		saved.nr_pages = node->nr_pages;
+		saved.xattr_pages = node->xattr_pages;
+		saved.atime = node->atime;
+		saved.mtime = node->mtime;
+		saved.ctime = node->ctime;
+		saved.type = node->type;
+		saved.perm = node->perm;
+		saved.uid = node->uid;
+		saved.gid = node->gid;
+		saved.rdev = node->rdev;
+	}
+	ferry_stream_write(s, &saved, sizeof(saved));
+}
 
 static void save_pages(struct ferry_stream *s, const struct memfs_node *node)
 {
@@ -68,65 +100,97 @@ static void save_names(struct ferry_stream *s, const struct memfs_node *node)
 	u64 at = 0;
 
 	for (; (name = memfs_map_next(&node->dir.order, &at)) && !s->err; at++) {
-		saved = (struct saved_name){ name->cookie, name->node->index, name->len };
-		ferry_stream_write(s, &saved, sizeof(saved));
-		ferry_stream_write(s, name->text, name->len);
+		saved.cookie = name->cookie;
+		saved.index = name->node->index;
+		saved.len = name->len;
+		memcpy(saved.text, name->text, name->len);
+		ferry_stream_write(s, &saved, offsetof(struct saved_name, text) + name->len);
 	}
-	saved = (struct saved_name){ .cookie = END };
-	ferry_stream_write(s, &saved, sizeof(saved));
 }
 
-static void save_node(struct ferry_stream *s, const struct memfs_node *node)
+static void save_held(struct ferry_stream *s, const struct memfs_node *node)
 {
-	struct saved_node saved = {
-		.id = memfs_node_id(node),
-		.nlookup = ferry_atomic_read(&node->nlookup),
-		.size = node->size,
-		.nr_pages = node->nr_pages,
-		.xattr_pages = node->xattr_pages,
-		.atime = node->atime,
-		.mtime = node->mtime,
-		.ctime = node->ctime,
-		.generation = node->generation,
-		.type = node->type,
-		.perm = node->perm,
-		.nlink = node->nlink,
-		.uid = node->uid,
-		.gid = node->gid,
-		.rdev = node->rdev,
-	};
+	struct saved_holder saved = { .index = node->index };
 
-	if (saved.id && node->type == S_IFDIR) {
-		saved.parent = node->dir.parent->index;
-		saved.cookie = node->dir.cookie;
-		saved.nr_dirs = node->dir.nr_dirs;
-	} else if (saved.id && node->type == S_IFLNK) {
-		saved.target_len = strlen(node->target);
-	}
-	if (saved.id)
-		saved.nr_xattrs = memfs_xattrs_count(node);
-	ferry_stream_write(s, &saved, sizeof(saved));
-	if (!saved.id)
+	if (!memfs_node_id(node) ||
+	    (!node->xattrs && (node->type == S_IFREG ? !node->pages.root :
+			       node->type != S_IFDIR && node->type != S_IFLNK)))
 		return;
+	saved.nr_xattrs = memfs_xattrs_count(node);
+	if (node->type == S_IFDIR) {
+		saved.nr = node->dir.nr;
+		saved.cookie = node->dir.cookie;
+	} else if (node->type == S_IFLNK) {
+		saved.nr = strlen(node->target);
+	}
+	ferry_stream_write(s, &saved, sizeof(saved));
 	memfs_xattrs_save(s, node);
 	if (node->type == S_IFREG)
 		save_pages(s, node);
 	else if (node->type == S_IFDIR)
 		save_names(s, node);
 	else if (node->type == S_IFLNK)
-		ferry_stream_write(s, node->target, saved.target_len);
+		ferry_stream_write(s, node->target, saved.nr);
 }
 
 int memfs_save(struct ferry_server *server, struct ferry_stream *s)
 {
-	struct memfs *fs = server->priv;
+	const struct memfs *fs = server->priv;
+	const struct saved_fs saved = { fs->nr_known, fs->nr_nodes };
+	const struct saved_holder end = { .index = 0 };
 	u32 i;
 
-	ferry_stream_write(s, &fs->nr_known, sizeof(fs->nr_known));
-	ferry_stream_write(s, &fs->nr_nodes, sizeof(fs->nr_nodes));
+	ferry_stream_write(s, &saved, sizeof(saved));
 	for (i = 1; i <= fs->nr_known && !s->err; i++)
 		save_node(s, memfs_node_at(fs, i));
-	return s->err;
+	for (i = 1; i <= fs->nr_known && !s->err; i++)
+		save_held(s, memfs_node_at(fs, i));
+	return ferry_stream_write(s, &end, sizeof(end));
+}
+
+static bool is_type(u32 type)
+{
+	return type == S_IFREG || type == S_IFDIR || type == S_IFLNK || type == S_IFCHR ||
+	       type == S_IFBLK || type == S_IFIFO || type == S_IFSOCK;
+}
+
+/* All of it but what it holds; the root is there already, and has no names yet. */
+static int load_node(struct memfs *fs, struct ferry_stream *s, u32 index)
+{
+	struct memfs_node *node = memfs_node_at(fs, index);
+	const bool is_root = node;
+	struct saved_node saved;
+
+	if (ferry_stream_read(s, &saved, sizeof(saved)))
+		return s->err;
+	if (is_root ? saved.type != S_IFDIR || saved.generation :
+		      saved.type != DEAD && !is_type(saved.type))
+		return -EPROTO;
+	if (!node)
+		node = memfs_node_add(fs);
+	if (!node)
+		return -ENOMEM;
+	node->generation = saved.generation;
+	if (saved.type == DEAD) {
+		memfs_node_bury(fs, node);
+		return 0;
+	}
+	node->type = saved.type;
+	node->perm = saved.perm & 07777;
+	node->nlink = is_root;
+	node->uid = saved.uid;
+	node->gid = saved.gid;
+	node->rdev = saved.rdev;
+	node->size = min(saved.size, MEMFS_SIZE_MAX);
+	node->nr_pages = saved.nr_pages;
+	node->xattr_pages = saved.xattr_pages;
+	node->atime = saved.atime;
+	node->mtime = saved.mtime;
+	node->ctime = saved.ctime;
+	ferry_atomic_set(&node->nlookup, saved.nlookup);
+	ferry_atomic_set(&node->id, memfs_node_number(node));
+	ferry_atomic_add(&fs->nr_pages, saved.nr_pages + saved.xattr_pages);
+	return 0;
 }
 
 static int load_pages(struct ferry_stream *s, struct memfs_node *node)
@@ -135,8 +199,9 @@ static int load_pages(struct ferry_stream *s, struct memfs_node *node)
 	u64 nr;
 	int err;
 
-	memset(&node->pages, 0, sizeof(node->pages));
 	while (!ferry_stream_read(s, &nr, sizeof(nr)) && nr != END) {
+		if (nr > MEMFS_SIZE_MAX / FERRY_PAGE_SIZE || memfs_map_get(&node->pages, nr))
+			return -EPROTO;
 		page = ferry_state_page_alloc();
 		if (!page)
 			return -ENOMEM;
@@ -150,40 +215,66 @@ static int load_pages(struct ferry_stream *s, struct memfs_node *node)
 	return s->err;
 }
 
-static int load_names(struct memfs *fs, struct ferry_stream *s, struct memfs_node *dir,
-		      const struct saved_node *saved)
+/* Another name of @node, in @dir: of a directory it is the only one, and the root has none. */
+static int add_link(const struct memfs *fs, struct memfs_node *dir, struct memfs_node *node)
+{
+	if (!node || !memfs_node_id(node) ||
+	    (node->type == S_IFDIR && node->nlink) || node->nlink == MEMFS_LINK_MAX)
+		return -EPROTO;
+	node->nlink++;
+	if (node->type == S_IFDIR)
+		node->dir.parent = dir;
+	return 0;
+}
+
+static int load_name(struct memfs *fs, struct ferry_stream *s, struct memfs_node *dir)
 {
 	struct saved_name name;
-	char text[MEMFS_NAME_MAX];
-	struct memfs_node *node;
+	u32 hash;
 	int err;
 
-	memset(&dir->dir, 0, sizeof(dir->dir));
-	dir->dir.parent = memfs_node_at(fs, saved->parent);
-	if (!dir->dir.parent)
+	if (ferry_stream_read(s, &name, offsetof(struct saved_name, text)))
+		return s->err;
+	if (!name.len || name.len > sizeof(name.text) || name.cookie <= dir->dir.cookie ||
+	    name.cookie == END)
 		return -EPROTO;
-	while (!ferry_stream_read(s, &name, sizeof(name)) && name.cookie != END) {
-		node = memfs_node_at(fs, name.index);
-		if (!node || name.len > sizeof(text))
-			return -EPROTO;
-		if (ferry_stream_read(s, text, name.len))
-			break;
-		/* It gets the next cookie, which is its own then. */
-		dir->dir.cookie = name.cookie - 1;
-		err = memfs_dir_add(dir, text, name.len, memfs_name_hash(fs, text, name.len),
-				    node);
+	if (ferry_stream_read(s, name.text, name.len))
+		return s->err;
+	hash = memfs_name_hash(fs, name.text, name.len);
+	if (memchr(name.text, 0, name.len) || memchr(name.text, '/', name.len) ||
+	    memfs_dir_find(dir, name.text, name.len, hash))
+		return -EPROTO;
+	err = add_link(fs, dir, memfs_node_at(fs, name.index));
+	if (err)
+		return err;
+	/* It gets the next cookie, which is its own then. */
+	dir->dir.cookie = name.cookie - 1;
+	return memfs_dir_add(dir, name.text, name.len, hash, memfs_node_at(fs, name.index));
+}
+
+static int load_names(struct memfs *fs, struct ferry_stream *s, struct memfs_node *dir,
+		      const struct saved_holder *saved)
+{
+	u64 nr;
+	int err;
+
+	if (dir->dir.nr)
+		return -EPROTO;
+	memfs_dir_expect(dir, saved->nr);
+	for (nr = 0; nr < saved->nr; nr++) {
+		err = load_name(fs, s, dir);
 		if (err)
 			return err;
 	}
+	if (saved->cookie < dir->dir.cookie || saved->cookie == END)
+		return -EPROTO;
 	dir->dir.cookie = saved->cookie;
-	/* Some of the names' nodes are not loaded yet, and have no type. */
-	dir->dir.nr_dirs = saved->nr_dirs;
-	return s->err;
+	return 0;
 }
 
-static int load_target(struct ferry_stream *s, struct memfs_node *node, u32 len)
+static int load_target(struct ferry_stream *s, struct memfs_node *node, u64 len)
 {
-	if (len >= FERRY_PAGE_SIZE)
+	if (len >= FERRY_PAGE_SIZE || node->target)
 		return -EPROTO;
 	node->target = ferry_state_alloc(len + 1);
 	if (!node->target)
@@ -191,72 +282,91 @@ static int load_target(struct ferry_stream *s, struct memfs_node *node, u32 len)
 	return ferry_stream_read(s, node->target, len);
 }
 
-/* All of it but what it holds. */
-static void load_head(struct memfs_node *node, const struct saved_node *saved)
+static int load_held(struct memfs *fs, struct ferry_stream *s, const struct saved_holder *saved)
 {
-	node->generation = saved->generation;
-	node->type = saved->type;
-	node->perm = saved->perm;
-	node->nlink = saved->nlink;
-	node->uid = saved->uid;
-	node->gid = saved->gid;
-	node->rdev = saved->rdev;
-	node->size = saved->size;
-	node->nr_pages = saved->nr_pages;
-	node->xattr_pages = saved->xattr_pages;
-	node->atime = saved->atime;
-	node->mtime = saved->mtime;
-	node->ctime = saved->ctime;
-	ferry_atomic_set(&node->nlookup, saved->nlookup);
-	ferry_atomic_set(&node->id, saved->id);
-}
-
-static int load_node(struct memfs *fs, struct ferry_stream *s, struct memfs_node *node)
-{
-	struct saved_node saved;
+	struct memfs_node *node = memfs_node_at(fs, saved->index);
 	int err;
 
-	err = ferry_stream_read(s, &saved, sizeof(saved));
+	if (!node || !memfs_node_id(node) || node->xattrs)
+		return -EPROTO;
+	err = memfs_xattrs_load(s, node, saved->nr_xattrs);
 	if (err)
 		return err;
-	load_head(node, &saved);
-	if (!saved.id) {
-		memfs_node_bury(fs, node);
-		return 0;
-	}
-	ferry_atomic_add(&fs->nr_pages, saved.nr_pages + saved.xattr_pages);
-	err = memfs_xattrs_load(s, node, saved.nr_xattrs);
-	if (err)
-		return err;
-	switch (saved.type) {
+	switch (node->type) {
 	case S_IFREG:
 		return load_pages(s, node);
 	case S_IFDIR:
-		return load_names(fs, s, node, &saved);
+		return load_names(fs, s, node, saved);
 	case S_IFLNK:
-		return load_target(s, node, saved.target_len);
+		return load_target(s, node, saved->nr);
 	}
 	return 0;
+}
+
+/*
+ * Whoever goes up from a directory comes to the root, or to one that was removed, which
+ * gets the root above it. @seen: by place, from which directory it was come by.
+ */
+static int check_ways_up(struct memfs *fs, u32 *seen)
+{
+	struct memfs_node *root = memfs_node_at(fs, 1), *node;
+	u32 i;
+
+	for (i = 1; i <= fs->nr_known; i++) {
+		node = memfs_node_at(fs, i);
+		if (!memfs_node_id(node))
+			continue;
+		/* Everything else holds what its type says. */
+		if (node->type == S_IFLNK && !node->target)
+			return -EPROTO;
+		if (node->type != S_IFDIR)
+			continue;
+		if (!node->dir.parent)
+			node->dir.parent = root;
+		while (!seen[node->index - 1]) {
+			seen[node->index - 1] = i;
+			if (node == root || !node->dir.parent)
+				break;
+			node = node->dir.parent;
+			if (seen[node->index - 1] == i)
+				return -EPROTO;
+		}
+	}
+	return 0;
+}
+
+static int check_tree(struct memfs *fs)
+{
+	u32 *seen = ferry_alloc(fs->nr_known * sizeof(*seen));
+	int err = seen ? check_ways_up(fs, seen) : -ENOMEM;
+
+	ferry_free(seen);
+	return err;
 }
 
 /* The server has nothing but its root, whose place is taken by the saved one. */
 int memfs_load(struct ferry_server *server, struct ferry_stream *s)
 {
 	struct memfs *fs = server->priv;
-	u32 nr_known, nr_nodes, i;
+	struct saved_holder held;
+	struct saved_fs saved;
 	int err = 0;
+	u32 i;
 
-	if (ferry_stream_read(s, &nr_known, sizeof(nr_known)) ||
-	    ferry_stream_read(s, &nr_nodes, sizeof(nr_nodes)))
+	if (ferry_stream_read(s, &saved, sizeof(saved)))
 		return s->err;
-	if (!nr_known || nr_known >= MEMFS_NODES_MAX)
+	if (!saved.nr_known || saved.nr_known >= MEMFS_NODES_MAX)
 		return -EPROTO;
-	for (i = 1; i <= nr_known; i++) {
-		if (!memfs_node_at(fs, i) && !memfs_node_add(fs))
-			return -ENOMEM;
+	for (i = 1; i <= saved.nr_known && !err; i++)
+		err = load_node(fs, s, i);
+	while (!err) {
+		err = ferry_stream_read(s, &held, sizeof(held));
+		if (err || !held.index)
+			break;
+		err = load_held(fs, s, &held);
 	}
-	for (i = 1; i <= nr_known && !err; i++)
-		err = load_node(fs, s, memfs_node_at(fs, i));
-	fs->nr_nodes = nr_nodes;
+	if (!err)
+		err = check_tree(fs);
+	fs->nr_nodes = saved.nr_nodes;
 	return err;
 }

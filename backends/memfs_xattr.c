@@ -298,7 +298,7 @@ int memfs_xattrs_load(struct ferry_stream *s, struct memfs_node *node, u32 nr)
 		if (ferry_stream_read(s, &name_len, sizeof(name_len)) ||
 		    ferry_stream_read(s, &value_len, sizeof(value_len)))
 			break;
-		if (name_len > XATTR_NAME_BYTES || value_len > XATTR_VALUE_BYTES)
+		if (name_len < 2 || name_len > XATTR_NAME_BYTES || value_len > XATTR_VALUE_BYTES)
 			return -EPROTO;
 		*at = ferry_state_alloc(sizeof(**at) + name_len + value_len);
 		if (!*at)
@@ -308,6 +308,8 @@ int memfs_xattrs_load(struct ferry_stream *s, struct memfs_node *node, u32 nr)
 		(*at)->value_len = value_len;
 		if (ferry_stream_read(s, (*at)->text, name_len + value_len))
 			break;
+		if (strnlen((*at)->text, name_len) != name_len - 1)
+			return -EPROTO;
 		at = &(*at)->next;
 	}
 	return s->err;

@@ -2,6 +2,7 @@
 /* /dev/ferry: a channel and an endpoint for each thread. */
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -33,13 +34,15 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 {
 	const char *name = session->server.backend->name;
 	u32 grace = ferry_session_reissues(session->server.backend, want);
+	bool kernel = grace && want->on_death && !strcmp(want->on_death, "kernel");
 	struct ferry_setup setup = {
 		.size = sizeof(setup),
 		.abi = FERRY_ABI,
 		.class = session->class,
 		.flags = session->loop->create_flags,
 		.state_fd = session->state_fd,
-		.on_death = grace ? FERRY_DEATH_REISSUE : FERRY_DEATH_FAIL,
+		.on_death = kernel ? FERRY_DEATH_KERNEL :
+			    grace ? FERRY_DEATH_REISSUE : FERRY_DEATH_FAIL,
 		.grace = grace,
 		.timeout = want->timeout,
 		.geo.nr_queues = want->queues ? want->queues : sysconf(_SC_NPROCESSORS_ONLN),
@@ -65,8 +68,15 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 		ferry_log(FERRY_LOG_ERR,
 			  "the ferry module speaks ABI %u, libferry ABI %u: use those of one build",
 			  setup.abi, FERRY_ABI);
+	else if (kernel && err == -EPERM)
+		ferry_log(FERRY_LOG_ERR, "%s: on_death=kernel: only root may (CAP_SYS_ADMIN)", name);
+	else if (kernel && (err == -ENOENT || err == -EOPNOTSUPP))
+		ferry_log(FERRY_LOG_ERR, "%s: on_death=kernel: %s: there are reissue and fail", name,
+			  err == -ENOENT ? "there is no such backend in the kernel" :
+			  "the one in the kernel cannot go on where this one stops");
 	else if (err == -EINVAL && grace && session->loop->create_flags & FERRY_CREATE_RW)
-		ferry_log(FERRY_LOG_ERR, "%s: on_death=reissue needs another wait style than rw", name);
+		ferry_log(FERRY_LOG_ERR, "%s: on_death=%s needs another wait style than rw", name,
+			  kernel ? "kernel" : "reissue");
 	else if (err == -EINVAL && (grace > FERRY_GRACE_MAX ||
 				    want->timeout > FERRY_TIMEOUT_MAX))
 		ferry_log(FERRY_LOG_ERR, "%s: grace=%u, timeout=%u: at most %u and %u seconds",
@@ -82,18 +92,71 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 	return err;
 }
 
-/* Take the place of a dead server. */
-static int succeed(struct ferry_session *session, u32 id, int fd)
+static const char *why_not_moved(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "there is no such channel: see 'ferry list'";
+	case -EPERM:
+		return "only root may (CAP_SYS_ADMIN)";
+	case -EOPNOTSUPP:
+		return "its backend cannot, or there is none of its name in the kernel"
+		       ", or it is served with wait=rw";
+	case -ENOTCONN:
+		return "it has no server: see 'ferry recover'";
+	case -ETIMEDOUT:
+		return "requests under way did not end in time; nothing has changed";
+	default:
+		return strerror(-err);
+	}
+}
+
+int ferry_channel_move(u32 channel, bool to_kernel, u64 *held_ns)
+{
+	struct ferry_move move = {
+		.size = sizeof(move),
+		.to = to_kernel ? FERRY_MOVE_KERNEL : FERRY_MOVE_USER,
+		.id = channel,
+	};
+	int dev = open_device();
+	int err;
+
+	if (dev < 0)
+		return dev;
+	move.fd = memfd_create("ferry-moved", MFD_CLOEXEC);
+	err = move.fd < 0 || ioctl(dev, FERRY_IOC_MOVE, &move) ? -errno : 0;
+	if (move.fd >= 0)
+		close(move.fd);
+	close(dev);
+	if (!err && held_ns)
+		*held_ns = move.held_ns;
+	if (err && err != -EALREADY)
+		ferry_log(FERRY_LOG_ERR, "channel %u: was not moved: %s", channel,
+			  why_not_moved(err));
+	return err;
+}
+
+/* Take the place of a dead server, or of one that is sent home for it. */
+static int succeed(struct ferry_session *session, const struct ferry_session_options *want, int fd)
 {
 	const char *name = session->server.backend->name;
+	const u32 id = want->attach;
 	struct ferry_setup setup = {
 		.size = sizeof(setup),
 		.abi = FERRY_ABI,
+		.flags = session->loop->create_flags,
 		.fd = -1,
 		.id = id,
 	};
+	u64 held_ns = 0;
 	int err;
 
+	if (want->replace) {
+		err = ferry_channel_move(id, false, &held_ns);
+		if (err)
+			return err;
+		session->held_since = ferry_clock_ns() - held_ns;
+	}
 	if (ioctl(fd, FERRY_IOC_ATTACH, &setup)) {
 		err = -errno;
 		ferry_log(FERRY_LOG_ERR, "channel %u: cannot attach %s: %s%s", id, name,
@@ -168,7 +231,7 @@ int ferry_channel_open(struct ferry_session *session, const struct ferry_session
 	fd = open_device();
 	if (fd < 0)
 		return fd;
-	err = want->attach ? succeed(session, want->attach, fd) : create(session, want, fd);
+	err = want->attach ? succeed(session, want, fd) : create(session, want, fd);
 	if (err)
 		goto close_fd;
 	session->workers = calloc(session->geo.nr_queues, sizeof(*session->workers));

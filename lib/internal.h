@@ -3,6 +3,8 @@
 #ifndef FERRY_INTERNAL_H
 #define FERRY_INTERNAL_H
 
+#include <time.h>
+
 #include <linux/ferry.h>
 #include <ferry/req.h>
 #include <ferry/session.h>
@@ -53,12 +55,13 @@ struct ferry_worker {
  * @loop_data: the wait style's own
  * @channel: its number
  * @state_fd: the state, to be kept by the channel or found there; -1: there is none
- * @saved_fd: the server saved, on its way to another one; -1: it is not
  * @geo: what the channel really has
  * @nr_workers: how many of @workers have an endpoint; one per queue
  * @spin_us: how long style poll looks before it sleeps; 0: its own choice
  * @dir: absolute path of the mount, NULL before it is there
  * @disk: number of the disk, -1 before it is there
+ * @held_since: when clients began to wait for this server, CLOCK_MONOTONIC in ns
+ * @mover: thread that has the channel moved into the kernel, if @moves
  * @ended_fd: eventfd, readable from the end of the last thread on
  * @up: FUSE_INIT was answered, or there is none; written under @lock, read without
  * @stop: threads shall end; read after -EINTR
@@ -75,13 +78,15 @@ struct ferry_session {
 	void *loop_data;
 	u32 channel;
 	int state_fd;
-	int saved_fd;
 	struct ferry_geometry geo;
 	struct ferry_worker *workers;
 	u32 nr_workers;
 	u32 spin_us;
 	char *dir;
 	int disk;
+	u64 held_since;
+	pthread_t mover;
+	bool moves;
 	int ended_fd;
 	bool up;
 	bool stop;
@@ -98,6 +103,14 @@ int ferry_session_start(struct ferry_session *session);
 
 /* A request was answered while the session was not up. */
 void ferry_session_answered(struct ferry_session *session);
+
+static inline u64 ferry_clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
 
 static inline bool ferry_session_is_up(const struct ferry_session *session)
 {

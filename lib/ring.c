@@ -288,14 +288,20 @@ void ferry_ring_put(struct ferry_slot *slot)
 	slot->desc->rep_data = err ? 0 : slot->held;
 }
 
-/* What the client and the servers of a channel have settled, in its notes. */
+/*
+ * What the client and the servers of a channel have settled, in its notes, and what the
+ * backend was told: whoever comes next need not be told again.
+ */
 struct notes {
 	u32 minor;
 	u32 max_write;
 	u32 max_readahead;
 	u32 time_gran;
 	u32 writeback;
+	char args[FERRY_ARGS_MAX];
 };
+
+_Static_assert(sizeof(struct notes) <= FERRY_NOTE_SIZE, "the notes have room for the arguments");
 
 static struct notes *notes_of(const struct ferry_ring *ring)
 {
@@ -327,6 +333,24 @@ void ferry_ring_read_notes(const struct ferry_ring *ring)
 	server->fs.time_gran = notes->time_gran;
 	server->fs.writeback = notes->writeback;
 	server->fs.minor = notes->minor;
+}
+
+void ferry_ring_write_args(const struct ferry_ring *ring, const char *args)
+{
+	struct notes *notes = notes_of(ring);
+
+	if (args && strlen(args) >= sizeof(notes->args))
+		ferry_log(FERRY_LOG_WARN, "arguments of more than %zu bytes are not remembered",
+			  sizeof(notes->args) - 1);
+	else
+		strcpy(notes->args, args ? args : "");
+}
+
+char *ferry_ring_read_args(const struct ferry_ring *ring)
+{
+	const struct notes *notes = notes_of(ring);
+
+	return *notes->args ? strndup(notes->args, sizeof(notes->args) - 1) : NULL;
 }
 
 u64 ferry_ring_mark(void *arg, u32 tag)

@@ -62,6 +62,10 @@ struct ferry_box *ferry_ring_box(const struct ferry_ring *ring, u32 queue);
 void ferry_ring_write_notes(const struct ferry_ring *ring);
 void ferry_ring_read_notes(const struct ferry_ring *ring);
 
+/* The same of the backend's arguments, NULL for none; what is read is to be freed. */
+void ferry_ring_write_args(const struct ferry_ring *ring, const char *args);
+char *ferry_ring_read_args(const struct ferry_ring *ring);
+
 /* desc.mark of a slot, as ferry_state_attach() wants to know it; @arg is the ring. */
 u64 ferry_ring_mark(void *arg, u32 tag);
 

@@ -51,6 +51,26 @@ u32 ferry_session_reissues(const struct ferry_backend *backend,
 	return reissue ? options->grace ? options->grace : GRACE_DEFAULT_S : 0;
 }
 
+/* 0: @backend can go on as options->on_death says. */
+static int check_death(const struct ferry_backend *backend,
+		       const struct ferry_session_options *options)
+{
+	const char *how = options->on_death;
+
+	if (!how || !strcmp(how, "fail") || !strcmp(how, "reissue"))
+		return 0;
+	if (strcmp(how, "kernel")) {
+		ferry_log(FERRY_LOG_ERR, "on_death=%s: there are reissue, kernel and fail", how);
+		return -EINVAL;
+	}
+	if (backend->flags & FERRY_STATELESS || (backend->save && backend->load))
+		return 0;
+	ferry_log(FERRY_LOG_ERR,
+		  "%s: on_death=kernel: it cannot go on inside the kernel: there are reissue and fail",
+		  backend->name);
+	return -EOPNOTSUPP;
+}
+
 static int check_backend(const struct ferry_session *session,
 			 const struct ferry_backend *backend)
 {
@@ -102,6 +122,8 @@ static int found(struct ferry_session *session, const struct ferry_backend *back
 	err = session->loop->open(session);
 	if (err)
 		goto close_channel;
+	if (session->loop != &ferry_loop_rw)
+		ferry_ring_write_args(session->loop_data, args);
 	return 0;
 
 close_channel:
@@ -115,18 +137,23 @@ stop_server:
 static int take_over_state(struct ferry_session *session, const struct ferry_backend *backend,
 			   const char *args)
 {
+	char *remembered = args ? NULL : ferry_ring_read_args(session->loop_data);
 	int err = 0;
 
+	if (!args)
+		args = remembered;
 	if (session->state_fd >= 0)
 		err = ferry_state_attach(backend, session->state_fd, ferry_ring_mark,
 					 session->loop_data);
 	if (!err)
 		err = ferry_server_init(&session->server, backend, session->class, args);
-	if (err)
-		return err;
-	settle_state(session);
-	ferry_ring_read_notes(session->loop_data);
-	return 0;
+	if (!err) {
+		settle_state(session);
+		ferry_ring_read_notes(session->loop_data);
+		ferry_ring_write_args(session->loop_data, args);
+	}
+	free(remembered);
+	return err;
 }
 
 /* What the last server saved before it went. */
@@ -146,6 +173,7 @@ static int load_saved(struct ferry_session *session, const struct ferry_backend 
 		return err;
 	settle_state(session);
 	ferry_ring_write_notes(session->loop_data);
+	ferry_ring_write_args(session->loop_data, session->server.args);
 	/* It was true when we came. Of a stateless server it stays so. */
 	return session->state_fd < 0 && backend->flags & FERRY_STATELESS ?
 	       0 : ferry_channel_keep(session);
@@ -196,20 +224,18 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 	pthread_mutex_init(&session->lock, NULL);
 	pthread_cond_init(&session->changed, NULL);
 	session->state_fd = -1;
-	session->saved_fd = -1;
 	session->class = want.class ? want.class : FERRY_CLASS_FS;
 	session->disk = -1;
 	err = check_backend(session, backend);
+	if (err)
+		goto free_session;
+	err = check_death(backend, &want);
 	if (err)
 		goto free_session;
 	err = -EINVAL;
 	session->loop = find_loop(want.wait);
 	if (!session->loop)
 		goto free_session;
-	if (want.on_death && strcmp(want.on_death, "fail") && strcmp(want.on_death, "reissue")) {
-		ferry_log(FERRY_LOG_ERR, "on_death=%s: there are reissue and fail", want.on_death);
-		goto free_session;
-	}
 	session->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (session->ended_fd < 0) {
 		err = -errno;
@@ -421,6 +447,34 @@ int ferry_session_resume(struct ferry_session *session, const char *dir)
 	return ferry_session_start(session);
 }
 
+double ferry_session_held(const struct ferry_session *session)
+{
+	return (ferry_clock_ns() - session->held_since) / 1e6;
+}
+
+static void *mover_main(void *arg)
+{
+	struct ferry_session *session = arg;
+	u64 held_ns;
+	int err = ferry_channel_move(session->channel, true, &held_ns);
+
+	if (!err)
+		ferry_log(FERRY_LOG_INFO, "channel %u: %s is in the kernel now, clients waited %.1f ms",
+			  session->channel, session->server.backend->name, held_ns / 1e6);
+	return NULL;
+}
+
+/* It ends when this process has closed its endpoints: so not before they are. */
+int ferry_session_to_kernel(struct ferry_session *session)
+{
+	int err = -pthread_create(&session->mover, NULL, mover_main, session);
+
+	if (err)
+		ferry_log(FERRY_LOG_ERR, "no thread: %s", strerror(-err));
+	session->moves = !err;
+	return err;
+}
+
 u32 ferry_session_channel(const struct ferry_session *session)
 {
 	return session->channel;
@@ -488,11 +542,11 @@ void ferry_session_free(struct ferry_session *session)
 	ferry_server_destroy(&session->server, session->class);
 	session->loop->close(session);
 	ferry_channel_close(session);
+	if (session->moves)
+		pthread_join(session->mover, NULL);
 	ferry_state_close();
 	if (session->state_fd >= 0)
 		close(session->state_fd);
-	if (session->saved_fd >= 0)
-		close(session->saved_fd);
 	close(session->ended_fd);
 	pthread_cond_destroy(&session->changed);
 	pthread_mutex_destroy(&session->lock);

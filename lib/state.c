@@ -117,6 +117,7 @@ int ferry_state_create(const struct ferry_backend *backend, int *fd)
 		goto close_fd;
 	*the_state = head;
 	begin();
+	state_tx_is_new();
 	return 0;
 close_fd:
 	if (*fd >= 0)
@@ -169,8 +170,7 @@ void ferry_state_close(void)
 {
 	if (!ferry_state_kept)
 		return;
-	if (ferry_tx_open)
-		state_tx_cancel();
+	state_tx_cancel();
 	ferry_state_kept = false;
 	munmap(the_state, STATE_SIZE);
 }

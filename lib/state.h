@@ -127,7 +127,8 @@ void state_fd_close(int fd);
 void state_tx_recover(u64 (*mark)(void *arg, u32 tag), void *arg);
 void state_tx_note(void *p, enum state_note what);
 
-void state_tx_cancel(void);
+void state_tx_cancel(void);	/* the one that is open, if there is one */
+void state_tx_is_new(void);
 
 void state_heap_init(void);
 u64 state_heap_used(void);	/* bytes that are allocated */

@@ -34,6 +34,9 @@ struct record {
 
 bool ferry_tx_open;
 
+/* The state is being made: if this process dies nobody will look for it. */
+static bool is_new;
+
 /**
  * struct visitor - a thread whose requests go through the gate
  * @inside: it is at a request that is no transaction
@@ -88,6 +91,13 @@ void ferry_tx_log(void *p, size_t len)
 
 void state_tx_note(void *p, enum state_note what)
 {
+	if (is_new) {
+		if (what == NOTE_FREE)
+			state_heap_free(p);
+		else if (what == NOTE_CLOSE)
+			state_fd_close((intptr_t)p);
+		return;
+	}
 	if (unlikely(!ferry_tx_open)) {
 		ferry_log(FERRY_LOG_ERR, "the state is changed by a request that must not");
 		abort();
@@ -229,8 +239,18 @@ static void open_gate(void)
 
 void state_tx_cancel(void)
 {
+	if (!ferry_tx_open && !is_new)
+		return;
 	ferry_tx_open = false;
+	is_new = false;
 	open_gate();
+}
+
+/* The transaction that was entered is the first of a state: nothing of it is logged. */
+void state_tx_is_new(void)
+{
+	is_new = true;
+	ferry_tx_open = false;
 }
 
 static void open_tx(void)
@@ -290,6 +310,7 @@ void ferry_tx_leave(u64 *mark)
 		for_each_record(give_back);
 		clear_log();
 	}
+	is_new = false;
 	ferry_tx_open = false;
 	open_gate();
 }

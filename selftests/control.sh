@@ -82,7 +82,7 @@ spec_agrees() {
 	local spec=$tree/Documentation/netlink/ferry.yaml name status=0
 	diff <(enum_of ferry_attr_id FERRY_A_) <(spec_of attribute-sets '        ') || status=1
 	diff <(enum_of ferry_cmd FERRY_CMD_) <(spec_of operations '      ') || status=1
-	for name in event state placement; do
+	for name in event state placement death; do
 		diff <(enum_of "ferry_$name" "FERRY_${name^^}_") \
 			<(sed -n "/^    name: $name\$/,/entries/s/.*entries: \[ \(.*\) \]/\1/p" "$spec" |
 				tr -d ' ' | tr ',' '\n') || status=1
@@ -341,6 +341,13 @@ events_told() {
 	ferry abort "$id"
 	umount "$mnt"
 	events_are "$id" "created bound aborted gone" || status=1
+	mount_fs user-sync memfs "$mnt" on_death=reissue || return
+	id=$(newest)
+	pkill -KILL -n -x ferryd
+	events_are "$id" "created bound detached attached recovered" || status=1
+	ferry move "$id" --to kernel >/dev/null
+	events_are "$id" "created bound detached attached recovered moved" || status=1
+	umount "$mnt"
 	kill "$watcher"
 	wait "$watcher" 2>/dev/null
 	no_daemon_left || status=1

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # What must work on every kernel, in a minute: modules load, a tree is copied and comes back
-# right in each placement and wait style, on a mount and on a disk, 32-bit servers are served,
-# modules unload.
+# right in each placement and wait style, on a mount and on a disk, also where servers die and
+# move meanwhile, 32-bit servers are served, modules unload.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$(realpath "$0")")/lib.sh"
@@ -49,6 +49,41 @@ claim "there is a tree to copy" original
 for placement in user-sync user-rw user-poll kernel; do
 	smoke "$placement: a tree is copied, found right, moved and removed" round $placement
 done
+
+# The server dies three times while a tree is copied.
+deaths() {
+	local copy status=0
+	mount_fs user-sync memfs "$mnt" || return
+	cp -a "$work/original" "$mnt/copy" &
+	copy=$!
+	for _ in 1 2 3; do
+		sleep 0.2
+		pkill -9 -n -x ferryd
+	done
+	wait $copy && drop && right "$mnt/copy" || status=1
+	after_test || status=1
+	return "$status"
+}
+smoke "servers die and are followed, and a tree is copied meanwhile" deaths
+
+# It dies for good, and the kernel goes on; then another daemon does.
+takeover() {
+	local copy status=0
+	mount_fs user-sync memfs "$mnt" on_death=kernel || return
+	cp -a "$work/original" "$mnt/copy" &
+	copy=$!
+	sleep 0.3
+	pkill -9 -x ferryd
+	wait $copy && drop && right "$mnt/copy" || status=1
+	for _ in {1..100}; do
+		! ferry list | grep -q " kernel .* live " || break
+		sleep 0.1
+	done
+	ferry move memfs --to user && drop && right "$mnt/copy" || status=1
+	after_test || status=1
+	return "$status"
+}
+smoke "the kernel takes over from a server that died, and gives back" takeover
 
 # On a disk, which changes sides if it is a daemon's.
 disk_round() { # PLACEMENT

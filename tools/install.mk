@@ -4,6 +4,7 @@
 unitdir   := /lib/systemd/system
 rulesdir  := /lib/udev/rules.d
 usersdir  := /usr/lib/sysusers.d
+optionsdir := /lib/modprobe.d
 
 # Debian's make -C KDIR kernelrelease tells another number.
 KREL       = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
@@ -19,7 +20,8 @@ $(B)/prefix: FORCE
 .PHONY: install uninstall FORCE
 install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
 	install -d $(addprefix $(DESTDIR),$(bindir) $(libdir)/pkgconfig $(libdir)/ferry/backends \
-		$(incdir)/ferry $(incdir)/linux $(unitdir) $(rulesdir) $(usersdir) /sbin)
+		$(incdir)/ferry $(incdir)/linux $(unitdir) $(rulesdir) $(usersdir) \
+		$(optionsdir) /sbin)
 	install $(filter-out %/mount.ferry,$(wildcard $(B)/bin/*)) $(DESTDIR)$(bindir)
 	ln -sf $(bindir)/ferry $(DESTDIR)/sbin/mount.ferry
 	cp -P $(wildcard $(B)/lib/libferry.*) $(DESTDIR)$(libdir)
@@ -30,6 +32,7 @@ install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
 	sed 's|@bindir@|$(bindir)|' userd/ferryd@.service >$(DESTDIR)$(unitdir)/ferryd@.service
 	install -m 644 tools/60-ferry.rules $(DESTDIR)$(rulesdir)
 	install -m 644 tools/ferry.sysusers $(DESTDIR)$(usersdir)/ferry.conf
+	echo 'options ferry rescue=$(bindir)/ferry' >$(DESTDIR)$(optionsdir)/ferry.conf
 	$(foreach p,$(MAN_PAGES),install -D -m 644 -t $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $p)) $p &&) :
 	install -D -m 644 -t $(DESTDIR)$(moddir) ferry*.ko
 	strip --strip-debug $(DESTDIR)$(moddir)/*.ko
@@ -40,7 +43,7 @@ uninstall: ## remove what make install brought
 		$(DESTDIR)/sbin/mount.ferry $(DESTDIR)$(libdir)/libferry.* \
 		$(DESTDIR)$(libdir)/pkgconfig/ferry.pc $(DESTDIR)$(incdir)/linux/ferry.h \
 		$(DESTDIR)$(unitdir)/ferryd@.service $(DESTDIR)$(rulesdir)/60-ferry.rules \
-		$(DESTDIR)$(usersdir)/ferry.conf \
+		$(DESTDIR)$(usersdir)/ferry.conf $(DESTDIR)$(optionsdir)/ferry.conf \
 		$(foreach p,$(MAN_PAGES),$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $p))/$(notdir $p))
 	rm -rf $(addprefix $(DESTDIR),$(libdir)/ferry $(incdir)/ferry $(moddir))
 	$(if $(DESTDIR),,ldconfig && depmod $(KREL))

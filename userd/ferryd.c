@@ -24,12 +24,14 @@
  * @dir: where to mount; NULL with --attach if it was not said
  * @backend: what @name means
  * @disk: serve a disk
+ * @to_kernel: serve until the backend in the kernel does
  * @mount_options: what of -o is not ours: for the mount, or the disk
  * @up_fd: tells the parent that all is up; -1 in the foreground
  */
 struct command {
 	bool foreground;
 	bool disk;
+	bool to_kernel;
 	enum ferry_log_level level;
 	struct ferry_session_options session;
 	const char *source;
@@ -50,6 +52,9 @@ static void usage(FILE *f)
 	      "or take the place of the server that CHANNEL has lost.\n"
 	      "\n"
 	      "  -a, --attach CHANNEL   its number, see 'ferry list'\n"
+	      "  -r, --replace          with --attach: CHANNEL has a server, take its place\n"
+	      "  -k, --to-kernel        with --attach: answer what is left, and have CHANNEL moved\n"
+	      "                         into the kernel\n"
 	      "  -d, --disk             a disk; with --attach: CHANNEL is a disk's\n"
 	      "  -f, --foreground       stay in the foreground, log to standard error\n"
 	      "  -l, --log-level LEVEL  err, warn, info (default) or debug\n"
@@ -57,8 +62,9 @@ static void usage(FILE *f)
 	      "                         queues=N      queues and threads (default one per CPU)\n"
 	      "                         depth=N       requests that a queue takes at a time\n"
 	      "                         inline=BYTES  data up to that goes through the queue's memory\n"
-	      "                         on_death=reissue|fail  when the server is killed, start\n"
-	      "                                       another one, or let requests fail\n"
+	      "                         on_death=reissue|kernel|fail  when the server is killed,\n"
+	      "                                       start another one, go on in the kernel,\n"
+	      "                                       or let requests fail\n"
 	      "                         grace=SECONDS that requests wait for another one\n"
 	      "                         timeout=SECONDS  requests fail that take longer\n"
 	      "                         others: mount options, see mount.ferry(8); with --disk\n"
@@ -169,6 +175,8 @@ static int parse(struct command *cmd, int argc, char **argv)
 	static const struct option options[] = {
 		{ "attach", required_argument, NULL, 'a' },
 		{ "disk", no_argument, NULL, 'd' },
+		{ "replace", no_argument, NULL, 'r' },
+		{ "to-kernel", no_argument, NULL, 'k' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "log-level", required_argument, NULL, 'l' },
 		{ "help", no_argument, NULL, 'h' },
@@ -178,7 +186,7 @@ static int parse(struct command *cmd, int argc, char **argv)
 	size_t name_len;
 	int c, args;
 
-	while ((c = getopt_long(argc, argv, "a:dfl:o:hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "a:drkfl:o:hV", options, NULL)) != -1) {
 		switch (c) {
 		case 'a':
 			if (parse_number("--attach", optarg, &cmd->session.attach))
@@ -187,6 +195,12 @@ static int parse(struct command *cmd, int argc, char **argv)
 		case 'd':
 			cmd->disk = true;
 			cmd->session.class = FERRY_CLASS_BLOCK;
+			break;
+		case 'r':
+			cmd->session.replace = true;
+			break;
+		case 'k':
+			cmd->to_kernel = true;
 			break;
 		case 'f':
 			cmd->foreground = true;
@@ -210,6 +224,8 @@ static int parse(struct command *cmd, int argc, char **argv)
 		}
 	}
 	args = argc - optind;
+	if ((cmd->session.replace || cmd->to_kernel) && !cmd->session.attach)
+		return 1 + fail("%s wants --attach", cmd->to_kernel ? "--to-kernel" : "--replace");
 	if (cmd->disk && args != 1)
 		return 1 + fail("%s", args ? "a disk wants BACKEND alone" : "BACKEND is needed");
 	if (args != 2 && !((cmd->disk || cmd->session.attach) && args == 1))
@@ -303,10 +319,24 @@ static int begin_disk(const struct command *cmd, struct ferry_session *session)
 	return 0;
 }
 
+static int resume(const struct command *cmd, struct ferry_session *session)
+{
+	int err = ferry_session_resume(session, cmd->dir);
+
+	if (err)
+		return err;
+	if (cmd->session.replace) {
+		printf("channel %u (%s) is served by another process now, clients waited %.1f ms\n",
+		       ferry_session_channel(session), cmd->name, ferry_session_held(session));
+		fflush(stdout);
+	}
+	return cmd->to_kernel ? ferry_session_to_kernel(session) : 0;
+}
+
 static int begin(const struct command *cmd, struct ferry_session *session)
 {
 	if (cmd->session.attach)
-		return ferry_session_resume(session, cmd->dir);
+		return resume(cmd, session);
 	if (cmd->disk)
 		return begin_disk(cmd, session);
 	return ferry_session_mount(session, cmd->source, cmd->dir, cmd->mount_options);
@@ -373,8 +403,10 @@ static int work(void *arg, u32 channel, int report)
 	struct command *cmd = arg;
 
 	serve_reclaim(cmd);
-	if (channel)
+	if (channel) {
 		cmd->session.attach = channel;
+		cmd->session.replace = false;
+	}
 	return run(cmd, report);
 }
 
@@ -388,7 +420,9 @@ static int run_supervised(struct command *cmd)
 	const struct supervised supervised = { .work = work, .up = up, .arg = cmd };
 
 	serve_reclaim(cmd);
-	if (ferry_session_reissues(cmd->backend, &cmd->session))
+	/* Where the kernel is to take over the module sees to that, whoever else has died. */
+	if (!cmd->to_kernel && ferry_session_reissues(cmd->backend, &cmd->session) &&
+	    !(cmd->session.on_death && !strcmp(cmd->session.on_death, "kernel")))
 		return supervise(&supervised);
 	return run(cmd, -1);
 }

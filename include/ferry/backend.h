@@ -28,13 +28,20 @@ struct ferry_block_ops;
 struct ferry_server;
 
 /**
- * struct ferry_stream - where a server's state is saved to or loaded from
- * @move: write or read exactly @len bytes; the host's. 0 or -errno, for good
+ * struct ferry_stream - where a server's state is saved to or loaded from; the host's
+ * @move: write all of @len bytes, or read @len at most. How many; 0: the end; or -errno
  * @err: what the first move that failed said; nothing moves after it
+ * @buf, @size: so that @move is not asked for each word; the rest is 0 at first
+ * @len: bytes in @buf
+ * @used: of those, when reading: how many have been
  */
 struct ferry_stream {
-	int (*move)(struct ferry_stream *stream, void *p, size_t len);
+	ssize_t (*move)(struct ferry_stream *stream, void *p, size_t len);
 	int err;
+	char *buf;
+	size_t size;
+	size_t len;
+	size_t used;
 };
 
 /** ferry_stream_write() - append to the state; 0 or -errno, which lasts */
@@ -57,7 +64,7 @@ int ferry_stream_read(struct ferry_stream *stream, void *p, size_t len);
 /**
  * struct ferry_backend - what FERRY_BACKEND() defines
  * @abi: FERRY_BACKEND_ABI
- * @flags: FERRY_CHECKS_ACCESS, FERRY_RECOVERS
+ * @flags: FERRY_CHECKS_ACCESS, FERRY_RECOVERS, FERRY_STATELESS
  * @name: what users call it
  * @help: one line for `ferryd --help BACKEND`: its arguments
  * @fs: operations of the fs class, or NULL
@@ -65,7 +72,8 @@ int ferry_stream_read(struct ferry_stream *stream, void *p, size_t len);
  * @save: write to @stream all that load() needs; no request is under way. NULL: a server
  *	can be saved if it is FERRY_STATELESS.
  * @load: called after init(), with the same arguments that the saved server had: become
- *	what it was. Node ids, lookup counts and handles stay.
+ *	what it was. Node ids, lookup counts and handles stay. What stands in @stream may be
+ *	anything: the server that wrote it may have been another user's.
  */
 struct ferry_backend {
 	u32 abi;

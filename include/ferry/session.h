@@ -33,14 +33,16 @@ struct ferry_session;
  * @spin_us: style poll: how many microseconds a thread looks for a request before it
  *	sleeps
  * @on_death: what becomes of the client's requests when the server is killed: "reissue":
- *	they wait for another server; "fail". By default what the backend declares to be
- *	safe (FERRY_RECOVERS).
- * @grace: "reissue": how many seconds they wait at most; 30 by default
+ *	they wait for another server; "kernel": for one inside the kernel, which the module
+ *	sees to; "fail". By default what the backend declares to be safe (FERRY_RECOVERS).
+ * @grace: "reissue", "kernel": how many seconds they wait at most; 30 by default
  * @timeout: seconds after which a request fails that was not answered; 0: never
  * @attach: number of a channel whose server died, to take its place; 0: make a channel.
  *	What shapes the channel (@queues, @depth, @data_size, @inline_max, @grace, @timeout) is not
  *	looked at then.
  * @class: enum ferry_class of <linux/ferry.h>; 0: a filesystem
+ * @replace: with @attach: the channel has a server, which is sent home: take its state and
+ *	its place
  */
 struct ferry_session_options {
 	size_t size;
@@ -55,6 +57,7 @@ struct ferry_session_options {
 	u32 attach;
 	u32 class;
 	u32 inline_max;
+	bool replace;
 };
 
 /**
@@ -70,7 +73,7 @@ int ferry_backend_load(const char *name, const struct ferry_backend **backend);
 /**
  * ferry_session_new() - start a server and make its channel
  * @backend: which
- * @args: for its init(), may be NULL
+ * @args: for its init(), may be NULL; to attach: NULL: those of the server before
  * @options: may be NULL
  * @session: out, to be freed by ferry_session_free()
  * Return: 0; -ENOENT: the ferry module is not loaded; -EPROTO: it is of another
@@ -109,6 +112,32 @@ int ferry_session_resume(struct ferry_session *session, const char *dir);
  */
 u32 ferry_session_reissues(const struct ferry_backend *backend,
 			   const struct ferry_session_options *options);
+
+/**
+ * ferry_session_held() - for how long clients waited, in ms
+ *
+ * With ferry_session_options.replace, after ferry_session_resume(): from when the old
+ * server was asked nothing more until now.
+ */
+double ferry_session_held(const struct ferry_session *session);
+
+/**
+ * ferry_session_to_kernel() - have the channel moved into the kernel, beside all else
+ *
+ * After ferry_session_resume(). The session ends when it has been moved; if it cannot be
+ * a line in the log says so, and it goes on.
+ * Return: 0; -errno: no thread
+ */
+int ferry_session_to_kernel(struct ferry_session *session);
+
+/**
+ * ferry_channel_move() - take a channel's server away; see FERRY_IOC_MOVE
+ * @channel: its number
+ * @to_kernel: the backend goes on in the kernel; else a server goes on that attaches
+ * @held_ns: out: for how long clients have waited; may be NULL
+ * Return: 0; -EALREADY: it is in the kernel already (no line in the log then); or -errno
+ */
+int ferry_channel_move(u32 channel, bool to_kernel, u64 *held_ns);
 
 /** ferry_session_channel() - the number of the session's channel */
 u32 ferry_session_channel(const struct ferry_session *session);

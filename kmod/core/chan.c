@@ -31,6 +31,8 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 	kref_init(&chan->ref);
 	chan->class = class;
 	chan->spin_us = FERRY_SPIN_US;
+	chan->stall = FERRY_STALL;
+	chan->served_since = jiffies;
 	chan->ops = ops;
 	strscpy(chan->name, name, sizeof(chan->name));
 	init_waitqueue_head(&chan->gate_wait);
@@ -210,6 +212,8 @@ void ferry_chan_server_gone(struct ferry_chan *chan)
 
 void ferry_chan_unbind(struct ferry_chan *chan)
 {
+	const struct ferry_deliver_ops *ops;
+
 	chan_kill(chan);
 	ferry_recover_stop(chan);
 	mutex_lock(&chan->client_lock);
@@ -219,8 +223,9 @@ void ferry_chan_unbind(struct ferry_chan *chan)
 	 * A server's thread may be on its way into ->end(): wait until it has taken
 	 * srcu or gone; then for all who are in ->end() or late(), the readers of srcu.
 	 */
-	if (chan->ops->settle)
-		chan->ops->settle(chan);
+	ops = READ_ONCE(chan->ops);
+	if (ops->settle)
+		ops->settle(chan);
 	synchronize_srcu(&chan->srcu);
 }
 EXPORT_SYMBOL_GPL(ferry_chan_unbind);
@@ -393,8 +398,9 @@ static noinline int wait_for_gate(struct ferry_chan *chan, const struct ferry_ar
 		if (gate == FERRY_GATE_DEAD)
 			return -ENOTCONN;
 		atomic_inc(&chan->held_in);
-		err = wait_event_killable(chan->gate_wait, smp_load_acquire(&chan->gate) >=
-					  FERRY_GATE_OPEN);
+		err = ___wait_event(chan->gate_wait,
+				    smp_load_acquire(&chan->gate) >= FERRY_GATE_OPEN,
+				    FERRY_WAIT_STATE, 0, 0, schedule());
 		atomic_inc(&chan->held_out);
 		if (err)
 			return -EINTR;
@@ -460,12 +466,13 @@ EXPORT_SYMBOL_GPL(ferry_submit);
 
 bool ferry_cancel(struct ferry_chan *chan, struct ferry_args *args, int err)
 {
+	const struct ferry_deliver_ops *ops = READ_ONCE(chan->ops);
 	int idx;
 
-	if (!chan->ops->cancel)
+	if (!ops->cancel)
 		return false;
 	idx = srcu_read_lock(&chan->srcu);
-	if (!chan->ops->cancel(chan, args)) {
+	if (!ops->cancel(chan, args)) {
 		srcu_read_unlock(&chan->srcu, idx);
 		return false;
 	}

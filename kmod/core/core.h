@@ -38,6 +38,16 @@ struct pid;
 /* ferry_chan.spin_us, unless it is set: beyond that a sleep costs less. */
 #define FERRY_SPIN_US	60
 
+/*
+ * How callers wait. A server is frozen before its callers when the machine is suspended:
+ * hence FREEZABLE, and UNSAFE because they hold locks, of which nobody takes note until
+ * they are thawed.
+ */
+#define FERRY_WAIT_STATE	(TASK_KILLABLE | TASK_FREEZABLE_UNSAFE)
+
+/* ferry_chan.stall, unless it is set. */
+#define FERRY_STALL	10
+
 /* ferry_chan.gate: may requests go? */
 enum {
 	FERRY_GATE_INIT,	/* only FERRY_ARGS_INIT */
@@ -67,14 +77,23 @@ enum {
  * @pid_ns: of whoever made the channel: pids in messages are of this one
  * @owner: who made it: may look at it, and attach to it again
  * @move_lock: held while the server is exchanged
- * @attach_lock: guards @endpoints, @detached, @dismissed, @state
+ * @attach_lock: guards @endpoints, @detached, @dismissed, @state, @saved
  * @endpoints: open files that serve it (user placement)
  * @detached: the last one was closed, the next is waited for; read without the lock
+ * @recovering: a server has attached, and not asked for a request yet; read without lock
  * @dismissed: its server was sent home, another one is being prepared
- * @on_death, @grace, @timeout: of its ferry_setup
+ * @on_death, @grace: of its ferry_setup, or set; @grace is 0 where no server can follow
+ * @timeout: the same; read without lock
+ * @stall: setting: seconds; read without lock
+ * @stalls: how often a request waited for longer than that; @expire_work's own, as
+ * @is_stalled: one does
+ * @served_since: when its server came, in jiffies
  * @state: the file that the server left for the next one, or NULL
- * @grace_work: armed while @detached; holds a reference, as the other
- * @expire_work: armed while there are deadlines and the gate is open
+ * @saved: what its server saved, for whoever asked it to; or NULL
+ * @understudy: module of the backend that takes over in the kernel, held; or NULL
+ * @grace_work: armed while @detached; holds a reference, as the others
+ * @rescue_work: armed while @detached, on_death=kernel: starts who attaches
+ * @expire_work: looks at the clock while the gate is open: deadlines, stalls
  * @slot_wait: callers that wait for a slot of any queue
  * @queues: @geo.nr_queues of them (user placement), from creation to the last put
  * @server: what stands behind local delivery, local.c's own
@@ -121,12 +140,20 @@ struct ferry_chan {
 	struct mutex			attach_lock;
 	unsigned int			endpoints;
 	bool				detached;
+	bool				recovering;
 	bool				dismissed;
 	u32				on_death;
 	u32				grace;
 	u32				timeout;
+	u32				stall;
+	u64				stalls;
+	bool				is_stalled;
+	unsigned long			served_since;
 	struct file			*state;
+	struct file			*saved;
+	struct module			*understudy;
 	struct delayed_work		grace_work;
+	struct delayed_work		rescue_work;
 	struct delayed_work		expire_work;
 	struct xarray			backing;
 };
@@ -181,17 +208,24 @@ void ferry_recover_exit(void);
 void ferry_recover_init(struct ferry_chan *chan);
 int ferry_recover_setup(struct ferry_chan *chan, const struct ferry_setup *setup);
 void ferry_recover_start(struct ferry_chan *chan);
+int ferry_recover_set_death(struct ferry_chan *chan, u32 on_death);
+int ferry_recover_set_grace(struct ferry_chan *chan, u32 grace);
+int ferry_recover_set_clock(struct ferry_chan *chan, u32 *field, u32 seconds);
 bool ferry_recover_detach(struct ferry_chan *chan);
 void ferry_recover_attach(struct ferry_chan *chan);
+void ferry_recover_over(struct ferry_chan *chan);
 void ferry_recover_await(struct ferry_chan *chan);
 void ferry_recover_keep(struct ferry_chan *chan, struct file *file);
+struct file *ferry_recover_saved(struct ferry_chan *chan, struct file *file);
+void ferry_recover_dismiss(struct ferry_chan *chan);
+void ferry_recover_later(struct work_struct *work);
 struct file *ferry_recover_file(int fd);
 struct file *ferry_recover_state(struct ferry_chan *chan);
 void ferry_recover_stop(struct ferry_chan *chan);
 void ferry_recover_release(struct ferry_chan *chan);
 
 /* move.c */
-int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream);
+int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *held_ns);
 
 /* daemon.c */
 int ferry_daemon_shape(struct ferry_chan *chan, const struct ferry_geometry *want);
@@ -203,9 +237,11 @@ struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
 				     const struct ferry_geometry *want);
 
 /* local.c */
+int ferry_local_can_load(const struct ferry_chan *chan, struct module **owner);
 int ferry_local_save(struct ferry_chan *chan, struct ferry_stream *stream);
 int ferry_local_load(struct ferry_chan *chan, struct ferry_stream *stream);
 void ferry_local_free(struct ferry_chan *chan);
+void ferry_local_retire(struct ferry_chan *chan);
 extern const struct ferry_deliver_ops ferry_local_ops;
 
 /* backing.c */

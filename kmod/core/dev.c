@@ -56,7 +56,7 @@ static int endpoint_set(struct ferry_endpoint *ep, struct ferry_chan *chan, u32 
 	} else if (next && (!chan->detached || ferry_chan_is_dead(chan))) {
 		err = -ENOTCONN;
 	} else {
-		chan->endpoints++;
+		WRITE_ONCE(chan->endpoints, chan->endpoints + 1);
 		ep->queue = chan->queues[queue];
 		smp_store_release(&ep->chan, chan);
 		if (next)
@@ -86,7 +86,8 @@ static int dev_release(struct inode *inode, struct file *file)
 
 	if (chan) {
 		mutex_lock(&chan->attach_lock);
-		last = --chan->endpoints == 0;
+		WRITE_ONCE(chan->endpoints, chan->endpoints - 1);
+		last = chan->endpoints == 0;
 		gone = last && !ferry_recover_detach(chan);
 		if (last && !gone)
 			ferry_backing_age(chan);
@@ -167,7 +168,9 @@ static long dev_create(struct file *file, void __user *arg)
 /* A server that takes the place of a dead one. */
 static long attach_next(struct file *file, struct ferry_setup *setup, void __user *arg)
 {
+	const u32 spins = FERRY_CREATE_POLL | FERRY_CREATE_URING;
 	struct ferry_chan *chan = ferry_chan_by_id(setup->id);
+	u32 style = setup->flags;
 	struct file *state;
 	int err;
 
@@ -176,8 +179,9 @@ static long attach_next(struct file *file, struct ferry_setup *setup, void __use
 		err = -ENOENT;
 		goto put_chan;
 	}
-	err = ferry_chan_is_local(chan) || setup->queue >= chan->geo.nr_queues ? -EINVAL : 0;
-	if (err)
+	err = -EINVAL;
+	if (ferry_chan_is_local(chan) || setup->queue >= chan->geo.nr_queues ||
+	    style & ~spins || style == spins)
 		goto put_chan;
 	state = ferry_recover_state(chan);
 	setup->state_fd = state ? get_unused_fd_flags(O_CLOEXEC) : -1;
@@ -190,6 +194,8 @@ static long attach_next(struct file *file, struct ferry_setup *setup, void __use
 		err = endpoint_set(file->private_data, chan, setup->queue, true);
 	if (err)
 		goto put_fd;
+	/* Nobody else has attached: it is the only server. For lists. */
+	WRITE_ONCE(chan->flags, (chan->flags & ~spins) | style);
 	if (state)
 		fd_install(setup->state_fd, state);
 	return 0;
@@ -239,7 +245,7 @@ put_file:
 	return err;
 }
 
-/* A server gives its channel another file to keep. */
+/* A server gives its channel another file to keep, or what it was asked to save. */
 static long keep(struct file *file, const struct ferry_move *move)
 {
 	struct ferry_chan *chan = endpoint_chan(file);
@@ -252,11 +258,17 @@ static long keep(struct file *file, const struct ferry_move *move)
 	state = move->fd == -1 ? NULL : ferry_recover_file(move->fd);
 	if (IS_ERR(state))
 		return PTR_ERR(state);
-	ferry_recover_keep(chan, state);
+	if (move->to == FERRY_MOVE_KEEP) {
+		ferry_recover_keep(chan, state);
+	} else {
+		state = ferry_recover_saved(chan, state);
+		if (state)
+			fput(state);
+	}
 	return 0;
 }
 
-static long dev_move(struct file *file, const void __user *arg)
+static long dev_move(struct file *file, void __user *arg)
 {
 	struct ferry_move move;
 	struct ferry_chan *chan;
@@ -265,9 +277,9 @@ static long dev_move(struct file *file, const void __user *arg)
 
 	if (copy_from_user(&move, arg, sizeof(move)))
 		return -EFAULT;
-	if (move.size != sizeof(move) || move.to > FERRY_MOVE_KEEP)
+	if (move.size != sizeof(move) || move.to > FERRY_MOVE_SAVED)
 		return -EINVAL;
-	if (move.to == FERRY_MOVE_KEEP)
+	if (move.to == FERRY_MOVE_KEEP || move.to == FERRY_MOVE_SAVED)
 		return keep(file, &move);
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
@@ -277,10 +289,12 @@ static long dev_move(struct file *file, const void __user *arg)
 	stream = ferry_recover_file(move.fd);
 	err = PTR_ERR_OR_ZERO(stream);
 	if (!err) {
-		err = ferry_chan_move(chan, move.to, stream);
+		err = ferry_chan_move(chan, move.to, stream, &move.held_ns);
 		fput(stream);
 	}
 	ferry_chan_put(chan);
+	if (!err && copy_to_user(arg, &move, sizeof(move)))
+		err = -EFAULT;
 	return err;
 }
 
@@ -297,8 +311,11 @@ static __always_inline int answer(struct ferry_chan *chan, unsigned long arg)
 	if (unlikely(arg & ~(FERRY_SYNC_TAG | FERRY_SYNC_REPLY | FERRY_SYNC_WAIT |
 			     FERRY_SYNC_POLL | FERRY_SYNC_KICK)))
 		return -EINVAL;
-	if (!(arg & (FERRY_SYNC_REPLY | FERRY_SYNC_KICK)))
+	if (!(arg & (FERRY_SYNC_REPLY | FERRY_SYNC_KICK))) {
+		if (unlikely(READ_ONCE(chan->recovering)))
+			ferry_recover_over(chan);
 		return 0;
+	}
 	slot = ferry_slot_by_tag(chan, arg & FERRY_SYNC_TAG);
 	if (unlikely(!slot))
 		return -EINVAL;

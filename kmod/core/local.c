@@ -29,6 +29,8 @@ struct local_backend {
 struct local_server {
 	struct ferry_server	server;
 	struct module		*owner;
+	u32			class;
+	struct work_struct	work;
 };
 
 /**
@@ -298,16 +300,33 @@ static void local_abort(struct ferry_chan *chan)
 {
 }
 
+static void free_server(struct local_server *ls)
+{
+	ferry_server_destroy(&ls->server, ls->class);
+	module_put(ls->owner);
+	kfree(ls);
+}
+
 void ferry_local_free(struct ferry_chan *chan)
+{
+	if (chan->server)
+		free_server(chan->server);
+	chan->server = NULL;
+}
+
+static void free_later(struct work_struct *work)
+{
+	free_server(container_of(work, struct local_server, work));
+}
+
+/* As ferry_local_free(), but clients wait: it may take as long as there are files. */
+void ferry_local_retire(struct ferry_chan *chan)
 {
 	struct local_server *ls = chan->server;
 
-	if (!ls)
-		return;
-	ferry_server_destroy(&ls->server, chan->class);
-	module_put(ls->owner);
-	kfree(ls);
 	chan->server = NULL;
+	INIT_WORK(&ls->work, free_later);
+	ferry_recover_later(&ls->work);
 }
 
 const struct ferry_deliver_ops ferry_local_ops = {
@@ -377,6 +396,7 @@ static struct local_server *start_server(u32 class, const char *name, const char
 	if (!ls)
 		goto put_module;
 	ls->owner = owner;
+	ls->class = class;
 	err = stream ? ferry_server_load(&ls->server, backend, class, stream) :
 		       ferry_server_init(&ls->server, backend, class, args);
 	if (!err)
@@ -385,6 +405,23 @@ static struct local_server *start_server(u32 class, const char *name, const char
 put_module:
 	module_put(owner);
 	return ERR_PTR(err);
+}
+
+/*
+ * Could a server in the kernel go on where @chan's stops? 0: yes, and @owner, the backend's
+ * module, is held; -ENOENT: there is no such backend; -EOPNOTSUPP
+ */
+int ferry_local_can_load(const struct ferry_chan *chan, struct module **owner)
+{
+	const struct ferry_backend *backend = get_backend(chan->name, owner);
+
+	if (!backend)
+		return -ENOENT;
+	if ((backend->load || backend->flags & FERRY_STATELESS) &&
+	    (chan->class == FERRY_CLASS_FS ? !!backend->fs : !!backend->block))
+		return 0;
+	module_put(*owner);
+	return -EOPNOTSUPP;
 }
 
 int ferry_local_save(struct ferry_chan *chan, struct ferry_stream *stream)
@@ -417,9 +454,7 @@ struct ferry_chan *ferry_chan_local(u32 class, const char *name, const char *arg
 		return ERR_CAST(ls);
 	chan = ferry_chan_alloc(class, name, &ferry_local_ops);
 	if (IS_ERR(chan)) {
-		ferry_server_destroy(&ls->server, class);
-		module_put(ls->owner);
-		kfree(ls);
+		free_server(ls);
 		return chan;
 	}
 	chan->server = ls;

@@ -5,8 +5,10 @@
  * ends, the old server saves its state into a file, the new one loads it, and the gate
  * opens again.
  */
+#include <linux/completion.h>
 #include <linux/file.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
@@ -16,6 +18,7 @@
 #include "ferry/req.h"
 
 #define DRAIN_MAX	(10 * HZ)
+#define SAVE_MAX	(60 * HZ)
 #define LEAVE_MAX	(2 * HZ)
 
 /* Where nothing was said: seconds that a moved channel waits for its server. */
@@ -27,120 +30,107 @@
  * struct state_file - a saved state
  * @stream: what backends see of it
  * @file: in memory
- * @pos: where the file goes on behind @buf
- * @buf: BUF_SIZE
- * @len: bytes in it
- * @used: of those, when reading: how many have been
+ * @pos: where the stream is
  */
 struct state_file {
 	struct ferry_stream	stream;
 	struct file		*file;
 	loff_t			pos;
-	void			*buf;
-	size_t			len;
-	size_t			used;
 };
 
-static int flush(struct state_file *s)
+static ssize_t write_state(struct ferry_stream *stream, void *p, size_t len)
 {
-	ssize_t n = kernel_write(s->file, s->buf, s->len, &s->pos);
+	struct state_file *s = container_of(stream, struct state_file, stream);
+	ssize_t n = kernel_write(s->file, p, len, &s->pos);
 
-	if (n != s->len)
-		return n < 0 ? n : -ENOSPC;
-	s->len = 0;
-	return 0;
+	return n >= 0 && n < len ? -ENOSPC : n;
 }
 
-static int write_state(struct ferry_stream *stream, void *p, size_t len)
+static ssize_t read_state(struct ferry_stream *stream, void *p, size_t len)
 {
 	struct state_file *s = container_of(stream, struct state_file, stream);
 
-	while (len) {
-		size_t n = min(len, BUF_SIZE - s->len);
-		int err = 0;
-
-		memcpy(s->buf + s->len, p, n);
-		s->len += n;
-		if (s->len == BUF_SIZE)
-			err = flush(s);
-		if (err)
-			return err;
-		p += n;
-		len -= n;
-	}
-	return 0;
+	return kernel_read(s->file, p, len, &s->pos);
 }
 
-static int read_state(struct ferry_stream *stream, void *p, size_t len)
+/* Go to the begin. */
+static void rewind(struct state_file *s, ssize_t (*move)(struct ferry_stream *, void *, size_t))
 {
-	struct state_file *s = container_of(stream, struct state_file, stream);
-
-	while (len) {
-		size_t n = min(len, s->len - s->used);
-
-		if (!n) {
-			ssize_t got = kernel_read(s->file, s->buf, BUF_SIZE, &s->pos);
-
-			if (got <= 0)
-				return got ?: -EIO;
-			s->len = got;
-			s->used = 0;
-			continue;
-		}
-		memcpy(p, s->buf + s->used, n);
-		s->used += n;
-		p += n;
-		len -= n;
-	}
-	return 0;
+	s->stream.move = move;
+	s->stream.err = 0;
+	s->stream.len = 0;
+	s->stream.used = 0;
+	s->pos = 0;
 }
 
-/* Ask the daemon for its state, piece by piece. */
+/* FERRY_OP_SAVE under way */
+struct saving {
+	struct ferry_args	args;
+	struct completion	done;
+	int			err;
+};
+
+static void saving_end(struct ferry_args *args, int err)
+{
+	struct saving *saving = container_of(args, struct saving, args);
+
+	saving->err = err;
+	complete(&saving->done);
+}
+
+/* Clients wait meanwhile, so this does not: for whoever was told to end, or for ever. */
+static int ask_to_save(struct ferry_chan *chan)
+{
+	struct saving saving = {
+		.args = {
+			.opcode = FERRY_OP_SAVE,
+			.flags = FERRY_ARGS_INIT,
+			.end = saving_end,
+		},
+		.done = COMPLETION_INITIALIZER_ONSTACK(saving.done),
+	};
+	unsigned long end = jiffies + SAVE_MAX;
+
+	ferry_submit(chan, &saving.args);
+	while (!wait_for_completion_timeout(&saving.done, HZ / 10)) {
+		if (fatal_signal_pending(current))
+			ferry_cancel(chan, &saving.args, -EINTR);
+		else if (time_after(jiffies, end))
+			ferry_cancel(chan, &saving.args, -ETIMEDOUT);
+	}
+	return saving.err;
+}
+
+/* Have the daemon save its state, and give it to the channel. */
 static int save_daemon(struct ferry_chan *chan, struct state_file *s)
 {
-	struct ferry_save_in in = {};
-	struct kvec kvec = { .iov_base = s->buf, .iov_len = BUF_SIZE };
-	struct iov_iter iter;
-	struct ferry_args args = {
-		.opcode = FERRY_OP_SAVE,
-		.flags = FERRY_ARGS_DATA_OUT | FERRY_ARGS_NO_CRED | FERRY_ARGS_INIT,
-		.nr_in = 1,
-		.in[0] = { .p = &in, .len = sizeof(in) },
-		.data = &iter,
-		.data_len = BUF_SIZE,
-	};
+	struct file *saved = ferry_recover_saved(chan, NULL);
 	int err;
 
-	do {
-		iov_iter_kvec(&iter, ITER_DEST, &kvec, 1, BUF_SIZE);
-		err = ferry_call(chan, &args);
-		if (err)
-			return err == -ENOSYS ? -EOPNOTSUPP : err;
-		s->len = args.data_done;
-		in.offset += s->len;
-		err = flush(s);
-	} while (!err && args.data_done == BUF_SIZE);
-	return err;
+	if (saved)	/* of one who was asked, and died, or was not waited for */
+		fput(saved);
+	err = ask_to_save(chan);
+	saved = ferry_recover_saved(chan, NULL);
+	if (!err && saved)
+		swap(s->file, saved);
+	else if (!err)
+		err = -EIO;
+	if (saved)
+		fput(saved);
+	return err == -ENOSYS ? -EOPNOTSUPP : err;
 }
 
 static int save(struct ferry_chan *chan, struct state_file *s)
 {
-	int err;
-
 	if (!ferry_chan_is_local(chan))
 		return save_daemon(chan, s);
-	s->stream.move = write_state;
-	err = ferry_local_save(chan, &s->stream);
-	return err ?: flush(s);
+	rewind(s, write_state);
+	return ferry_local_save(chan, &s->stream);
 }
 
 static int load(struct ferry_chan *chan, struct state_file *s)
 {
-	s->stream.move = read_state;
-	s->stream.err = 0;
-	s->pos = 0;
-	s->len = 0;
-	s->used = 0;
+	rewind(s, read_state);
 	return ferry_local_load(chan, &s->stream);
 }
 
@@ -161,14 +151,10 @@ static int drain(struct ferry_chan *chan)
 	return 0;
 }
 
-static bool all_left(struct ferry_chan *chan)
+/* A hint: who is about to go holds attach_lock, which we take before we rely on it. */
+static bool all_left(const struct ferry_chan *chan)
 {
-	bool left;
-
-	mutex_lock(&chan->attach_lock);
-	left = !chan->endpoints;
-	mutex_unlock(&chan->attach_lock);
-	return left;
+	return !READ_ONCE(chan->endpoints);
 }
 
 static void kill_server(struct ferry_chan *chan)
@@ -178,21 +164,13 @@ static void kill_server(struct ferry_chan *chan)
 	mutex_unlock(&chan->client_lock);
 }
 
-/* Send the daemon home. -ENOTCONN: it did not go even when killed, and the channel died. */
-static int dismiss_daemon(struct ferry_chan *chan)
+/* The daemon was sent home. -ETIMEDOUT: it did not go even when killed. */
+static int await_leave(struct ferry_chan *chan)
 {
-	mutex_lock(&chan->attach_lock);
-	chan->dismissed = true;
-	mutex_unlock(&chan->attach_lock);
-	ferry_daemon_dismiss(chan, true);
-	if (!wait_event_timeout(chan->gate_wait, all_left(chan), LEAVE_MAX)) {
-		kill_server(chan);
-		if (!wait_event_timeout(chan->gate_wait, all_left(chan), LEAVE_MAX)) {
-			ferry_chan_abort(chan);
-			return -ENOTCONN;
-		}
-	}
-	return 0;
+	if (wait_event_timeout(chan->gate_wait, all_left(chan), LEAVE_MAX))
+		return 0;
+	kill_server(chan);
+	return wait_event_timeout(chan->gate_wait, all_left(chan), LEAVE_MAX) ? 0 : -ETIMEDOUT;
 }
 
 /*
@@ -201,7 +179,8 @@ static int dismiss_daemon(struct ferry_chan *chan)
  */
 static void set_ops(struct ferry_chan *chan, const struct ferry_deliver_ops *ops)
 {
-	WRITE_ONCE(chan->ops, ops);
+	/* The server, or the queues, before: see arm_expire(). */
+	smp_store_release(&chan->ops, ops);
 	smp_mb();	/* pairs with the mutex in chan_kill() */
 	if (ferry_chan_is_dead(chan))
 		ops->abort(chan);
@@ -215,22 +194,28 @@ static void await_next(struct ferry_chan *chan)
 	mutex_lock(&chan->attach_lock);
 	chan->dismissed = false;
 	if (!ferry_chan_is_dead(chan)) {
-		if (chan->on_death == FERRY_DEATH_FAIL) {
+		if (chan->on_death == FERRY_DEATH_FAIL)
 			chan->on_death = FERRY_DEATH_REISSUE;
+		if (!chan->grace)
 			chan->grace = GRACE_DEFAULT;
-		}
 		ferry_recover_await(chan);
 	}
 	mutex_unlock(&chan->attach_lock);
+	ferry_recover_start(chan);
 }
 
-/* Take the state of the server that there is, and let it go. */
-static int take_leave(struct ferry_chan *chan, struct state_file *s)
+/*
+ * Take the state of the server that there is: nothing is asked of it any more. A daemon
+ * may take its time to leave.
+ */
+static int relieve(struct ferry_chan *chan, struct state_file *s)
 {
 	static const struct ferry_geometry any;
 	bool local = ferry_chan_is_local(chan);
 	int err;
 
+	if (local && !all_left(chan))
+		return -EBUSY;
 	if (local && !chan->queues) {
 		err = ferry_daemon_shape(chan, &any);
 		if (err)
@@ -244,47 +229,61 @@ static int take_leave(struct ferry_chan *chan, struct state_file *s)
 	get_file(s->file);
 	ferry_recover_keep(chan, s->file);
 	if (local) {
-		ferry_local_free(chan);
-		return 0;
+		ferry_local_retire(chan);
+	} else {
+		ferry_recover_dismiss(chan);
+		ferry_daemon_dismiss(chan, true);
 	}
-	return dismiss_daemon(chan);
+	return 0;
 }
 
 static int exchange(struct ferry_chan *chan, u32 to, struct state_file *s)
 {
 	int err;
 
-	err = take_leave(chan, s);
+	err = relieve(chan, s);
 	if (err)
 		return err;
-	if (to == FERRY_MOVE_KERNEL)
+	if (to == FERRY_MOVE_KERNEL) {
 		err = load(chan, s);
-	if (to == FERRY_MOVE_KERNEL && !err) {
-		mutex_lock(&chan->attach_lock);
-		chan->dismissed = false;
-		mutex_unlock(&chan->attach_lock);
-		ferry_recover_keep(chan, NULL);
-		set_ops(chan, &ferry_local_ops);
-	} else {
-		await_next(chan);
+		if (!err) {
+			ferry_recover_keep(chan, NULL);
+			set_ops(chan, &ferry_local_ops);
+			return 0;
+		}
 	}
-	ferry_event(chan, FERRY_EVENT_MOVED);
+	if (await_leave(chan)) {
+		ferry_chan_abort(chan);
+		return -ENOTCONN;
+	}
+	await_next(chan);
 	return err;
+}
+
+/* Clients go on already: see the old daemon out. One that stays has nothing to do here. */
+static void see_out(struct ferry_chan *chan)
+{
+	await_leave(chan);
+	mutex_lock(&chan->attach_lock);
+	chan->dismissed = false;
+	mutex_unlock(&chan->attach_lock);
 }
 
 /*
  * ferry_chan_move() - exchange the server; see FERRY_IOC_MOVE
  * @to: FERRY_MOVE_KERNEL or FERRY_MOVE_USER
  * @stream: empty file in memory; the reference stays the caller's
+ * @held_ns: out, for how long requests have waited
  */
-int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream)
+int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *held_ns)
 {
-	struct state_file s = { .file = get_file(stream) };
+	struct state_file s = { .file = get_file(stream), .stream.size = BUF_SIZE };
+	u64 since;
 	int err;
 
 	err = -ENOMEM;
-	s.buf = kvmalloc(BUF_SIZE, GFP_KERNEL);
-	if (!s.buf)
+	s.stream.buf = kvmalloc(BUF_SIZE, GFP_KERNEL);
+	if (!s.stream.buf)
 		goto put_file;
 	err = -EINTR;
 	if (mutex_lock_killable(&chan->move_lock))
@@ -298,15 +297,22 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream)
 	err = -EOPNOTSUPP;
 	if (chan->flags & FERRY_CREATE_RW)
 		goto unlock;
+	since = ktime_get_ns();
 	err = ferry_chan_hold(chan);
 	if (err)
 		goto unlock;
 	err = exchange(chan, to, &s);
 	ferry_chan_release_held(chan);
+	*held_ns = ktime_get_ns() - since;
+	if (err)
+		goto unlock;
+	ferry_event(chan, FERRY_EVENT_MOVED);
+	if (to == FERRY_MOVE_KERNEL)
+		see_out(chan);
 unlock:
 	mutex_unlock(&chan->move_lock);
 free:
-	kvfree(s.buf);
+	kvfree(s.stream.buf);
 put_file:
 	fput(s.file);
 	return err;

@@ -14,26 +14,48 @@ static const struct nla_policy policy[__FERRY_A_END] = {
 	[FERRY_A_ID]		= { .type = NLA_U32 },
 	[FERRY_A_LATENCY]	= { .type = NLA_U32 },
 	[FERRY_A_SPIN_US]	= { .type = NLA_U32 },
+	[FERRY_A_ON_DEATH]	= { .type = NLA_U32 },
+	[FERRY_A_GRACE]		= { .type = NLA_U32 },
+	[FERRY_A_TIMEOUT]	= { .type = NLA_U32 },
+	[FERRY_A_STALL]		= { .type = NLA_U32 },
 };
 
 /**
  * struct setting - an attribute that FERRY_CMD_SET changes and FERRY_CMD_CHAN_GET tells
  * @attr: a u32; in policy[] too
- * @max: the greatest value
+ * @min: the least value
+ * @max: the greatest
  * @field: of struct ferry_chan, a u32 that is read without lock
  * @apply: sets the field, and what else it takes; NULL: storing is all. May sleep;
  *	one at a time.
  */
 struct setting {
 	int	attr;
+	u32	min;
 	u32	max;
 	size_t	field;
 	int	(*apply)(struct ferry_chan *chan, u32 value);
 };
 
+static int set_timeout(struct ferry_chan *chan, u32 seconds)
+{
+	return ferry_recover_set_clock(chan, &chan->timeout, seconds);
+}
+
+static int set_stall(struct ferry_chan *chan, u32 seconds)
+{
+	return ferry_recover_set_clock(chan, &chan->stall, seconds);
+}
+
 static const struct setting settings[] = {
-	{ FERRY_A_LATENCY, 1, offsetof(struct ferry_chan, timed), ferry_stats_time },
-	{ FERRY_A_SPIN_US, FERRY_SPIN_US_MAX, offsetof(struct ferry_chan, spin_us), NULL },
+	{ FERRY_A_LATENCY, 0, 1, offsetof(struct ferry_chan, timed), ferry_stats_time },
+	{ FERRY_A_SPIN_US, 0, FERRY_SPIN_US_MAX, offsetof(struct ferry_chan, spin_us), NULL },
+	{ FERRY_A_ON_DEATH, 0, FERRY_DEATH_KERNEL, offsetof(struct ferry_chan, on_death),
+	  ferry_recover_set_death },
+	{ FERRY_A_GRACE, 1, FERRY_GRACE_MAX, offsetof(struct ferry_chan, grace),
+	  ferry_recover_set_grace },
+	{ FERRY_A_TIMEOUT, 0, FERRY_TIMEOUT_MAX, offsetof(struct ferry_chan, timeout), set_timeout },
+	{ FERRY_A_STALL, 0, FERRY_TIMEOUT_MAX, offsetof(struct ferry_chan, stall), set_stall },
 };
 
 static u32 *field_of(struct ferry_chan *chan, const struct setting *s)
@@ -186,6 +208,7 @@ static int put_chan(struct sk_buff *skb, u32 portid, u32 seq, int flags, struct 
 	    nla_put_u32(skb, FERRY_A_FLAGS, chan->flags) ||
 	    nla_put_u32(skb, FERRY_A_PID, pid) ||
 	    nla_put_u32(skb, FERRY_A_UID, from_kuid_munged(current_user_ns(), chan->owner)) ||
+	    put_u64(skb, FERRY_A_STALLS, READ_ONCE(chan->stalls)) ||
 	    put_counts(skb, &sum) || put_ways(skb, chan) || put_settings(skb, chan)) {
 		genlmsg_cancel(skb, msg);
 		return -EMSGSIZE;
@@ -298,8 +321,8 @@ static int set_chan(struct sk_buff *skb, struct genl_info *info)
 		const struct nlattr *attr = info->attrs[s->attr];
 
 		nr += attr != NULL;
-		if (attr && nla_get_u32(attr) > s->max) {
-			NL_SET_ERR_MSG_ATTR(info->extack, attr, "the value is too great");
+		if (attr && (nla_get_u32(attr) < s->min || nla_get_u32(attr) > s->max)) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attr, "the value is out of range");
 			err = -ERANGE;
 		}
 	}
@@ -310,7 +333,10 @@ static int set_chan(struct sk_buff *skb, struct genl_info *info)
 	for (s = settings; !err && s < settings + ARRAY_SIZE(settings); s++) {
 		const struct nlattr *attr = info->attrs[s->attr];
 
-		if (attr && s->apply)
+		if (attr && s->attr == FERRY_A_ON_DEATH &&
+		    nla_get_u32(attr) == FERRY_DEATH_KERNEL && !netlink_capable(skb, CAP_SYS_ADMIN))
+			err = -EPERM;
+		else if (attr && s->apply)
 			err = s->apply(chan, nla_get_u32(attr));
 		else if (attr)
 			WRITE_ONCE(*field_of(chan, s), nla_get_u32(attr));

@@ -467,11 +467,22 @@ static void end_late(struct ferry_chan *chan, struct ferry_args *args)
 	ferry_chan_end(chan, args, -ETIMEDOUT);
 }
 
-/* Let submitted requests that are older than the channel's deadline end. */
-void ferry_queue_expire(struct ferry_queue *q)
+/* Does a request in a slot wait longer than @limit jiffies for its answer? */
+bool ferry_queue_is_stalled(struct ferry_queue *q, unsigned long limit)
+{
+	u32 i;
+
+	for_each_set_bit(i, q->used, q->depth) {
+		if (ferry_slot_is_older(&q->slots[i], limit))
+			return true;
+	}
+	return false;
+}
+
+/* Let submitted requests that are older than @limit jiffies end. */
+void ferry_queue_expire(struct ferry_queue *q, unsigned long limit)
 {
 	struct ferry_chan *chan = q->chan;
-	unsigned long limit = READ_ONCE(chan->timeout) * HZ;
 	struct ferry_args *args, *next;
 	LIST_HEAD(late);
 	u32 i;

@@ -52,13 +52,6 @@ struct io_uring_cmd;
 /* A request that so many servers died of is not given to another one. */
 #define FERRY_AGAIN_MAX		16
 
-/*
- * How callers wait. A server is frozen before its callers when the machine is suspended:
- * hence FREEZABLE, and UNSAFE because they hold locks, of which nobody takes note until
- * they are thawed.
- */
-#define FERRY_WAIT_STATE	(TASK_KILLABLE | TASK_FREEZABLE_UNSAFE)
-
 /* ferry_queue.spin_worth is between 0 and this. */
 #define FERRY_SPIN_WORTH_MAX	8
 
@@ -229,7 +222,8 @@ bool ferry_queue_has_work(struct ferry_queue *q);
 void ferry_queue_abort(struct ferry_queue *q);
 void ferry_queue_reissue(struct ferry_queue *q);
 void ferry_queue_dismiss(struct ferry_queue *q, bool dismissed);
-void ferry_queue_expire(struct ferry_queue *q);
+void ferry_queue_expire(struct ferry_queue *q, unsigned long limit);
+bool ferry_queue_is_stalled(struct ferry_queue *q, unsigned long limit);
 void ferry_queue_run_backlog(struct ferry_queue *q);
 
 /* slot.c */
@@ -249,6 +243,7 @@ int ferry_slot_answer(struct ferry_slot *slot, const struct ferry_reply *reply);
 void ferry_slot_fail(struct ferry_slot *slot);
 void ferry_slot_hand_back(struct ferry_slot *slot);
 bool ferry_slot_take_back(struct ferry_slot *slot);
+bool ferry_slot_is_older(struct ferry_slot *slot, unsigned long limit);
 struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
 bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args);
 int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull,

@@ -573,6 +573,26 @@ static bool leave(struct ferry_slot *slot)
 	return left || moving;
 }
 
+/* Has it a server, or should have one, for longer than @limit jiffies? */
+bool ferry_slot_is_older(struct ferry_slot *slot, unsigned long limit)
+{
+	const int states[] = { FERRY_QUEUED, FERRY_FETCHED };
+	spinlock_t *locks[] = { &slot->queue->lock, &slot->lock };
+	unsigned long then = jiffies - limit;
+	bool older = false;
+	int i;
+
+	/* While it is in one of these states and we have its lock the args are there. */
+	for (i = 0; i < 2 && !older; i++) {
+		spin_lock(locks[i]);
+		smp_mb__after_spinlock();	/* pairs with wait_for_copies() */
+		older = atomic_read(&slot->state) == states[i] &&
+			time_before(slot->args->core.born, then);
+		spin_unlock(locks[i]);
+	}
+	return older && time_before(READ_ONCE(slot->queue->chan->served_since), then);
+}
+
 static bool is_late(const struct ferry_slot *slot, unsigned long limit)
 {
 	return !slot->waiter && time_after(jiffies, slot->args->core.born + limit);

@@ -100,7 +100,8 @@ TRACE_EVENT(ferry_event,
 		{ FERRY_EVENT_ATTACHED, "attached" }, { FERRY_EVENT_DETACHED, "detached" },
 		{ FERRY_EVENT_RECOVERED, "recovered" }, { FERRY_EVENT_DIED, "died" },
 		{ FERRY_EVENT_TIMEOUT, "timeout" }, { FERRY_EVENT_ABORTED, "aborted" },
-		{ FERRY_EVENT_MOVED, "moved" }, { FERRY_EVENT_GONE, "gone" }))
+		{ FERRY_EVENT_MOVED, "moved" }, { FERRY_EVENT_GONE, "gone" },
+		{ FERRY_EVENT_STALLED, "stalled" }))
 );
 
 #endif

@@ -8,7 +8,6 @@
 #include "dispatch.h"
 
 #define STREAM_MAGIC	0x6665727279737401ULL	/* and the form's version */
-#define ARGS_MAX	4096
 
 struct stream_head {
 	u64 magic;
@@ -19,22 +18,79 @@ struct stream_head {
 	char name[FERRY_NAME_MAX];
 };
 
-static int move(struct ferry_stream *stream, void *p, size_t len)
+static int write_out(struct ferry_stream *stream, const void *p, size_t len)
 {
-	if (!stream->err)
-		stream->err = stream->move(stream, p, len);
+	ssize_t n = len ? stream->move(stream, (void *)p, len) : 0;
+
+	if (n != (ssize_t)len)
+		stream->err = n < 0 ? n : -EIO;
 	return stream->err;
 }
 
+int ferry_stream_flush(struct ferry_stream *stream)
+{
+	if (!stream->err && !write_out(stream, stream->buf, stream->len))
+		stream->len = 0;
+	return stream->err;
+}
+FERRY_EXPORT(ferry_stream_flush);
+
 int ferry_stream_write(struct ferry_stream *stream, const void *p, size_t len)
 {
-	return move(stream, (void *)p, len);
+	if (unlikely(len > stream->size - stream->len)) {
+		if (ferry_stream_flush(stream))
+			return stream->err;
+		if (len > stream->size)
+			return write_out(stream, p, len);
+	}
+	if (unlikely(!len || stream->err))
+		return stream->err;
+	memcpy(stream->buf + stream->len, p, len);
+	stream->len += len;
+	return 0;
 }
 FERRY_EXPORT(ferry_stream_write);
 
-int ferry_stream_read(struct ferry_stream *stream, void *p, size_t len)
+/* Some of the bytes that come next: into the buffer, or past it. */
+static int read_in(struct ferry_stream *stream, char **p, size_t *len)
 {
-	return move(stream, p, len);
+	const bool past = *len >= stream->size;
+	ssize_t n = past ? stream->move(stream, *p, *len) :
+			   stream->move(stream, stream->buf, stream->size);
+
+	if (n <= 0) {
+		stream->err = n ? n : -EIO;
+		return stream->err;
+	}
+	stream->used = 0;
+	stream->len = past ? 0 : n;
+	if (past) {
+		*p += n;
+		*len -= n;
+	}
+	return 0;
+}
+
+int ferry_stream_read(struct ferry_stream *stream, void *to, size_t len)
+{
+	char *p = to;
+
+	if (unlikely(stream->err))
+		return stream->err;
+	for (;;) {
+		size_t n = min(len, stream->len - stream->used);
+
+		if (likely(n)) {
+			memcpy(p, stream->buf + stream->used, n);
+			stream->used += n;
+			p += n;
+			len -= n;
+		}
+		if (likely(!len))
+			return 0;
+		if (read_in(stream, &p, &len))
+			return stream->err;
+	}
 }
 FERRY_EXPORT(ferry_stream_read);
 
@@ -89,7 +145,6 @@ int ferry_server_save(struct ferry_server *server, u32 class, struct ferry_strea
 		.class = class,
 		.args_len = server->args ? strlen(server->args) + 1 : 0,
 	};
-	int err;
 
 	if (!can_save(server))
 		return -EOPNOTSUPP;
@@ -98,10 +153,9 @@ int ferry_server_save(struct ferry_server *server, u32 class, struct ferry_strea
 	ferry_stream_write(stream, &head, sizeof(head));
 	if (head.args_len)
 		ferry_stream_write(stream, server->args, head.args_len);
-	err = stream->err;
-	for (; server && !err; server = server->below)
-		err = save_own(server, class, stream);
-	return err;
+	for (; server && !stream->err; server = server->below)
+		stream->err = save_own(server, class, stream);
+	return ferry_stream_flush(stream);
 }
 FERRY_EXPORT(ferry_server_save);
 
@@ -117,7 +171,7 @@ static int check_head(const struct stream_head *head, const struct ferry_backend
 {
 	if (head->magic != STREAM_MAGIC || head->class != class ||
 	    head->name[FERRY_NAME_MAX - 1] || strcmp(head->name, backend->name) ||
-	    head->args_len > ARGS_MAX)
+	    head->args_len > FERRY_ARGS_MAX)
 		return -EPROTO;
 	return backend->load || backend->flags & FERRY_STATELESS ? 0 : -EOPNOTSUPP;
 }

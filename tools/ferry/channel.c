@@ -57,9 +57,21 @@ const char *event_name(uint32_t event)
 		[FERRY_EVENT_ABORTED]	= "aborted",
 		[FERRY_EVENT_MOVED]	= "moved",
 		[FERRY_EVENT_GONE]	= "gone",
+		[FERRY_EVENT_STALLED]	= "stalled",
 	};
 
 	return word(words, ARRAY_SIZE(words), event);
+}
+
+const char *death_name(uint32_t on_death)
+{
+	static const char *const words[] = {
+		[FERRY_DEATH_FAIL]	= "fail",
+		[FERRY_DEATH_REISSUE]	= "reissue",
+		[FERRY_DEATH_KERNEL]	= "kernel",
+	};
+
+	return word(words, ARRAY_SIZE(words), on_death);
 }
 
 const char *style_name(const struct channel *c)
@@ -114,6 +126,10 @@ void channel_complain(int err, const char *what)
 		break;
 	case -ENOENT:
 		complain("cannot %s: the channel is gone, or another user's", what);
+		break;
+	case -EOPNOTSUPP:
+		complain("cannot %s: its server keeps nothing for another one, or cannot go on in the kernel: mount it so, see on_death= in ferry(7)",
+			 what);
 		break;
 	default:
 		complain("cannot %s: %s", what, strerror(-err));

@@ -35,6 +35,11 @@ struct channel {
 	uint32_t uid;
 	uint32_t latency;
 	uint32_t spin_us;
+	uint32_t on_death;
+	uint32_t grace;
+	uint32_t timeout;
+	uint32_t stall;
+	uint64_t stalls;
 	struct counts counts;
 	uint64_t handed;
 	uint64_t posted;
@@ -86,7 +91,7 @@ int channels_get(struct channel **channels, size_t *nr);
  */
 int ops_get(uint32_t id, struct op **ops, size_t *nr);
 
-/** channel_set() - change a setting; -ERANGE: the value is too great */
+/** channel_set() - change a setting; -ERANGE: the value is out of range */
 int channel_set(uint32_t id, int attr, uint32_t value);
 
 /** channel_abort() - end a channel */
@@ -117,6 +122,7 @@ const char *class_name(uint32_t class);
 const char *placement_name(uint32_t placement);
 const char *state_name(uint32_t state);
 const char *event_name(uint32_t event);
+const char *death_name(uint32_t on_death);
 
 /** style_name() - NULL: requests are calls, nobody waits for them */
 const char *style_name(const struct channel *c);

@@ -18,7 +18,7 @@ static const char usage[] =
 	"\n"
 	"Tell what happens to channels, a line each, until interrupted: created, bound to a\n"
 	"mount or disk, server attached, detached, recovered or died, timeout of a request,\n"
-	"aborted, moved, gone. Root only.\n"
+	"stalled, aborted, moved, gone. Root only.\n"
 	"\n"
 	"  --json      print an object a line for programs\n"
 	"  -h, --help  show this help\n";

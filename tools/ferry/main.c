@@ -3,10 +3,12 @@
 #include "ferry.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct verb {
 	const char *name;
@@ -154,10 +156,20 @@ static int help(const char *name)
 	return verb ? run(verb, 2, argv) : unknown_verb(name);
 }
 
+/* The module, where it calls us, gives us no files: what we and ferryd say goes to its log. */
+static void open_stdio(void)
+{
+	while (fcntl(STDERR_FILENO, F_GETFD) < 0) {
+		if (open(fcntl(STDIN_FILENO, F_GETFD) < 0 ? "/dev/null" : "/dev/kmsg", O_RDWR) < 0)
+			return;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct verb *verb;
 
+	open_stdio();
 	if (!strcmp(program_invocation_short_name, "mount.ferry"))
 		return mount_helper(argc, argv);
 	if (argc < 2) {

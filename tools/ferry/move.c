@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * ferry move, upgrade, recover: another server for a channel that is in use. The module
- * takes the state from the old one; who is to go on in user space is ferryd --attach.
+ * takes the state from the old one; who is to go on in user space is ferryd --attach,
+ * which has that done when all else is ready: clients do not wait for its start.
  */
 #include "channel.h"
 #include "daemon.h"
@@ -9,17 +10,15 @@
 #include "mounts.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <libmount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
+
+#include <ferry/session.h>
 
 static const char move_usage[] =
 	"Usage: ferry move NAME --to kernel|user [-o OPTION,...]\n"
@@ -42,11 +41,14 @@ static const char upgrade_usage[] =
 	"  -h, --help           show this help\n";
 
 static const char recover_usage[] =
-	"Usage: ferry recover NAME [-o OPTION,...]\n"
+	"Usage: ferry recover NAME [ARGS] [--to SIDE] [-o OPTION,...]\n"
 	"\n"
 	"Start a daemon for a channel that has lost its own; 'ferry list' shows it as detached.\n"
-	"NAME is its number, mount point, disk or backend.\n"
+	"NAME is its number, mount point, disk or backend. The backend gets the arguments that\n"
+	"it had, or ARGS.\n"
 	"\n"
+	"  -t, --to SIDE        user, or kernel: the daemon answers what was left, and the backend\n"
+	"                       inside the kernel goes on\n"
 	"  -o, --options LIST   for ferryd: wait=, on_death= ...\n"
 	"  -h, --help           show this help\n";
 
@@ -54,6 +56,7 @@ static const char recover_usage[] =
 struct request {
 	const char *to;
 	const char *options;
+	const char *args;
 	struct channel channel;
 };
 
@@ -67,10 +70,10 @@ static int parse(int argc, char **argv, const char *verb, const char *usage,
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	const bool moves = usage == move_usage;
-	int c;
+	const bool moves = usage == move_usage, upgrades = usage == upgrade_usage;
+	int c, names;
 
-	while ((c = getopt_long(argc, argv, moves ? "t:o:h" : "o:h", options + !moves,
+	while ((c = getopt_long(argc, argv, upgrades ? "o:h" : "t:o:h", options + upgrades,
 				NULL)) != -1) {
 		switch (c) {
 		case 't':
@@ -86,81 +89,47 @@ static int parse(int argc, char **argv, const char *verb, const char *usage,
 			return EXIT_USAGE;
 		}
 	}
-	if (argc - optind != 1)
+	names = argc - optind;
+	if (names != 1 && (moves || upgrades || names != 2))
 		return bad_usage(verb, "the NAME of a channel is needed");
-	if (moves && (!req->to || (strcmp(req->to, "kernel") && strcmp(req->to, "user"))))
+	req->args = argv[optind + 1];
+	if (req->to ? strcmp(req->to, "kernel") && strcmp(req->to, "user") : moves)
 		return bad_usage(verb, "--to kernel or --to user is needed");
 	return channel_find(argv[optind], &req->channel) ? EXIT_FAILURE : -1;
 }
 
-static double now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static const char *why(int err)
-{
-	switch (err) {
-	case ENOENT:
-		return "/dev/ferry is not there: run 'modprobe ferry' or 'make load'";
-	case EPERM:
-	case EACCES:
-		return "only root may (CAP_SYS_ADMIN)";
-	case EALREADY:
-		return "it is in the kernel already";
-	case EOPNOTSUPP:
-		return "its backend cannot, or there is none of its name in the kernel, or it is served with wait=rw, or it is a disk's and should go there";
-	case ENOTCONN:
-		return "it has no server: see 'ferry recover'";
-	case ETIMEDOUT:
-		return "requests under way did not end in time; nothing has changed";
-	default:
-		return strerror(err);
-	}
-}
-
-/* Have the module take the state from the server, for the next one. */
-static int take_state(const struct request *req, enum ferry_move_to to)
-{
-	const struct channel *c = &req->channel;
-	struct ferry_move move = { .size = sizeof(move), .to = to, .id = c->id };
-	int dev = open("/dev/ferry", O_RDWR | O_CLOEXEC);
-	int err = 0;
-
-	move.fd = dev < 0 ? -1 : memfd_create("ferry-moved", MFD_CLOEXEC);
-	if (dev < 0 || move.fd < 0 || ioctl(dev, FERRY_IOC_MOVE, &move))
-		err = errno;
-	if (err)
-		complain("channel %u (%s) was not moved: %s", c->id, c->name, why(err));
-	if (move.fd >= 0)
-		close(move.fd);
-	if (dev >= 0)
-		close(dev);
-	return -err;
-}
-
-/* Become ferryd, which goes to the background when it serves. */
-static int exec_ferryd(const struct request *req)
+/*
+ * Become ferryd, which goes to the background when it serves. @how: what it is to do with
+ * the channel but serve it, or NULL.
+ */
+static int exec_ferryd(const struct request *req, const char *how)
 {
 	const struct channel *c = &req->channel;
 	struct libmnt_table *table = mounts_read();
-	char path[PATH_MAX], attach[32], place[PATH_MAX];
+	char path[PATH_MAX], attach[32], place[PATH_MAX], *source;
 	const char *ferryd = ferryd_find(path, sizeof(path));
-	const char *argv[8] = { "ferryd" };
+	const char *argv[11] = { "ferryd" };
 	int n = 1;
 
 	snprintf(attach, sizeof(attach), "--attach=%u", c->id);
 	argv[n++] = attach;
+	if (how)
+		argv[n++] = how;
 	if (c->class == FERRY_CLASS_BLOCK)
 		argv[n++] = "--disk";
+	/* Then the module watches over it, and ferryd need not. */
+	if (c->on_death == FERRY_DEATH_KERNEL) {
+		argv[n++] = "-o";
+		argv[n++] = "on_death=kernel";
+	}
 	if (req->options) {
 		argv[n++] = "-o";
 		argv[n++] = req->options;
 	}
-	argv[n++] = c->name;
+	if (asprintf(&source, "%s%s%s", c->name, req->args ? ":" : "",
+		     req->args ? req->args : "") < 0)
+		return EXIT_FAILURE;
+	argv[n++] = source;
 	if (c->class == FERRY_CLASS_FS && table &&
 	    *channel_place(table, c, place, sizeof(place)) == '/')
 		argv[n++] = place;
@@ -169,27 +138,36 @@ static int exec_ferryd(const struct request *req)
 	return EXIT_FAILURE;
 }
 
+static int move_to_kernel(const struct request *req)
+{
+	const struct channel *c = &req->channel;
+	u64 held_ns;
+	int err = ferry_channel_move(c->id, true, &held_ns);
+
+	if (err == -EALREADY)
+		complain("channel %u (%s) is in the kernel already", c->id, c->name);
+	if (err)
+		return EXIT_FAILURE;
+	printf("channel %u (%s) is in the kernel now, clients waited %.1f ms\n", c->id, c->name,
+	       (double)held_ns / 1e6);
+	return EXIT_SUCCESS;
+}
+
 int cmd_move(int argc, char **argv)
 {
 	struct request req = { 0 };
-	double begin = now_ms();
 	int status = parse(argc, argv, "move", move_usage, &req);
 
 	if (status >= 0)
 		return status;
-	if (!strcmp(req.to, "user")) {
-		if (req.channel.placement == FERRY_PLACEMENT_USER) {
-			complain("channel %u (%s) is in user space already: see 'ferry upgrade'",
-				 req.channel.id, req.channel.name);
-			return EXIT_FAILURE;
-		}
-		return take_state(&req, FERRY_MOVE_USER) ? EXIT_FAILURE : exec_ferryd(&req);
-	}
-	if (take_state(&req, FERRY_MOVE_KERNEL))
+	if (!strcmp(req.to, "kernel"))
+		return move_to_kernel(&req);
+	if (req.channel.placement == FERRY_PLACEMENT_USER) {
+		complain("channel %u (%s) is in user space already: see 'ferry upgrade'",
+			 req.channel.id, req.channel.name);
 		return EXIT_FAILURE;
-	printf("channel %u (%s) is in the kernel now, after %.0f ms\n", req.channel.id,
-	       req.channel.name, now_ms() - begin);
-	return EXIT_SUCCESS;
+	}
+	return exec_ferryd(&req, "--replace");
 }
 
 int cmd_upgrade(int argc, char **argv)
@@ -204,7 +182,7 @@ int cmd_upgrade(int argc, char **argv)
 			 req.channel.name);
 		return EXIT_FAILURE;
 	}
-	return take_state(&req, FERRY_MOVE_USER) ? EXIT_FAILURE : exec_ferryd(&req);
+	return exec_ferryd(&req, "--replace");
 }
 
 int cmd_recover(int argc, char **argv)
@@ -219,5 +197,5 @@ int cmd_recover(int argc, char **argv)
 			 req.channel.id, req.channel.name, state_name(req.channel.state));
 		return EXIT_FAILURE;
 	}
-	return exec_ferryd(&req);
+	return exec_ferryd(&req, req.to && !strcmp(req.to, "kernel") ? "--to-kernel" : NULL);
 }

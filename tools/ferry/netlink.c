@@ -42,6 +42,11 @@ static struct nla_policy policy[__FERRY_A_END] = {
 	[FERRY_A_LATENCIES]	= { .minlen = FERRY_LATENCY_BUCKETS * sizeof(uint64_t) },
 	[FERRY_A_LATENCY]	= { .type = NLA_U32 },
 	[FERRY_A_SPIN_US]	= { .type = NLA_U32 },
+	[FERRY_A_ON_DEATH]	= { .type = NLA_U32 },
+	[FERRY_A_GRACE]		= { .type = NLA_U32 },
+	[FERRY_A_TIMEOUT]	= { .type = NLA_U32 },
+	[FERRY_A_STALL]		= { .type = NLA_U32 },
+	[FERRY_A_STALLS]	= { .type = NLA_U64 },
 };
 
 /**
@@ -103,6 +108,11 @@ static void take_channel(struct nlattr **attrs, void *item)
 		.uid		= get_u32(attrs, FERRY_A_UID),
 		.latency	= get_u32(attrs, FERRY_A_LATENCY),
 		.spin_us	= get_u32(attrs, FERRY_A_SPIN_US),
+		.on_death	= get_u32(attrs, FERRY_A_ON_DEATH),
+		.grace		= get_u32(attrs, FERRY_A_GRACE),
+		.timeout	= get_u32(attrs, FERRY_A_TIMEOUT),
+		.stall		= get_u32(attrs, FERRY_A_STALL),
+		.stalls		= get_u64(attrs, FERRY_A_STALLS),
 		.counts		= get_counts(attrs),
 		.handed		= get_u64(attrs, FERRY_A_HANDED),
 		.posted		= get_u64(attrs, FERRY_A_POSTED),

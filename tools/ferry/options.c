@@ -125,7 +125,7 @@ static int parse_word(const struct option_text *opt, const char *const *words, c
 /* Take what is ours; the rest is collected in opts->fs. */
 static int parse_ours(struct options *opts, const struct option_text *opt, char *err, size_t size)
 {
-	static const char *const deaths[] = { "reissue", "fail", NULL };
+	static const char *const deaths[] = { "reissue", "kernel", "fail", NULL };
 	size_t i;
 
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {

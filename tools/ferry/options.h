@@ -14,7 +14,7 @@
  * @depth: slots of a queue, 0: the server's choice
  * @inline_max: bytes of data that go through a slot, alike
  * @spin_us: wait=poll: how long a server looks before it sleeps, 0: its choice
- * @on_death: reissue or fail, NULL: the backend's choice
+ * @on_death: reissue, kernel or fail, NULL: the backend's choice
  * @grace: seconds that requests wait for another server, 0: the server's choice
  * @timeout: seconds that a request may take, 0: for ever
  * @no_allow_other: the mount is its owner's alone

@@ -18,20 +18,31 @@ static const char usage[] =
 	"  latency=on|off  take the time of each request, for ferry stat and ferry top\n"
 	"  spin_us=N       microseconds that a client looks for its answer before it sleeps,\n"
 	"                  where the server polls\n"
+	"  on_death=HOW    what becomes of requests when the server dies: reissue, kernel, fail\n"
+	"  grace=SECONDS   that they wait for another server\n"
+	"  timeout=SECONDS after which a request fails that was not answered; 0: never\n"
+	"  stall=SECONDS   after which such a request is told of as stalled; 0: never\n"
 	"\n"
 	"  -h, --help      show this help\n";
 
 static const char *const on_off[] = { "off", "on", NULL };
 
+static const char *const deaths[] = { "fail", "reissue", "kernel", NULL };
+
 /* words: what its numbers are called; NULL: they are numbers. */
 static const struct key {
 	const char *name;
 	int attr;
+	uint32_t min;
 	uint32_t max;
 	const char *const *words;
 } keys[] = {
-	{ "latency", FERRY_A_LATENCY, 1, on_off },
-	{ "spin_us", FERRY_A_SPIN_US, FERRY_SPIN_US_MAX, NULL },
+	{ "latency", FERRY_A_LATENCY, 0, 1, on_off },
+	{ "spin_us", FERRY_A_SPIN_US, 0, FERRY_SPIN_US_MAX, NULL },
+	{ "on_death", FERRY_A_ON_DEATH, 0, FERRY_DEATH_KERNEL, deaths },
+	{ "grace", FERRY_A_GRACE, 1, FERRY_GRACE_MAX, NULL },
+	{ "timeout", FERRY_A_TIMEOUT, 0, FERRY_TIMEOUT_MAX, NULL },
+	{ "stall", FERRY_A_STALL, 0, FERRY_TIMEOUT_MAX, NULL },
 };
 
 struct change {
@@ -64,7 +75,7 @@ static bool find_value(const struct key *key, const char *text, uint32_t *value)
 	errno = 0;
 	n = strtoull(text, &end, 10);
 	*value = (uint32_t)n;
-	return !errno && !*end && n <= key->max;
+	return !errno && !*end && n >= key->min && n <= key->max;
 }
 
 /* Return: the exit status */
@@ -79,9 +90,12 @@ static int parse_change(const char *text, struct change *change)
 		return bad_usage("set", "%.*s: there is no such setting", (int)len, text);
 	if (find_value(change->key, text + len + 1, &change->value))
 		return EXIT_SUCCESS;
-	if (change->key->words)
+	if (change->key->words == on_off)
 		return bad_usage("set", "%s: on or off is needed", text);
-	return bad_usage("set", "%s: a number from 0 to %u is needed", text, change->key->max);
+	if (change->key->words)
+		return bad_usage("set", "%s: reissue, kernel or fail is needed", text);
+	return bad_usage("set", "%s: a number from %u to %u is needed", text, change->key->min,
+			 change->key->max);
 }
 
 static int apply(const struct channel *channel, const struct change *change)

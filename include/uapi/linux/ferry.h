@@ -30,7 +30,9 @@
  * What happens then is the channel's policy, ferry_setup.on_death. With
  * FERRY_DEATH_FAIL the channel is dead: requests fail with -ENOTCONN. With
  * FERRY_DEATH_REISSUE it is detached: its clients see nothing but a delay, for
- * ferry_setup.grace seconds at most. Meanwhile a new server may attach by the
+ * ferry_setup.grace seconds at most. With FERRY_DEATH_KERNEL too, and the module starts
+ * a program that attaches, answers what was left, and moves the channel into the
+ * kernel, where it stays. Meanwhile a new server may attach by the
  * channel's number (FERRY_IOC_ATTACH with fd -1). It finds
  *   - the mapped queues as the dead server left them: its notes (geo.note_off) and
  *     its marks (desc.mark), which the kernel never touches;
@@ -195,17 +197,22 @@ struct ferry_geometry {
 	__u32	inline_max;
 };
 
-#define FERRY_NOTE_SIZE		1024
+#define FERRY_NOTE_SIZE		8192
 
 /**
  * enum ferry_death - what becomes of a channel whose server died
  * @FERRY_DEATH_FAIL: it is dead too
  * @FERRY_DEATH_REISSUE: it waits for another server, who is given all requests that
  *	have not been answered; not with FERRY_CREATE_RW
+ * @FERRY_DEATH_KERNEL: the same, and the module runs `ferry recover --to kernel`, of its
+ *	parameter `rescue`, until somebody has attached. CAP_SYS_ADMIN is needed (-EPERM);
+ *	-ENOENT: there is no such backend in the kernel, -EOPNOTSUPP: it cannot go on
+ *	where another one stopped. Its module stays as long as the channel.
  */
 enum ferry_death {
 	FERRY_DEATH_FAIL	= 0,
 	FERRY_DEATH_REISSUE	= 1,
+	FERRY_DEATH_KERNEL	= 2,
 };
 
 #define FERRY_GRACE_MAX		86400	/* seconds */
@@ -221,7 +228,8 @@ enum ferry_death {
  * @size: in: sizeof(struct ferry_setup)
  * @abi: in: FERRY_ABI; out: the module's
  * @class: CREATE in: enum ferry_class; ATTACH out
- * @flags: CREATE in: FERRY_CREATE_*; ATTACH out: those of the channel
+ * @flags: CREATE in: FERRY_CREATE_*; ATTACH out: those of the channel; in, with @fd -1:
+ *	FERRY_CREATE_POLL or FERRY_CREATE_URING, if the new server waits so
  * @id: out, and in for ATTACH with @fd -1: the channel's number, unique while the
  *	module is loaded
  * @fd: ATTACH in: a file that is an endpoint of the channel; or -1 for the detached
@@ -444,29 +452,35 @@ struct ferry_backing {
  *	grace time (30 s, where the channel has none)
  * @FERRY_MOVE_KEEP: nobody moves: @ferry_move.fd, or nothing if that is -1, takes the
  *	place of the file that the channel keeps for the next server
+ * @FERRY_MOVE_SAVED: nobody moves yet: @ferry_move.fd has what FERRY_OP_SAVE asked for
  */
 enum ferry_move_to {
 	FERRY_MOVE_KERNEL	= 0,
 	FERRY_MOVE_USER		= 1,
 	FERRY_MOVE_KEEP		= 2,
+	FERRY_MOVE_SAVED	= 3,
 };
 
 /**
  * struct ferry_move - argument of FERRY_IOC_MOVE
  * @size: sizeof(struct ferry_move)
  * @to: enum ferry_move_to
- * @id: the channel's number; 0 with FERRY_MOVE_KEEP, which is for an endpoint
- * @fd: a file in memory (memfd); not with FERRY_MOVE_KEEP: empty, the state travels in it
+ * @id: the channel's number; 0 with FERRY_MOVE_KEEP and _SAVED, which are for an endpoint
+ * @fd: a file in memory (memfd); with FERRY_MOVE_KERNEL and _USER: empty, a server inside
+ *	the kernel saves its state to it
+ * @held_ns: out, with FERRY_MOVE_KERNEL and _USER: for how long new requests have waited;
+ *	after _USER they go on to do so until the next server answers them
  *
  * New requests wait, those under way end, the server saves its state (FERRY_OP_SAVE)
  * and is sent home with -ENODEV; one that does not go within 2 s is killed. Clients see
- * a delay. CAP_SYS_ADMIN is needed but for FERRY_MOVE_KEEP.
+ * a delay. CAP_SYS_ADMIN is needed but for FERRY_MOVE_KEEP and _SAVED.
  *
  * Errors: -ENOENT: no such channel; -ENOTCONN: it has no server; -EALREADY: it is in the
- * kernel; -EOPNOTSUPP: a backend that cannot save or load, style rw, or a disk, whose
- * server can leave the kernel but not move into it; -ETIMEDOUT: requests under way did
- * not end within 10 s; -EAGAIN: it begins only just; -EINTR; -EBADF, -EMEDIUMTYPE: of
- * @fd; or what saving failed with: nothing has changed then.
+ * kernel; -EOPNOTSUPP: a backend that cannot save or load, or style rw; -ETIMEDOUT:
+ * requests under way did not end within 10 s, or saving within 60 s; -EAGAIN: it begins only just; -EBUSY:
+ * threads of the daemon that was there before have still to go; -EINTR; -EBADF (it is
+ * not open for both reading and writing), -EMEDIUMTYPE: of @fd; or what saving failed
+ * with: nothing has changed then.
  * When the backend in the kernel did not load the state the channel is detached, and
  * a server may attach.
  */
@@ -475,24 +489,21 @@ struct ferry_move {
 	__u32	to;
 	__u32	id;
 	__s32	fd;
+	__u64	held_ns;
 };
 
-#define FERRY_IOC_MOVE		_IOW(FERRY_IOC_MAGIC, 0x06, struct ferry_move)
+#define FERRY_IOC_MOVE		_IOWR(FERRY_IOC_MAGIC, 0x06, struct ferry_move)
 
 /*
  * Opcodes from here on are the core's own, in every class.
  *
- * FERRY_OP_SAVE: the message has a struct ferry_save_in; the reply's data is the
- * server's state from that offset on, less than there is room for where it ends. It is
- * sent when no other request is under way, with offset 0 first. Its form is libferry's
- * affair, but both placements of a backend must agree on it.
+ * FERRY_OP_SAVE: the server writes its state to a file in memory, gives that to the channel
+ * by FERRY_MOVE_SAVED, and answers. Nothing beside the header goes either way. It is
+ * sent when no other request is under way. The state's form is libferry's affair, but both
+ * placements of a backend must agree on it.
  */
 #define FERRY_OP_CORE		0x01000000U
 #define FERRY_OP_SAVE		0x01000000U
-
-struct ferry_save_in {
-	__u64	offset;
-};
 
 /*
  * Generic netlink family; Documentation/netlink/ferry.yaml tells it to programs.
@@ -546,6 +557,8 @@ enum ferry_cmd {
  * @FERRY_EVENT_ABORTED: somebody ended it: umount -f, FERRY_CMD_ABORT
  * @FERRY_EVENT_MOVED: its server changed sides
  * @FERRY_EVENT_GONE: it is no more
+ * @FERRY_EVENT_STALLED: a request has waited longer than FERRY_A_STALL although a server
+ *	is there; told once, until all such are answered
  */
 enum ferry_event {
 	FERRY_EVENT_CREATED	= 1,
@@ -558,6 +571,7 @@ enum ferry_event {
 	FERRY_EVENT_ABORTED	= 8,
 	FERRY_EVENT_MOVED	= 9,
 	FERRY_EVENT_GONE	= 10,
+	FERRY_EVENT_STALLED	= 11,
 };
 
 /**
@@ -598,6 +612,16 @@ enum ferry_event {
  * @FERRY_A_LATENCY: u32, setting: 1: take the time of each request
  * @FERRY_A_SPIN_US: u32, setting: the longest that a client spins for an answer,
  *	microseconds, at most FERRY_SPIN_US_MAX; 0: never
+ * @FERRY_A_ON_DEATH: u32, setting: enum ferry_death. Other than FAIL only where the server
+ *	keeps what the next one needs: it was so when the channel was made, or it has been
+ *	moved (-EOPNOTSUPP). For KERNEL see there.
+ * @FERRY_A_GRACE: u32, setting: seconds, from 1 to FERRY_GRACE_MAX; 0 where ON_DEATH cannot
+ *	be but FAIL
+ * @FERRY_A_TIMEOUT: u32, setting: seconds, at most FERRY_TIMEOUT_MAX, for requests that
+ *	come from now on; 0: for ever
+ * @FERRY_A_STALL: u32, setting: seconds, at most FERRY_TIMEOUT_MAX, after which a request
+ *	that is not answered is FERRY_EVENT_STALLED; 0: never
+ * @FERRY_A_STALLS: u64, how often that was told
  */
 enum ferry_attr_id {
 	FERRY_A_UNSPEC,
@@ -632,6 +656,11 @@ enum ferry_attr_id {
 	FERRY_A_LATENCIES,
 	FERRY_A_LATENCY,
 	FERRY_A_SPIN_US,
+	FERRY_A_ON_DEATH,
+	FERRY_A_GRACE,
+	FERRY_A_TIMEOUT,
+	FERRY_A_STALL,
+	FERRY_A_STALLS,
 	__FERRY_A_END,
 };
 

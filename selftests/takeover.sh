@@ -1,0 +1,305 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# Servers die under load, and what comes after them, a daemon or the kernel, executes each request
+# once; the watchdog; settings of a live channel.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$(realpath "$0")")/lib.sh"
+need_modules
+work_dir
+mnt=$work/mnt
+mkdir "$mnt"
+echo "TAP version 13"
+
+# shellcheck disable=SC2317 # what a claim calls it reaches
+# use WHO N: each of these fails if it is executed twice, or not at all
+use() {
+	local d=$mnt/$1
+	mkdir "$d" && echo text >"$d/a" && mv "$d/a" "$d/b" && [ "$(<"$d/b")" = text ] &&
+		ln "$d/b" "$d/c" && rm "$d/b" "$d/c" && rmdir "$d" && echo "$2" >>"$mnt/log.$1"
+}
+
+# load: until there is a file "stop"; what fails is in "errors". Each line is in the log once.
+load() {
+	local n=0 who=$BASHPID
+	while [ ! -e "$work/stop" ]; do
+		use "$who" "$n" 2>>"$work/errors" || echo "use $n failed" >>"$work/errors"
+		n=$((n + 1))
+	done
+	cmp <(for ((i = 0; i < n; i++)); do echo $i; done) "$mnt/log.$who" >>"$work/errors" 2>&1
+	rm -f "$mnt/log.$who"
+}
+
+# under_load COMMAND...: while two clients work; fails if any of them does
+under_load() {
+	local status=0
+	rm -f "$work/stop" "$work/errors"
+	touch "$work/errors"
+	load & load &
+	"$@" || status=1
+	touch "$work/stop"
+	wait
+	[ ! -s "$work/errors" ] || { head -n 20 "$work/errors"; status=1; }
+	return $status
+}
+
+# field NAME: of the only channel
+field() { ferry list --json | sed -n "s/^ *\"$1\": *\"\?\([^\",]*\)\"\?,\?\$/\1/p"; }
+side() { [ "$(field placement)" = "$1" ]; }
+state() { [ "$(field state)" = "$1" ]; }
+stalled() { [ "$(field stalls)" -ge "$1" ]; }
+
+# until_so COMMAND...: for 30 s at most
+until_so() {
+	local end=$((SECONDS + 30))
+	while ! "$@"; do
+		if [ $SECONDS -gt $end ]; then
+			echo "not within 30 s: $*"
+			ferry list
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+# one that serves, and not the one that has
+served_by_other() {
+	state live && side user && [ "$(field pid)" != "$1" ]
+}
+
+killed() {
+	local i pid=0
+	for ((i = 0; i < 10; i++)); do
+		until_so served_by_other "$pid" || return 1
+		sleep "0.0$((RANDOM % 10))"
+		pid=$(field pid)
+		kill -9 "$pid" || return 1
+	done
+	until_so served_by_other "$pid"
+}
+
+# The daemon dies, the kernel goes on, and is followed by a daemon again, which dies.
+taken_over() { # WAIT N
+	local i
+	for ((i = 0; i < $2; i++)); do
+		sleep "0.$((RANDOM % 5))"
+		kill -9 "$(field pid)" || return 1
+		until_so side kernel || return 1
+		ferry move "$mnt" --to user -o "wait=$1" >/dev/null && side user || return 1
+		[ "$(field style)" = "$1" ] || { echo "style: $(field style)"; return 1; }
+	done
+}
+
+ends() { unmount_fs "$mnt" && no_daemon_left && log_is_clean; }
+
+# refused WORDS COMMAND...: fails with one line, and says that
+refused() {
+	local words=$1 said
+	shift
+	if said=$("$@" 2>&1); then
+		echo "no error: $*"
+		return 1
+	fi
+	[[ $said == *"$words"* ]] && [ "$(wc -l <<<"$said")" = 1 ] || { echo "$said"; return 1; }
+}
+
+# --- exactly once -------------------------------------------------------------------
+
+mkdir "$work/host"
+for backend in memfs "mirror:$work/host"; do
+	wanted "${backend%%:*}" || continue
+	mark_log "${backend%%:*}"
+	claim "${backend%%:*}: it is mounted" ferry mount -o on_death=reissue "$backend" "$mnt"
+	claim "${backend%%:*}: 10 deaths under load, and each request takes effect once" under_load killed
+	claim "${backend%%:*}: it ends" ends
+done
+
+# --- on_death=kernel ------------------------------------------------------------------
+
+tree_stays() {
+	cp -a "$here" "$mnt/tree" && kill -9 "$(field pid)" && diff -r "$here" "$mnt/tree" &&
+		until_so side kernel && diff -r "$here" "$mnt/tree" &&
+		[ "$(df --output=size -k "$mnt" | tail -n 1)" -eq 65536 ]
+}
+
+# All that serves is stopped, then killed: the requests that had been fetched are answered.
+stopped_ones() {
+	local pid client
+	pid=$(field pid)
+	kill -STOP "$pid"
+	for i in 1 2 3 4; do mkdir "$mnt/dir$i" & done
+	sleep 0.3
+	kill -9 "$pid"
+	for client in $(jobs -p); do wait "$client" || return 1; done
+	until_so side kernel && rmdir "$mnt"/dir[1-4]
+}
+
+declare -A rounds=([sync]=5 [poll]=2 [uring]=2)
+for wait in sync poll uring; do
+	wanted "kernel-$wait" || continue
+	mark_log "kernel-$wait"
+	claim "kernel, $wait: memfs is mounted" \
+		ferry mount -o "wait=$wait,on_death=kernel" memfs:size=64M "$mnt"
+	claim "kernel, $wait: the daemon dies under load, and the kernel goes on" \
+		under_load taken_over $wait "${rounds[$wait]}"
+	claim "kernel, $wait: who waited for a daemon that was stopped and killed is answered" stopped_ones
+	claim "kernel, $wait: it is moved out" ferry move "$mnt" --to user -o "wait=$wait"
+	claim "kernel, $wait: all that was there stays, and the arguments" tree_stays
+	claim "kernel, $wait: it ends" ends
+done
+
+stateless() {
+	ferry mount -o on_death=kernel "$1" "$mnt" && ls "$mnt" >"$work/before" &&
+		kill -9 "$(field pid)" && ls "$mnt" >"$work/after" && cmp "$work/before" "$work/after" &&
+		until_so side kernel && ls "$mnt" | cmp - "$work/before"
+}
+
+# There is nobody to call: it says so, waits, and can be recovered by hand.
+nobody_to_call() {
+	local rescue client
+	rescue=$(</sys/module/ferry/parameters/rescue)
+	ferry mount -o on_death=kernel memfs:size=64M "$mnt" && touch "$mnt/file" || return 1
+	echo /nonexistent >/sys/module/ferry/parameters/rescue
+	kill -9 "$(field pid)"
+	until_so state detached
+	mkdir "$mnt/dir" &
+	client=$!
+	sleep 0.5
+	kill -0 $client || return 1
+	dmesg | grep -q "/nonexistent, which would move it into the kernel, does not start" || return 1
+	ferry recover memfs --to kernel || return 1
+	echo "$rescue" >/sys/module/ferry/parameters/rescue
+	wait $client && until_so side kernel && [ -e "$mnt/file" ] && rmdir "$mnt/dir"
+}
+
+if wanted kernel-null; then
+	for backend in null template; do
+		mark_log "kernel-$backend"
+		claim "kernel: $backend goes on in the kernel" stateless $backend
+		claim "kernel: $backend ends" ends
+	done
+	claim "kernel: mirror is refused at mount, in one line" \
+		refused "cannot go on inside the kernel" \
+		ferry mount -o on_death=kernel "mirror:$work/host" "$mnt"
+	claim "kernel: wait=rw is refused at mount, in one line" \
+		refused "another wait style" ferry mount -o on_death=kernel,wait=rw memfs "$mnt"
+	claim "kernel: where nobody can be called a channel waits, and is recovered by hand" nobody_to_call
+	claim "kernel: that ends" ends
+fi
+
+# --- recovery by hand -------------------------------------------------------------------
+
+# Supervisor and worker die: whoever recovers it need not know how it was made.
+recovered() {
+	ferry mount -o wait=poll,on_death=reissue memfs:size=64M "$mnt" && touch "$mnt/file" || return 1
+	pkill -9 -o -x ferryd
+	pkill -9 -x ferryd
+	until_so state detached && ferry recover "$mnt" -o wait=sync || return 1
+	[ -e "$mnt/file" ] || return 1
+	[ "$(df --output=size -k "$mnt" | tail -n 1)" -eq 65536 ] || { df "$mnt"; return 1; }
+	[ "$(field style)" = sync ] || { echo "style: $(field style)"; return 1; }
+}
+
+if wanted recovered; then
+	mark_log recovered
+	claim "a channel whose supervisor died too is recovered with the arguments that it had" recovered
+	claim "that ends" ends
+fi
+
+# --- containers ----------------------------------------------------------------------------
+
+# contained OPTION: pid, mount and network namespaces of its own, with a server that dies in them
+contained() {
+	# shellcheck disable=SC2016 # that is for the other shell
+	timeout 120 unshare -mpfn --mount-proc bash -c '
+		ferry mount -o "$1" memfs "$2" && cp -r "$3" "$2/tree" && pkill -9 -n -x ferryd &&
+			diff -r "$3" "$2/tree" && ferry list | grep -q " $2 " && sleep 1 &&
+			diff -r "$3" "$2/tree"' bash "$1" "$mnt" "$here/fs" || return 1
+	no_daemon_left && ! mountpoint -q "$mnt" && [ "$(ferry list | wc -l)" = 1 ] && log_is_clean
+}
+
+if wanted contained; then
+	mark_log contained
+	for how in reissue kernel; do
+		claim "a container's server dies and is followed ($how), and nothing is left of it" \
+			contained "on_death=$how"
+	done
+fi
+
+# --- the watchdog, settings ----------------------------------------------------------------
+
+stall_is_told() {
+	local pid events
+	ferry mount -o on_death=reissue,queues=1 null "$mnt" && ferry set "$mnt" stall=1 || return 1
+	ferry events >"$work/events" &
+	events=$!
+	[ "$(field stalls)" = 0 ] || return 1
+	ls "$mnt" >/dev/null
+	pid=$(field pid)
+	kill -STOP "$pid"
+	for _ in 1 2; do stat -f "$mnt" >/dev/null & done
+	until_so stalled 1 || return 1
+	sleep 1.5
+	[ "$(field stalls)" = 1 ] || { echo "told again"; return 1; }
+	kill -CONT "$pid"
+	until_so stat -f "$mnt" >/dev/null
+	sleep 1
+	kill -STOP "$pid"
+	stat -f "$mnt" >/dev/null &
+	until_so stalled 2 || return 1
+	kill -CONT "$pid"
+	kill "$events"
+	wait
+	[ "$(grep -c " stalled " "$work/events")" = 2 ] || { cat "$work/events"; return 1; }
+	ferry stat "$mnt" | grep -q "stalled 2 times"
+}
+
+if wanted stall; then
+	mark_log stall
+	claim "requests that wait too long for their server are told of, once" stall_is_told
+	claim "that ends" ends
+fi
+
+# A deadline that is set counts for requests that come from then on.
+settings_change() {
+	local pid status=0 began
+	ferry mount -o on_death=reissue,queues=1 null "$mnt" || return 1
+	ferry set "$mnt" timeout=1 grace=27 || return 1
+	[ "$(field timeout),$(field grace),$(field on_death)" = 1,27,reissue ] || return 1
+	ls "$mnt" >/dev/null
+	pid=$(field pid)
+	kill -STOP "$pid"
+	stat -f "$mnt" >/dev/null 2>"$work/err" && status=1
+	grep -q "timed out" "$work/err" || { cat "$work/err"; status=1; }
+	kill -CONT "$pid"
+	ferry set "$mnt" timeout=0 on_death=kernel || return 1
+	kill -9 "$(pgrep -x -o ferryd)" "$(field pid)"
+	until_so side kernel || status=1
+	ferry move "$mnt" --to user >/dev/null && ferry set "$mnt" on_death=fail || return 1
+	began=$SECONDS
+	kill -9 "$(field pid)"
+	until_so state dead || status=1
+	[ $((SECONDS - began)) -lt 5 ] || status=1
+	return $status
+}
+
+# Its server has kept nothing for another one.
+cannot_recover() {
+	ferry mount -o on_death=fail memfs "$mnt" &&
+		refused "keeps nothing for another one" ferry set "$mnt" on_death=reissue &&
+		refused "keeps nothing for another one" ferry set "$mnt" grace=3 &&
+		refused "reissue, kernel or fail" ferry set "$mnt" on_death=soon &&
+		refused "from 1 to" ferry set "$mnt" grace=0
+}
+
+if wanted settings; then
+	mark_log settings
+	claim "timeout, grace and on_death of a live channel can be set" settings_change
+	claim "that ends" ends
+	claim "who cannot be followed is not set to be" cannot_recover
+	claim "that ends too" ends
+fi
+
+claim "the log is clean" log_is_clean
+unload_claim
+finish
