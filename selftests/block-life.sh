@@ -11,11 +11,11 @@ begin_disks mkfs.ext4 fio
 # all back, and right.
 busy() {
 	local status=0
-	while [ -e "$work/busy" ] && [ $status = 0 ]; do
+	while [ -e "$work/busy" ] && [ "$status" = 0 ]; do
 		verifies "$1" || status=1
 	done
-	[ $status = 0 ] || echo "fio noticed"
-	return $status
+	[ "$status" = 0 ] || echo "fio noticed"
+	return "$status"
 }
 
 begin_busy() { # DISK
@@ -26,7 +26,7 @@ begin_busy() { # DISK
 
 end_busy() {
 	rm -f "$work/busy"
-	wait $busy
+	wait "$busy"
 }
 
 gone() { # DISK: within 5 s
@@ -98,9 +98,9 @@ moves() { # SOURCE DISK
 	local to status=0
 	begin_busy "$2"
 	for to in kernel user kernel user; do
-		ferry move "$2" --to $to || status=1
+		ferry move "$2" --to "$to" || status=1
 		is "$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $5 }')" \
-			$to "placement" || status=1
+			"$to" "placement" || status=1
 	done
 	ferry upgrade "$2" || status=1
 	end_busy || status=1
@@ -183,7 +183,7 @@ waits_as_told() { # DISK
 some_fail() { # DISK: a quarter, by chance
 	local n=0
 	for _ in {1..60}; do reads "$1" 0 || n=$((n + 1)); done
-	[ $n -ge 3 ] && [ $n -le 35 ] || { echo "$n of 60 failed"; return 1; }
+	if [ "$n" -lt 3 ] || [ "$n" -gt 35 ]; then echo "$n of 60 failed"; return 1; fi
 }
 
 third=error:read,sectors=2048-2055:9000+delay:us=100+error:discard+ramdisk:size=64M
@@ -236,7 +236,7 @@ export_file() {
 
 end_export() {
 	[ -z "$export_pid" ] || kill -KILL "$export_pid" 2>/dev/null
-	wait $export_pid 2>/dev/null
+	wait "$export_pid" 2>/dev/null
 	export_pid=
 }
 
@@ -248,7 +248,7 @@ on_nbd() { # PLACEMENT FILTERS ARGS FUNCTION...
 	on_disk "${filters}nbd:uri=$uri$args" "$placement" "" "$@" || status=1
 	end_export
 	rm -f "$work/host/nbd"
-	return $status
+	return "$status"
 }
 
 server_restarts() { # DISK
@@ -261,7 +261,7 @@ server_restarts() { # DISK
 		export_file "$work/host/nbd" || status=1
 	done
 	end_busy || status=1
-	return $status
+	return "$status"
 }
 
 # While the server is away requests wait, and those of two seconds ago fail.
@@ -272,11 +272,11 @@ server_stays_away() { # DISK
 	dd if="$1" of=/dev/null bs=4k count=1 iflag=direct 2>"$work/err" && { echo "it reads"; status=1; }
 	begin=$(($(now_ms) - begin))
 	grep -q "Input/output error" "$work/err" || { cat "$work/err"; status=1; }
-	[ $begin -gt 1500 ] && [ $begin -lt 6000 ] || { echo "after $begin ms"; status=1; }
+	if [ "$begin" -lt 1500 ] || [ "$begin" -gt 6000 ]; then echo "after $begin ms"; status=1; fi
 	dd if="$1" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && { echo "it reads"; status=1; }
 	export_file "$work/host/nbd" || return
 	for _ in {1..40}; do
-		dd if="$1" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && return $status
+		dd if="$1" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null && return "$status"
 		sleep 0.1
 	done
 	echo "it does not come back"
@@ -294,7 +294,7 @@ removed_without_server() {
 	wait $! && { echo "it reads"; status=1; }
 	gone "$disk" || status=1
 	no_disk_left || status=1
-	return $status
+	return "$status"
 }
 
 daemon_killed_without_server() { # DISK
@@ -305,7 +305,7 @@ daemon_killed_without_server() { # DISK
 	dd if="$1" of=/dev/null bs=4k count=1 iflag=direct 2>"$work/err" || { cat "$work/err"; status=1; }
 	pkill -KILL -x nbdkit
 	wait $!
-	return $status
+	return "$status"
 }
 
 daemons_killed() { # DISK
@@ -318,11 +318,10 @@ daemons_killed() { # DISK
 	end_busy || status=1
 	ferry upgrade "$1" || status=1
 	holds_tree ext4 "$1" || status=1
-	return $status
+	return "$status"
 }
 
 like_export() { # DISK
-	local size
 	is "$(queue "$1" logical_block_size)" 4096 logical_block_size &&
 		is "$(queue "$1" physical_block_size)" 4096 physical_block_size &&
 		is "$(cat "/sys/block/$(basename "$1")/ro")" 1 ro &&
@@ -341,7 +340,7 @@ export_like() {
 	on_disk "nbd:uri=$uri" user-sync "" like_export || status=1
 	end_export
 	rm -f "$work/host/nbd"
-	return $status
+	return "$status"
 }
 
 image() {
@@ -351,11 +350,11 @@ image() {
 	pid=$!
 	for _ in {1..100}; do [ ! -S "$socket" ] || break; sleep 0.05; done
 	on_disk "nbd:uri=$uri" user-uring "" good_disk ext4 || status=1
-	kill $pid
-	wait $pid
+	kill "$pid"
+	wait "$pid"
 	qemu-img check -q "$work/host/image.qcow2" || status=1
 	rm -f "$work/host/image.qcow2"
-	return $status
+	return "$status"
 }
 
 nbd_claim() { # NAME TEXT COMMAND...
@@ -406,7 +405,7 @@ removed_busy() { # PLACEMENT SOURCE
 	gone "$disk" || status=1
 	wait $! && { echo "fio did not notice"; status=1; }
 	no_disk_left || status=1
-	return $status
+	return "$status"
 }
 
 # Its server dies in the same moment.
@@ -422,7 +421,7 @@ removed_and_killed() { # STYLE
 		wait
 	done
 	no_disk_left || status=1
-	return $status
+	return "$status"
 }
 
 for case in "user-sync ramdisk:size=64M" "user-poll delay:ms=20+ramdisk:size=64M" \
@@ -451,12 +450,12 @@ tuned_busy() { # DISK
 		echo 64 >"$sys/max_sectors_kb"
 		sleep 0.2
 	done
-	if [ -e $cpu ]; then
-		echo 0 >$cpu && sleep 0.3 && echo 1 >$cpu || status=1
+	if [ -e "$cpu" ]; then
+		echo 0 >"$cpu" && sleep 0.3 && echo 1 >"$cpu" || status=1
 	fi
 	echo 2 >"$sys/nomerges"
 	end_busy || status=1
-	return $status
+	return "$status"
 }
 
 for placement in user-sync kernel; do

@@ -14,6 +14,7 @@ for placement in user-sync user-poll user-uring user-rw kernel; do
 		name=${source%%:*}
 		case $placement:$source in
 		user-poll:*direct | user-rw:*direct) continue ;;
+		user-poll:delay* | user-uring:delay* | user-rw:delay*) continue ;;
 		*direct) name+=" on a device, direct" ;;
 		delay*) name="delay, error and ramdisk" ;;
 		esac
@@ -64,7 +65,7 @@ asynchronous() {
 	done
 	verifies "$disk" && holds_tree ext4 "$disk" || status=1
 	ferry disk del "$disk" || status=1
-	wait $pid || status=1
+	wait "$pid" || status=1
 	no_disk_left || status=1
 	return "$status"
 }
@@ -113,6 +114,37 @@ counts() { # DISK
 	after=$(awk '{ print $1 }' "/sys/block/$(basename "$1")/stat")
 	is $((after - before)) 100 "reads in stat"
 }
+
+# A disk and its partition are found by the serial, and not when they are gone.
+seen_by_udev() {
+	local disk status=0 link=/dev/disk/by-id/ferry-shelf-7
+	mkdir -p /run/udev/rules.d && cp "$tree/tools/60-ferry.rules" /run/udev/rules.d/ &&
+		$udevd --daemon && disk=$(add_disk user-sync ramdisk:size=64M serial=shelf-7) || return
+	{
+		echo 'size=16M' | sfdisk -q "$disk" && udevadm settle -t 20 &&
+			is "$(readlink -f "$link")" "$disk" by-id &&
+			is "$(readlink -f "$link"-part1)" "${disk}p1" "by-id of the partition" &&
+			is "$(lsblk -n -d -o SERIAL "$disk")" shelf-7 "serial in lsblk" &&
+			is "$(lsblk -n -o TYPE "${disk}p1")" part "type in lsblk" &&
+			mkfs.ext4 -q -F -L shelf "${disk}p1" && udevadm settle -t 20 &&
+			is "$(blkid -o value -s LABEL "${disk}p1")" shelf "label in blkid"
+	} || status=1
+	ferry disk del "$disk" && udevadm settle -t 20 || status=1
+	[ ! -L "$link" ] || { echo "$link is there"; status=1; }
+	udevadm control --exit
+	no_disk_left || status=1
+	return "$status"
+}
+
+if wanted udev; then
+	mark_log udev
+	udevd=/lib/systemd/systemd-udevd
+	if [ -x $udevd ]; then
+		claim "udev, lsblk and blkid see a disk with a serial, and its partition" seen_by_udev
+	else
+		skip "udev, lsblk and blkid see a disk with a serial, and its partition" "no udev"
+	fi
+fi
 
 for placement in user-sync kernel; do
 	mark_log "looks $placement"

@@ -54,8 +54,8 @@ done
 disk_round() { # PLACEMENT
 	local source=delay:us=100,percent=5+ramdisk:size=64M disk status=0
 	case $1 in
-	user-*) disk=$(ferry disk add -o "wait=${1#user-}" $source </dev/null) ;;
-	kernel) disk=$(ferry disk add --in-kernel $source) ;;
+	user-*) disk=$(ferry disk add -o "wait=${1#user-}" "$source" </dev/null) ;;
+	kernel) disk=$(ferry disk add --in-kernel "$source") ;;
 	esac || return
 	{
 		mkfs.ext4 -q -F "$disk" && mount "$disk" "$mnt" && cp -a "$work/original" "$mnt/copy" &&

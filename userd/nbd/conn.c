@@ -135,7 +135,7 @@ static void answer(struct nbd_job *job, int err)
 	free(job);
 }
 
-/* Called with the handle's lock held, maybe with conn->lock as well: by its thread, or a sender's. */
+/* Called with the handle's lock held, by its thread or by a sender, who has conn->lock too. */
 static int completed(void *user, int *error)
 {
 	struct nbd_job *job = user;
