@@ -241,6 +241,7 @@ int bench_split(const struct bench_opts *opts)
 {
 	const char *wrong = prepare(opts);
 	int status = 0;
+	char dir[96];
 
 	if (wrong) {
 		bench_say("--split: %s", wrong);
@@ -254,6 +255,12 @@ int bench_split(const struct bench_opts *opts)
 	for (unsigned int i = 0; i < opts->class->nr_cases && !bench_stop; i++)
 		if (opts->cases & (1U << i))
 			status |= bench_split_case(opts, &opts->class->cases[i]);
+	/* Tracing is the machine's, and would cost everybody what it cost us. */
+	tracing_dir(opts, dir, sizeof(dir));
+	set(dir, "events/enable", "0");
+	set(dir, "trace_clock", "local");
+	set(dir, "tracing_on", "1");
+	umount2(dir, 0);
 	return status;
 }
 
