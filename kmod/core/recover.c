@@ -212,9 +212,15 @@ struct file *ferry_recover_file(int fd)
  */
 static int find_understudy(struct ferry_chan *chan)
 {
+	struct module *owner;
+	int err;
+
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	return chan->understudy ? 0 : ferry_local_can_load(chan, &chan->understudy);
+	err = ferry_local_can_load(chan, &owner);
+	if (!err && cmpxchg(&chan->understudy, NULL, owner))
+		module_put(owner);
+	return err;
 }
 
 /*
