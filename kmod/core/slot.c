@@ -449,6 +449,8 @@ void ferry_slot_hand_back(struct ferry_slot *slot)
 	struct ferry_queue *q = slot->queue;
 
 	if (claim(slot)) {
+		/* A server may copy to any slot it had a tag of; QUEUED its caller may go. */
+		wait_for_copies(slot);
 		if (ferry_queue_push(slot))
 			fail_owned(slot);
 		return;
@@ -557,7 +559,10 @@ static bool leave(struct ferry_slot *slot)
 	if (left)
 		is_free = withdraw(slot);
 	spin_unlock(&q->lock);
-	if (!left) {
+	if (left) {
+		/* Who saw it FETCHED by a server that has died, ferry_slot_is_older(). */
+		wait_for_copies(slot);
+	} else {
 		spin_lock(&slot->lock);
 		left = atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) ==
 		       FERRY_FETCHED;
