@@ -107,13 +107,13 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 
 /*
  * Where it is nobody remembers: this happens once in a long while. Without a server
- * nobody is late.
+ * nobody is late, but who moves it (ask_to_save()) may be killed.
  */
 static bool daemon_cancel(struct ferry_chan *chan, struct ferry_args *args)
 {
 	u32 i, tag;
 
-	if (READ_ONCE(chan->detached))
+	if (READ_ONCE(chan->detached) && !(args->flags & FERRY_ARGS_INIT))
 		return false;
 	for (i = 0; i < chan->geo.nr_queues; i++) {
 		if (ferry_queue_take_aside(chan->queues[i], args))
