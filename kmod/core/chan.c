@@ -235,8 +235,11 @@ void ferry_chan_release_held(struct ferry_chan *chan)
 {
 	struct ferry_args *args, *next;
 	LIST_HEAD(early);
+	int idx;
 
 	mutex_lock(&chan->client_lock);
+	/* Who unbinds lets the gate fall first: we see that, or it waits for us. */
+	idx = srcu_read_lock(&chan->srcu);
 	if (chan->gate < FERRY_GATE_OPEN) {
 		spin_lock(&chan->early_lock);
 		smp_store_release(&chan->gate, FERRY_GATE_OPEN);
@@ -248,6 +251,7 @@ void ferry_chan_release_held(struct ferry_chan *chan)
 	wake_up_all(&chan->gate_wait);
 	list_for_each_entry_safe(args, next, &early, core.node)
 		chan->ops->submit(chan, args);
+	srcu_read_unlock(&chan->srcu, idx);
 }
 
 /* Close the open gate. -ENOTCONN: dead; -EAGAIN: it has not been open yet. */
