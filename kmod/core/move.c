@@ -10,7 +10,9 @@
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/pid.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/signal.h>
 #include "core/core.h"
@@ -253,7 +255,8 @@ static int exchange(struct ferry_chan *chan, u32 to, struct state_file *s)
 		}
 	}
 	if (await_leave(chan)) {
-		ferry_chan_abort(chan);
+		/* Not only aborted: its client is to be told, and a disk removed. */
+		ferry_chan_server_gone(chan);
 		return -ENOTCONN;
 	}
 	await_next(chan);
@@ -278,13 +281,22 @@ static void see_out(struct ferry_chan *chan)
 int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *held_ns)
 {
 	struct state_file s = { .file = get_file(stream), .stream.size = BUF_SIZE };
+	struct module *owner = NULL;
+	unsigned int noio;
 	u64 since;
-	int err;
+	int err = 0;
 
+	/* Loads a module, maybe from what is to move: not while clients wait for us. */
+	if (to == FERRY_MOVE_KERNEL)
+		err = ferry_local_can_load(chan, &owner);
+	if (err) {
+		err = err == -ENOENT ? -EOPNOTSUPP : err;
+		goto put_file;
+	}
 	err = -ENOMEM;
 	s.stream.buf = kvmalloc(BUF_SIZE, GFP_KERNEL);
 	if (!s.stream.buf)
-		goto put_file;
+		goto put_module;
 	err = -EINTR;
 	if (mutex_lock_killable(&chan->move_lock))
 		goto free;
@@ -298,11 +310,14 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *h
 	if (chan->flags & FERRY_CREATE_RW)
 		goto unlock;
 	since = ktime_get_ns();
+	/* Memory must not wait for a disk whose requests are held, or ours to submit. */
+	noio = memalloc_noio_save();
 	err = ferry_chan_hold(chan);
-	if (err)
-		goto unlock;
-	err = exchange(chan, to, &s);
-	ferry_chan_release_held(chan);
+	if (!err) {
+		err = exchange(chan, to, &s);
+		ferry_chan_release_held(chan);
+	}
+	memalloc_noio_restore(noio);
 	*held_ns = ktime_get_ns() - since;
 	if (err)
 		goto unlock;
@@ -313,6 +328,8 @@ unlock:
 	mutex_unlock(&chan->move_lock);
 free:
 	kvfree(s.stream.buf);
+put_module:
+	module_put(owner);
 put_file:
 	fput(s.file);
 	return err;
