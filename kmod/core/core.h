@@ -76,6 +76,8 @@ enum {
  * @creator: the process that made the channel, or attached to it last; under @client_lock
  * @pid_ns: of whoever made the channel: pids in messages are of this one
  * @owner: who made it: may look at it, and attach to it again
+ * @trusted: all who made, served and saved it had CAP_SYS_ADMIN: what they have said may
+ *	move into the kernel, where nobody's rights are looked at; read without lock
  * @move_lock: held while the server is exchanged
  * @attach_lock: guards @endpoints, @detached, @dismissed, @state, @saved
  * @endpoints: open files that serve it (user placement)
@@ -136,6 +138,7 @@ struct ferry_chan {
 	struct srcu_struct		srcu;
 
 	kuid_t				owner;
+	bool				trusted;
 	struct mutex			move_lock;
 	struct mutex			attach_lock;
 	unsigned int			endpoints;
@@ -206,6 +209,7 @@ void ferry_chan_exit(void);
 int ferry_recover_begin(void);
 void ferry_recover_exit(void);
 void ferry_recover_init(struct ferry_chan *chan);
+void ferry_recover_vet(struct ferry_chan *chan);
 int ferry_recover_setup(struct ferry_chan *chan, const struct ferry_setup *setup);
 void ferry_recover_start(struct ferry_chan *chan);
 int ferry_recover_set_death(struct ferry_chan *chan, u32 on_death);

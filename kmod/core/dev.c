@@ -261,6 +261,7 @@ static long keep(struct file *file, const struct ferry_move *move)
 	if (move->to == FERRY_MOVE_KEEP) {
 		ferry_recover_keep(chan, state);
 	} else {
+		ferry_recover_vet(chan);
 		state = ferry_recover_saved(chan, state);
 		if (state)
 			fput(state);

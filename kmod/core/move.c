@@ -210,7 +210,7 @@ static void await_next(struct ferry_chan *chan)
  * Take the state of the server that there is: nothing is asked of it any more. A daemon
  * may take its time to leave.
  */
-static int relieve(struct ferry_chan *chan, struct state_file *s)
+static int relieve(struct ferry_chan *chan, u32 to, struct state_file *s)
 {
 	static const struct ferry_geometry any;
 	bool local = ferry_chan_is_local(chan);
@@ -226,6 +226,9 @@ static int relieve(struct ferry_chan *chan, struct state_file *s)
 	err = drain(chan);
 	if (!err)
 		err = save(chan, s);
+	/* Looked at now: who has attached and saved meanwhile counts. */
+	if (!err && to == FERRY_MOVE_KERNEL && !READ_ONCE(chan->trusted))
+		err = -EPERM;
 	if (err)
 		return err;
 	get_file(s->file);
@@ -243,7 +246,7 @@ static int exchange(struct ferry_chan *chan, u32 to, struct state_file *s)
 {
 	int err;
 
-	err = relieve(chan, s);
+	err = relieve(chan, to, s);
 	if (err)
 		return err;
 	if (to == FERRY_MOVE_KERNEL) {
@@ -288,7 +291,7 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *h
 
 	/* Loads a module, maybe from what is to move: not while clients wait for us. */
 	if (to == FERRY_MOVE_KERNEL)
-		err = ferry_local_can_load(chan, &owner);
+		err = READ_ONCE(chan->trusted) ? ferry_local_can_load(chan, &owner) : -EPERM;
 	if (err) {
 		err = err == -ENOENT ? -EOPNOTSUPP : err;
 		goto put_file;

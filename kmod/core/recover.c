@@ -176,8 +176,20 @@ static void expire(struct work_struct *work)
 	ferry_chan_put(chan);
 }
 
+/*
+ * The current task serves @chan. A backend in the kernel opens what its arguments name, and
+ * reads what was saved: root's word alone is not enough for those of somebody else.
+ */
+void ferry_recover_vet(struct ferry_chan *chan)
+{
+	if (!ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN))
+		WRITE_ONCE(chan->trusted, false);
+}
+
 void ferry_recover_init(struct ferry_chan *chan)
 {
+	chan->trusted = true;
+	ferry_recover_vet(chan);
 	mutex_init(&chan->attach_lock);
 	mutex_init(&chan->move_lock);
 	INIT_DELAYED_WORK(&chan->grace_work, grace_over);
@@ -215,7 +227,7 @@ static int find_understudy(struct ferry_chan *chan)
 	struct module *owner;
 	int err;
 
-	if (!capable(CAP_SYS_ADMIN))
+	if (!capable(CAP_SYS_ADMIN) || !READ_ONCE(chan->trusted))
 		return -EPERM;
 	err = ferry_local_can_load(chan, &owner);
 	if (!err && cmpxchg(&chan->understudy, NULL, owner))
@@ -407,6 +419,7 @@ void ferry_recover_attach(struct ferry_chan *chan)
 	swap(chan->creator, creator);
 	mutex_unlock(&chan->client_lock);
 	put_pid(creator);
+	ferry_recover_vet(chan);
 	WRITE_ONCE(chan->served_since, jiffies);
 	cease_to_wait(chan);
 	WRITE_ONCE(chan->recovering, true);

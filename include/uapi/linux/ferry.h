@@ -205,7 +205,8 @@ struct ferry_geometry {
  * @FERRY_DEATH_REISSUE: it waits for another server, who is given all requests that
  *	have not been answered; not with FERRY_CREATE_RW
  * @FERRY_DEATH_KERNEL: the same, and the module runs `ferry recover --to kernel`, of its
- *	parameter `rescue`, until somebody has attached. CAP_SYS_ADMIN is needed (-EPERM);
+ *	parameter `rescue`, until somebody has attached. CAP_SYS_ADMIN is needed (-EPERM),
+ *	all its servers had it, too (see FERRY_MOVE_KERNEL);
  *	-ENOENT: there is no such backend in the kernel, -EOPNOTSUPP: it cannot go on
  *	where another one stopped. Its module stays as long as the channel.
  */
@@ -447,7 +448,9 @@ struct ferry_backing {
 
 /**
  * enum ferry_move_to - what FERRY_IOC_MOVE does
- * @FERRY_MOVE_KERNEL: the backend of the channel's name inside the kernel goes on
+ * @FERRY_MOVE_KERNEL: the backend of the channel's name inside the kernel goes on, which
+ *	opens what its arguments name as the kernel does: -EPERM where one of the channel's
+ *	servers so far had no CAP_SYS_ADMIN (in the initial user namespace)
  * @FERRY_MOVE_USER: a server goes on that attaches by the channel's number within the
  *	grace time (30 s, where the channel has none)
  * @FERRY_MOVE_KEEP: nobody moves: @ferry_move.fd, or nothing if that is -1, takes the
