@@ -332,6 +332,9 @@ bool ferry_recover_detach(struct ferry_chan *chan)
 		wake_up_all(&chan->gate_wait);
 		return true;
 	}
+	/* They die of what they find, not of a request: the next one would, too. */
+	if (READ_ONCE(chan->recovering) && ++chan->vain == FERRY_AGAIN_MAX)
+		return false;
 	if (chan->on_death == FERRY_DEATH_FAIL || !READ_ONCE(chan->client) ||
 	    (gate != FERRY_GATE_OPEN && gate != FERRY_GATE_HOLD))
 		return false;
@@ -429,6 +432,7 @@ void ferry_recover_attach(struct ferry_chan *chan)
 /* The new server asks for requests: it has taken over what the last one left. */
 void ferry_recover_over(struct ferry_chan *chan)
 {
+	chan->vain = 0;
 	if (xchg(&chan->recovering, false))
 		ferry_event(chan, FERRY_EVENT_RECOVERED);
 }
