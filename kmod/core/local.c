@@ -324,6 +324,11 @@ void ferry_local_retire(struct ferry_chan *chan)
 {
 	struct local_server *ls = chan->server;
 
+	/* Few and slow to close: the next server may want a device now, that is held by one. */
+	if (ls->class == FERRY_CLASS_BLOCK && ls->server.block.does_io) {
+		ferry_local_free(chan);
+		return;
+	}
 	chan->server = NULL;
 	INIT_WORK(&ls->work, free_later);
 	ferry_recover_later(&ls->work);

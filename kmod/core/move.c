@@ -242,6 +242,20 @@ static int relieve(struct ferry_chan *chan, u32 to, struct state_file *s)
 	return 0;
 }
 
+/* A process closes its files one after the other, and its endpoints may be first. */
+static int load_again(struct ferry_chan *chan, struct state_file *s)
+{
+	unsigned long end = jiffies + LEAVE_MAX;
+
+	for (;;) {
+		int err = load(chan, s);
+
+		if (err != -EBUSY || fatal_signal_pending(current) || time_after(jiffies, end))
+			return err;
+		schedule_timeout_killable(HZ / 50);
+	}
+}
+
 static int exchange(struct ferry_chan *chan, u32 to, struct state_file *s)
 {
 	int err;
@@ -251,6 +265,9 @@ static int exchange(struct ferry_chan *chan, u32 to, struct state_file *s)
 		return err;
 	if (to == FERRY_MOVE_KERNEL) {
 		err = load(chan, s);
+		/* A block device that the daemon has for itself is not free before it has gone. */
+		if (err == -EBUSY && !await_leave(chan))
+			err = load_again(chan, s);
 		if (!err) {
 			ferry_recover_keep(chan, NULL);
 			set_ops(chan, &ferry_local_ops);
