@@ -28,9 +28,9 @@ exit_recover:
 static void __exit ferry_exit(void)
 {
 	ferry_dev_exit();
+	ferry_recover_exit();	/* a process that is being started holds a channel */
 	ferry_netlink_exit();
 	ferry_chan_exit();
-	ferry_recover_exit();
 }
 
 module_init(ferry_init);

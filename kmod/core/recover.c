@@ -312,7 +312,7 @@ int ferry_recover_set_clock(struct ferry_chan *chan, u32 *field, u32 seconds)
 {
 	mutex_lock(&chan->attach_lock);
 	WRITE_ONCE(*field, seconds);
-	if (READ_ONCE(chan->gate) == FERRY_GATE_OPEN)
+	if (READ_ONCE(chan->gate) != FERRY_GATE_INIT)	/* or held, and open soon */
 		arm_expire(chan);
 	mutex_unlock(&chan->attach_lock);
 	return 0;
@@ -437,7 +437,7 @@ void ferry_recover_over(struct ferry_chan *chan)
 		ferry_event(chan, FERRY_EVENT_RECOVERED);
 }
 
-/* The gate has fallen for good, the client goes: nothing of ours runs afterwards. */
+/* The gate has fallen for good, the client goes: nothing of ours asks for it afterwards. */
 void ferry_recover_stop(struct ferry_chan *chan)
 {
 	mutex_lock(&chan->attach_lock);
@@ -445,7 +445,9 @@ void ferry_recover_stop(struct ferry_chan *chan)
 	mutex_unlock(&chan->attach_lock);
 	disarm(chan, &chan->grace_work);
 	disarm(chan, &chan->expire_work);
-	disarm(chan, &chan->rescue_work);
+	/* Not waited for: starting a process takes as long as reading its program does. */
+	if (cancel_delayed_work(&chan->rescue_work))
+		ferry_chan_put(chan);
 }
 
 void ferry_recover_release(struct ferry_chan *chan)
