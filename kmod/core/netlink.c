@@ -308,6 +308,9 @@ static int dump_stats(struct sk_buff *skb, struct netlink_callback *cb)
 
 /* --- changes ------------------------------------------------------------------------- */
 
+/* One change at a time. Not all of generic netlink's: one may load a module. */
+static DEFINE_MUTEX(set_lock);
+
 static int set_chan(struct sk_buff *skb, struct genl_info *info)
 {
 	struct ferry_chan *chan = chan_of(skb, info, true);
@@ -317,6 +320,10 @@ static int set_chan(struct sk_buff *skb, struct genl_info *info)
 
 	if (IS_ERR(chan))
 		return PTR_ERR(chan);
+	if (mutex_lock_killable(&set_lock)) {
+		ferry_chan_put(chan);
+		return -EINTR;
+	}
 	for (s = settings; !err && s < settings + ARRAY_SIZE(settings); s++) {
 		const struct nlattr *attr = info->attrs[s->attr];
 
@@ -341,6 +348,7 @@ static int set_chan(struct sk_buff *skb, struct genl_info *info)
 		else if (attr)
 			WRITE_ONCE(*field_of(chan, s), nla_get_u32(attr));
 	}
+	mutex_unlock(&set_lock);
 	ferry_chan_put(chan);
 	return err;
 }
@@ -417,6 +425,7 @@ static struct genl_family family __ro_after_init = {
 	.maxattr	= __FERRY_A_END - 1,
 	.policy		= policy,
 	.netnsok	= true,
+	.parallel_ops	= true,
 	.module		= THIS_MODULE,
 	.small_ops	= small_ops,
 	.n_small_ops	= ARRAY_SIZE(small_ops),
