@@ -266,6 +266,7 @@ static __always_inline void ferry_args_init(struct ferry_args *args, u32 opcode,
 	args->data = NULL;
 	args->data_len = 0;
 	args->end = NULL;
+	args->defer = NULL;
 }
 
 static __always_inline void ferry_args_in(struct ferry_args *args, const void *p, u32 len)
