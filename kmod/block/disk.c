@@ -192,7 +192,6 @@ static int client_describe(void *client, char *buf, size_t size)
 }
 
 static const struct ferry_client_ops client_ops = {
-	.owner		= THIS_MODULE,
 	.late		= client_late,
 	.dead		= client_dead,
 	.describe	= client_describe,

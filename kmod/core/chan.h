@@ -21,7 +21,6 @@
 
 struct ferry_chan;
 struct ferry_args;
-struct module;
 struct user_namespace;
 
 struct ferry_vec {
@@ -88,7 +87,6 @@ struct ferry_args {
 
 /**
  * struct ferry_client_ops - what the core asks of a class
- * @owner: the class's module
  * @late: a reply came for a request whose caller had been killed meanwhile. The
  *	class takes back what the server counted or opened for it (FORGET,
  *	RELEASE). @out holds @out_len bytes of reply structs, at most 256.
@@ -102,7 +100,6 @@ struct ferry_args {
  * @describe: name the client instance for lists ("8:1"), into @buf
  */
 struct ferry_client_ops {
-	struct module	*owner;
 	void (*late)(void *client, u32 opcode, u64 node, const void *out, size_t out_len);
 	void (*dead)(void *client);
 	bool (*owns)(void *client, const struct file *file);

@@ -276,11 +276,6 @@ int ferry_attr_need(struct inode *inode, struct file *file, u32 mask)
 	return out_of_date(inode, mask) ? ferry_attr_refresh(inode, file) : 0;
 }
 
-int ferry_attr_want(struct inode *inode, struct file *file)
-{
-	return ferry_attr_need(inode, file, STATX_BASIC_STATS);
-}
-
 int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
 		  u32 mask, unsigned int flags)
 {

@@ -346,7 +346,6 @@ void ferry_attr_modified(struct inode *inode, u32 mask);	/* alike, and raises th
 void ferry_attr_wrote(struct inode *inode, loff_t end);		/* raises version and, if
 								 * need be, i_size */
 int ferry_attr_refresh(struct inode *inode, struct file *file);	/* GETATTR now */
-int ferry_attr_want(struct inode *inode, struct file *file);	/* GETATTR if out of date */
 int ferry_attr_need(struct inode *inode, struct file *file, u32 mask);	/* these STATX_* */
 void ferry_ctime_now(struct inode *inode);			/* after link, rename, ... */
 int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
