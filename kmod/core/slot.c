@@ -772,7 +772,9 @@ bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args)
 		is_free = withdraw(slot);
 	}
 	spin_unlock(&q->lock);
-	if (!found) {
+	if (found) {
+		wait_for_copies(slot);	/* as in leave() */
+	} else {
 		/* As in ferry_slot_expire(): who answers waits for the lock. */
 		spin_lock(&slot->lock);
 		smp_mb__after_spinlock();
