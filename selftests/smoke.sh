@@ -60,7 +60,7 @@ deaths() {
 		sleep 0.2
 		pkill -9 -n -x ferryd
 	done
-	wait $copy && drop && right "$mnt/copy" || status=1
+	wait "$copy" && drop && right "$mnt/copy" || status=1
 	after_test || status=1
 	return "$status"
 }
@@ -74,7 +74,7 @@ takeover() {
 	copy=$!
 	sleep 0.3
 	pkill -9 -x ferryd
-	wait $copy && drop && right "$mnt/copy" || status=1
+	wait "$copy" && drop && right "$mnt/copy" || status=1
 	for _ in {1..100}; do
 		! ferry list | grep -q " kernel .* live " || break
 		sleep 0.1
