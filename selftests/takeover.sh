@@ -110,7 +110,7 @@ nobody_to_call() {
 	client=$!
 	sleep 0.5
 	kill -0 "$client" || return 1
-	dmesg | grep -q "has no server, and /nonexistent does not start" || return 1
+	dmesg | grep -q "no server, and /nonexistent does not start" || return 1
 	ferry recover memfs --to kernel || return 1
 	echo "$rescue" >/sys/module/ferry/parameters/rescue
 	wait "$client" && until_so side kernel && [ -e "$mnt/file" ] && rmdir "$mnt/dir"

@@ -462,12 +462,15 @@ int main(int argc, char **argv)
 		.session.size = sizeof(cmd.session),
 		.up_fd = -1,
 	};
+	const struct ferry_backend *backend;
 	int end = parse(&cmd, argc, argv);
 
 	if (!end) {
 		ferry_log_open(cmd.level, false);
-		if (ferry_backend_load(cmd.name, &cmd.backend))
+		if (ferry_backend_load(cmd.name, &backend))
 			end = 2;
+		else
+			cmd.backend = backend;
 	}
 	if (!end)
 		end = 1 + (cmd.foreground ? run_supervised(&cmd) : run_in_background(&cmd));
