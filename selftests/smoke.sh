@@ -121,7 +121,7 @@ features() {
 	local feature
 	ferry version --features >"$work/features" || return
 	cat "$work/features"
-	for feature in rw sync poll slot copy reissue ferryfs; do
+	for feature in rw sync poll slot copy reissue kernel move timeout stall ferryfs; do
 		grep -q -E "^[a-z]+ +$feature +yes " "$work/features" ||
 			{ echo "no $feature"; return 1; }
 	done
