@@ -27,7 +27,8 @@ static const char usage[] =
 static const struct column columns[] = {
 	{ "ID", true }, { "NAME", false }, { "CLASS", false }, { "PLACEMENT", false },
 	{ "STATE", false }, { "STYLE", false }, { "QUEUES", true }, { "PID", true },
-	{ "PLACE", false }, { "REQUESTS", true }, { "ERRORS", true }, { "IN", true }, { "OUT", true },
+	{ "PLACE", false }, { "REQUESTS", true }, { "ERRORS", true }, { "IN", true },
+	{ "OUT", true },
 };
 
 static struct json_object *to_json(const struct channel *c, struct libmnt_table *table,
