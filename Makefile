@@ -64,5 +64,5 @@ clean: ## remove all that was built
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(filter-out %.d,$(MAKEFILE_LIST)) | \
-		while read -r target text; do printf '  make %-10s %s\n' $$target "$$text"; done
+		while read -r target text; do printf '  make %-11s %s\n' $$target "$$text"; done
 	@echo 'Variables: KDIR (kernel headers), prefix, DESTDIR, CC, CFLAGS'

@@ -163,5 +163,6 @@ static const struct ferry_block_ops file_ops = {
 	.resize = file_resize,
 };
 
-FERRY_BACKEND(file, .help = "path=FILE[,direct][,ro][,block=BYTES]  a disk in a file, or on a block device",
+FERRY_BACKEND(file, .help = "path=FILE[,direct][,ro][,block=BYTES]"
+			    "  a disk in a file, or on a block device",
 	      .flags = FERRY_RECOVERS | FERRY_STATELESS, .block = &file_ops);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Disks: what /dev/ferryblk is asked for, and its errors in words. */
 #include <glob.h>
+#include <linux/ferry_blk.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 

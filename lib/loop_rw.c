@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Wait style rw: read() a request, write() a reply, framed as on /dev/fuse. */
 #include <limits.h>
+#include <linux/ferry_blk.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <sys/mman.h>

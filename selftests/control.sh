@@ -14,7 +14,7 @@ mark_log control
 echo "TAP version 13"
 ask=$programs/control/ask
 serve=$programs/control/serve
-uapi=$tree/include/uapi/linux/ferry.h
+uapi=$tree/include/uapi/linux
 
 # stat_of NAME OP FIELD: of `ferry stat --json`; OP "" for the channel's own. 0 if it is not there.
 stat_of() {
@@ -68,7 +68,7 @@ as_server=(setpriv --reuid="$user" --regid="$user" --groups="$gid" --inh-caps=-a
 
 # enum_of NAME PREFIX: an enum of the header, as the spec writes its names
 enum_of() {
-	sed -n "/^enum $1 {/,/^}/p" "$uapi" | sed -n "s/^\t$2\([A-Z0-9_]*\).*/\1/p" |
+	sed -n "/^enum $1 {/,/^}/p" "$uapi"/ferry*.h | sed -n "s/^\t$2\([A-Z0-9_]*\).*/\1/p" |
 		grep -v UNSPEC | tr 'A-Z_' 'a-z-'
 }
 
@@ -82,7 +82,7 @@ spec_agrees() {
 	local spec=$tree/Documentation/netlink/ferry.yaml name status=0
 	diff <(enum_of ferry_attr_id FERRY_A_) <(spec_of attribute-sets '        ') || status=1
 	diff <(enum_of ferry_cmd FERRY_CMD_) <(spec_of operations '      ') || status=1
-	for name in event state placement death; do
+	for name in class event state placement death; do
 		diff <(enum_of "ferry_$name" "FERRY_${name^^}_") \
 			<(sed -n "/^    name: $name\$/,/entries/s/.*entries: \[ \(.*\) \]/\1/p" "$spec" |
 				tr -d ' ' | tr ',' '\n') || status=1

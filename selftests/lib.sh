@@ -84,6 +84,39 @@ points_of() {
 	fi
 }
 
+# refused TEXT COMMAND...: it fails by itself, with one line that matches TEXT
+refused() {
+	local text=$1 status
+	shift
+	timeout -k 2 30 "$@" >"$work/out" 2>"$work/err" </dev/null
+	status=$?
+	if [ "$status" = 0 ] || [ "$status" -ge 124 ]; then
+		echo "status $status"
+	elif [ "$(grep -v -c '^make.*\*\*\*' "$work/err")" != 1 ]; then
+		echo "$(wc -l <"$work/err") lines on standard error"
+	elif ! grep -q -i -E -e "$text" "$work/err"; then
+		echo "the line does not match $text"
+	else
+		return 0
+	fi
+	echo "\$ $*"
+	head -n 5 "$work/out" "$work/err"
+	return 1
+}
+
+# until_so COMMAND...: for a minute at most
+until_so() {
+	local end=$((SECONDS + 60))
+	while ! "$@" 2>/dev/null; do
+		if [ "$SECONDS" -gt "$end" ]; then
+			echo "not within 60 s: $*"
+			ferry list
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
 finish() {
 	echo "1..$point"
 	if [ $failed != 0 ]; then exit 1; fi
@@ -189,4 +222,38 @@ fs_test() {
 	fi
 	points_of "$name" timeout -k 10 600 "$program" "$work/mnt" ${FERRY_CLAIMS:+"$FERRY_CLAIMS"}
 	claim "$name: leaves a clean log, no mount and no daemon" after_test
+}
+
+# --- clients that work while something is done to their server ------------------
+
+# use WHO N: each of these fails if it is executed twice, or not at all
+use() {
+	local d=$work/mnt/$1
+	mkdir "$d" && echo text >"$d/a" && mv "$d/a" "$d/b" && [ "$(<"$d/b")" = text ] &&
+		ln "$d/b" "$d/c" && rm "$d/b" "$d/c" && rmdir "$d" && echo "$2" >>"$work/mnt/log.$1"
+}
+
+# use_on: until there is a file "stop"; what fails is in "errors". Each line is in the log once.
+use_on() {
+	local n=0 i who=$BASHPID
+	while [ ! -e "$work/stop" ]; do
+		use "$who" "$n" 2>>"$work/errors" || echo "use $n failed" >>"$work/errors"
+		n=$((n + 1))
+	done
+	cmp <(for ((i = 0; i < n; i++)); do echo "$i"; done) "$work/mnt/log.$who" \
+		>>"$work/errors" 2>&1
+	rm -f "$work/mnt/log.$who"
+}
+
+# while_used COMMAND...: while two clients work; fails if any of them does
+while_used() {
+	local status=0
+	rm -f "$work/stop" "$work/errors"
+	touch "$work/errors"
+	use_on & use_on &
+	"$@" || status=1
+	touch "$work/stop"
+	wait
+	[ ! -s "$work/errors" ] || { head -n 20 "$work/errors"; status=1; }
+	return "$status"
 }

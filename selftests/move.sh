@@ -10,37 +10,6 @@ mnt=$work/mnt
 mkdir "$mnt"
 echo "TAP version 13"
 
-# shellcheck disable=SC2317 # what a claim calls it reaches
-# use WHO: some work on the mount, which counts in a log
-use() {
-	local d=$mnt/$1
-	mkdir "$d" && echo text >"$d/a" && mv "$d/a" "$d/b" && [ "$(<"$d/b")" = text ] &&
-		ln "$d/b" "$d/c" && rm "$d/b" "$d/c" && rmdir "$d" && echo x >>"$mnt/log.$1"
-}
-
-# load: until there is a file "stop"; errors are in "errors", how often in "uses"
-load() {
-	local n=0 who=$BASHPID
-	while [ ! -e "$work/stop" ]; do
-		use "$who" 2>>"$work/errors" || echo "use $n failed" >>"$work/errors"
-		n=$((n + 1))
-	done
-	[ "$(wc -l <"$mnt/log.$who")" = "$n" ] || echo "log: not $n lines" >>"$work/errors"
-}
-
-# under_load COMMAND...: the command, while two clients work; fails if any of them does
-under_load() {
-	local status=0
-	rm -f "$work/stop" "$work/errors"
-	touch "$work/errors"
-	load & load &
-	"$@" || status=1
-	touch "$work/stop"
-	wait
-	[ ! -s "$work/errors" ] || { head -n 20 "$work/errors"; status=1; }
-	return $status
-}
-
 side() { ferry list --json | tr -d ' \n' | grep -q "\"placement\":\"$1\""; }
 
 # to_and_fro WAIT N
@@ -77,7 +46,7 @@ keeps_all() {
 	exec {fd}<&-
 	ferry move memfs --to user >/dev/null || status=1
 	diff -r "$here" "$mnt/tree" || status=1
-	return $status
+	return "$status"
 }
 
 # pause_of_10000: how long clients waited while 10,000 files moved is told, not judged
@@ -91,27 +60,9 @@ pause_of_10000() {
 	ferry move memfs --to kernel && [ "$(find "$mnt/many" | wc -l)" = 10001 ]
 }
 
-# refused WORDS COMMAND...: fails, and says that
-refused() {
-	local words=$1 said
-	shift
-	if said=$("$@" 2>&1); then
-		echo "no error: $*"
-		return 1
-	fi
-	[[ $said == *"$words"* ]] || { echo "$said"; return 1; }
-}
-
 is_gone() { ! mountpoint -q "$mnt" && ! pgrep -x ferryd >/dev/null; }
 
-ends() {
-	local end=$((SECONDS + 20))
-	umount "$mnt" || return 1
-	while ! is_gone; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
+ends() { umount "$mnt" && until_so is_gone; }
 
 declare -A rounds=([sync]=25 [poll]=5 [uring]=5)
 for wait in sync poll uring; do
@@ -119,8 +70,8 @@ for wait in sync poll uring; do
 	mark_log "$wait"
 	claim "$wait: memfs is mounted" ferry mount -o "wait=$wait" memfs "$mnt"
 	claim "$wait: a server moves to and fro under load, $((2 * rounds[$wait])) times" \
-		under_load to_and_fro "$wait" "${rounds[$wait]}"
-	claim "$wait: a daemon is replaced under load" under_load upgrades
+		while_used to_and_fro "$wait" "${rounds[$wait]}"
+	claim "$wait: a daemon is replaced under load" while_used upgrades
 	claim "$wait: all that was there stays" keeps_all "$wait"
 	claim "$wait: it is unmounted" ends
 done

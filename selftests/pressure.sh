@@ -84,7 +84,7 @@ dirties() {
 	local engine
 	[ "$scale" -gt 100 ] || leave 80
 	for engine in psync mmap; do
-		timeout -k 5 300 fio --name=dirty --directory="$mnt" --ioengine=$engine --rw=write \
+		timeout -k 5 300 fio --name=dirty --directory="$mnt" --ioengine="$engine" --rw=write \
 			--bs=256k --size="$1M" --numjobs=2 --verify=crc32c --do_verify=1 \
 			--verify_fatal=1 --verify_state_save=0 --output-format=terse >"$work/fio" 2>&1 ||
 			{ tail -n 5 "$work/fio"; return 1; }

@@ -40,19 +40,6 @@ channel() {
 	[ -z "$supervisor" ] || read -r worker <"/proc/$supervisor/task/$supervisor/children" || :
 }
 
-# until_so COMMAND...: for 20 s at most
-until_so() {
-	local end=$((SECONDS + 20))
-	while ! "$@" 2>/dev/null; do
-		if [ $SECONDS -gt $end ]; then
-			echo "not within 20 s: $*"
-			ferry list
-			return 1
-		fi
-		sleep 0.05
-	done
-}
-
 is_detached() { channel && [ "$state" = detached ]; }
 is_served() { channel && [ "$state" = live ] && [ "$server" = "$worker" ]; }
 is_served_by_other() { is_served && [ "$worker" != "$1" ]; }

@@ -60,7 +60,7 @@ deaths() {
 		sleep 0.2
 		pkill -9 -n -x ferryd
 	done
-	wait $copy && drop && right "$mnt/copy" || status=1
+	wait "$copy" && drop && right "$mnt/copy" || status=1
 	after_test || status=1
 	return "$status"
 }
@@ -74,7 +74,7 @@ takeover() {
 	copy=$!
 	sleep 0.3
 	pkill -9 -x ferryd
-	wait $copy && drop && right "$mnt/copy" || status=1
+	wait "$copy" && drop && right "$mnt/copy" || status=1
 	for _ in {1..100}; do
 		! ferry list | grep -q " kernel .* live " || break
 		sleep 0.1
@@ -121,7 +121,7 @@ features() {
 	local feature
 	ferry version --features >"$work/features" || return
 	cat "$work/features"
-	for feature in rw sync poll slot copy reissue ferryfs; do
+	for feature in rw sync poll slot copy reissue kernel move timeout stall ferryfs; do
 		grep -q -E "^[a-z]+ +$feature +yes " "$work/features" ||
 			{ echo "no $feature"; return 1; }
 	done

@@ -63,7 +63,7 @@ under_load() {
 	wait
 	if [ -s "$work/errors" ]; then head -n 20 "$work/errors"; status=1; fi
 	each_line_once || status=1
-	return $status
+	return "$status"
 }
 
 each_line_once() {
@@ -78,19 +78,6 @@ each_line_once() {
 }
 
 # --- killers ----------------------------------------------------------------------------
-
-# until_so COMMAND...: for 60 s at most
-until_so() {
-	local end=$((SECONDS + 60))
-	while ! "$@"; do
-		if [ $SECONDS -gt $end ]; then
-			echo "not within 60 s: $*"
-			ferry list
-			return 1
-		fi
-		sleep 0.05
-	done
-}
 
 is_served() { [[ $(ferry list) == *" live "* ]]; }
 is_gone() { [ ! -d "/proc/$1" ]; }
@@ -176,7 +163,7 @@ kernel_memory() {
 mounts() {
 	local placement
 	for placement in user-sync user-poll user-uring user-rw kernel; do
-		mount_fs $placement memfs "$mnt" && echo x >"$mnt/f" && [ "$(<"$mnt/f")" = x ] &&
+		mount_fs "$placement" memfs "$mnt" && echo x >"$mnt/f" && [ "$(<"$mnt/f")" = x ] &&
 			unmount_fs "$mnt" || return 1
 	done
 	no_daemon_left

@@ -11,56 +11,11 @@ mnt=$work/mnt
 mkdir "$mnt"
 echo "TAP version 13"
 
-# shellcheck disable=SC2317 # what a claim calls it reaches
-# use WHO N: each of these fails if it is executed twice, or not at all
-use() {
-	local d=$mnt/$1
-	mkdir "$d" && echo text >"$d/a" && mv "$d/a" "$d/b" && [ "$(<"$d/b")" = text ] &&
-		ln "$d/b" "$d/c" && rm "$d/b" "$d/c" && rmdir "$d" && echo "$2" >>"$mnt/log.$1"
-}
-
-# load: until there is a file "stop"; what fails is in "errors". Each line is in the log once.
-load() {
-	local n=0 who=$BASHPID
-	while [ ! -e "$work/stop" ]; do
-		use "$who" "$n" 2>>"$work/errors" || echo "use $n failed" >>"$work/errors"
-		n=$((n + 1))
-	done
-	cmp <(for ((i = 0; i < n; i++)); do echo $i; done) "$mnt/log.$who" >>"$work/errors" 2>&1
-	rm -f "$mnt/log.$who"
-}
-
-# under_load COMMAND...: while two clients work; fails if any of them does
-under_load() {
-	local status=0
-	rm -f "$work/stop" "$work/errors"
-	touch "$work/errors"
-	load & load &
-	"$@" || status=1
-	touch "$work/stop"
-	wait
-	[ ! -s "$work/errors" ] || { head -n 20 "$work/errors"; status=1; }
-	return $status
-}
-
 # field NAME: of the only channel
 field() { ferry list --json | sed -n "s/^ *\"$1\": *\"\?\([^\",]*\)\"\?,\?\$/\1/p"; }
 side() { [ "$(field placement)" = "$1" ]; }
 state() { [ "$(field state)" = "$1" ]; }
 stalled() { [ "$(field stalls)" -ge "$1" ]; }
-
-# until_so COMMAND...: for 30 s at most
-until_so() {
-	local end=$((SECONDS + 30))
-	while ! "$@"; do
-		if [ $SECONDS -gt $end ]; then
-			echo "not within 30 s: $*"
-			ferry list
-			return 1
-		fi
-		sleep 0.02
-	done
-}
 
 # one that serves, and not the one that has
 served_by_other() {
@@ -92,17 +47,6 @@ taken_over() { # WAIT N
 
 ends() { unmount_fs "$mnt" && no_daemon_left && log_is_clean; }
 
-# refused WORDS COMMAND...: fails with one line, and says that
-refused() {
-	local words=$1 said
-	shift
-	if said=$("$@" 2>&1); then
-		echo "no error: $*"
-		return 1
-	fi
-	[[ $said == *"$words"* ]] && [ "$(wc -l <<<"$said")" = 1 ] || { echo "$said"; return 1; }
-}
-
 # --- exactly once -------------------------------------------------------------------
 
 mkdir "$work/host"
@@ -110,7 +54,7 @@ for backend in memfs "mirror:$work/host"; do
 	wanted "${backend%%:*}" || continue
 	mark_log "${backend%%:*}"
 	claim "${backend%%:*}: it is mounted" ferry mount -o on_death=reissue "$backend" "$mnt"
-	claim "${backend%%:*}: 10 deaths under load, and each request takes effect once" under_load killed
+	claim "${backend%%:*}: 10 deaths under load, and each request takes effect once" while_used killed
 	claim "${backend%%:*}: it ends" ends
 done
 
@@ -141,7 +85,7 @@ for wait in sync poll uring; do
 	claim "kernel, $wait: memfs is mounted" \
 		ferry mount -o "wait=$wait,on_death=kernel" memfs:size=64M "$mnt"
 	claim "kernel, $wait: the daemon dies under load, and the kernel goes on" \
-		under_load taken_over $wait "${rounds[$wait]}"
+		while_used taken_over $wait "${rounds[$wait]}"
 	claim "kernel, $wait: who waited for a daemon that was stopped and killed is answered" stopped_ones
 	claim "kernel, $wait: it is moved out" ferry move "$mnt" --to user -o "wait=$wait"
 	claim "kernel, $wait: all that was there stays, and the arguments" tree_stays
@@ -151,7 +95,7 @@ done
 stateless() {
 	ferry mount -o on_death=kernel "$1" "$mnt" && ls "$mnt" >"$work/before" &&
 		kill -9 "$(field pid)" && ls "$mnt" >"$work/after" && cmp "$work/before" "$work/after" &&
-		until_so side kernel && ls "$mnt" | cmp - "$work/before"
+		until_so side kernel && ls "$mnt" >"$work/after" && cmp "$work/before" "$work/after"
 }
 
 # There is nobody to call: it says so, waits, and can be recovered by hand.
@@ -165,11 +109,11 @@ nobody_to_call() {
 	mkdir "$mnt/dir" &
 	client=$!
 	sleep 0.5
-	kill -0 $client || return 1
-	dmesg | grep -q "/nonexistent, which would move it into the kernel, does not start" || return 1
+	kill -0 "$client" || return 1
+	dmesg | grep -q "no server, and /nonexistent does not start" || return 1
 	ferry recover memfs --to kernel || return 1
 	echo "$rescue" >/sys/module/ferry/parameters/rescue
-	wait $client && until_so side kernel && [ -e "$mnt/file" ] && rmdir "$mnt/dir"
+	wait "$client" && until_so side kernel && [ -e "$mnt/file" ] && rmdir "$mnt/dir"
 }
 
 if wanted kernel-null; then
@@ -280,7 +224,7 @@ settings_change() {
 	kill -9 "$(field pid)"
 	until_so state dead || status=1
 	[ $((SECONDS - began)) -lt 5 ] || status=1
-	return $status
+	return "$status"
 }
 
 # Its server has kept nothing for another one.

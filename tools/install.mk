@@ -27,7 +27,7 @@ install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
 	cp -P $(wildcard $(B)/lib/libferry.*) $(DESTDIR)$(libdir)
 	install -m 644 $(wildcard $(B)/backends/*.so) $(DESTDIR)$(libdir)/ferry/backends
 	install -m 644 include/ferry/*.h $(DESTDIR)$(incdir)/ferry
-	install -m 644 include/uapi/linux/ferry.h $(DESTDIR)$(incdir)/linux
+	install -m 644 include/uapi/linux/ferry*.h $(DESTDIR)$(incdir)/linux
 	install -m 644 $(B)/lib/pkgconfig/ferry.pc $(DESTDIR)$(libdir)/pkgconfig
 	sed 's|@bindir@|$(bindir)|' userd/ferryd@.service >$(DESTDIR)$(unitdir)/ferryd@.service
 	install -m 644 tools/60-ferry.rules $(DESTDIR)$(rulesdir)
@@ -41,7 +41,8 @@ install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
 uninstall: ## remove what make install brought
 	rm -f $(addprefix $(DESTDIR)$(bindir)/,$(notdir $(wildcard $(B)/bin/*)) ferry ferryd) \
 		$(DESTDIR)/sbin/mount.ferry $(DESTDIR)$(libdir)/libferry.* \
-		$(DESTDIR)$(libdir)/pkgconfig/ferry.pc $(DESTDIR)$(incdir)/linux/ferry.h \
+		$(DESTDIR)$(libdir)/pkgconfig/ferry.pc \
+		$(addprefix $(DESTDIR)$(incdir)/linux/,$(notdir $(wildcard include/uapi/linux/*.h))) \
 		$(DESTDIR)$(unitdir)/ferryd@.service $(DESTDIR)$(rulesdir)/60-ferry.rules \
 		$(DESTDIR)$(usersdir)/ferry.conf $(DESTDIR)$(optionsdir)/ferry.conf \
 		$(foreach p,$(MAN_PAGES),$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $p))/$(notdir $p))

@@ -62,6 +62,8 @@ static void usage(FILE *f)
 	      "                         queues=N      queues and threads (default one per CPU)\n"
 	      "                         depth=N       requests that a queue takes at a time\n"
 	      "                         inline=BYTES  data up to that goes through the queue's memory\n"
+	      "                         spin_us=N     with wait=poll: microseconds that a thread\n"
+	      "                                       looks for a request before it sleeps\n"
 	      "                         on_death=reissue|kernel|fail  when the server is killed,\n"
 	      "                                       start another one, go on in the kernel,\n"
 	      "                                       or let requests fail\n"
@@ -72,7 +74,8 @@ static void usage(FILE *f)
 	      "  -h, --help [BACKEND]   this text, or the arguments of BACKEND\n"
 	      "  -V, --version          the version\n"
 	      "\n"
-	      "SIGTERM or SIGINT unmounts DIR or removes the disk; a second one does so although it is in use.\n", f);
+	      "SIGTERM or SIGINT unmounts DIR or removes the disk; a second one does so although\n"
+	      "it is in use.\n", f);
 }
 
 static int fail(const char *fmt, const char *what)
@@ -459,12 +462,15 @@ int main(int argc, char **argv)
 		.session.size = sizeof(cmd.session),
 		.up_fd = -1,
 	};
+	const struct ferry_backend *backend;
 	int end = parse(&cmd, argc, argv);
 
 	if (!end) {
 		ferry_log_open(cmd.level, false);
-		if (ferry_backend_load(cmd.name, &cmd.backend))
+		if (ferry_backend_load(cmd.name, &backend))
 			end = 2;
+		else
+			cmd.backend = backend;
 	}
 	if (!end)
 		end = 1 + (cmd.foreground ? run_supervised(&cmd) : run_in_background(&cmd));

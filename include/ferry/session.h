@@ -190,7 +190,7 @@ int ferry_disk_options_parse(const char *str, struct ferry_disk_options *options
  * partitions have been looked for. Threads are running from then on, also when it
  * fails. To be called once.
  * Return: the number N of /dev/ferrybN; -ENOENT: the module ferryblk is not loaded;
- *	-EPERM: it wants CAP_SYS_ADMIN; or as FERRY_BLK_IOC_ADD in <linux/ferry.h>
+ *	-EPERM: it wants CAP_SYS_ADMIN; or as FERRY_BLK_IOC_ADD in <linux/ferry_blk.h>
  */
 int ferry_session_disk(struct ferry_session *session, const char *source,
 		       const struct ferry_disk_options *options);

@@ -27,6 +27,8 @@
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
+#include <uapi/linux/ferry_blk.h>
+
 #include "core/chan.h"
 
 /**

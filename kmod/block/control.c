@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /dev/ferryblk: where disks are asked for. The contract is in uapi/linux/ferry.h. */
+/* /dev/ferryblk: where disks are asked for. The contract is in uapi/linux/ferry_blk.h. */
 #include <linux/capability.h>
 #include <linux/compat.h>
 #include <linux/ctype.h>

@@ -7,6 +7,7 @@
  *	ferry_chan.attach_lock	mutex	endpoints, detached, state
  *	ferry_chans_lock	mutex	the table of channels, chan.c
  *	ferry_chan.client_lock	mutex	->client for describe() and dead()
+ *	ferry_chan.early_lock	spin	requests submitted before the gate opens; a leaf
  *	ferry_chan.srcu		read	around ->end() and late() from a server's thread
  *	ferry_queue.lock	spin	pending, idle, backlog; QUEUED slots
  *	ferry_slot.lock		spin	data of a fetched request against its caller's leaving

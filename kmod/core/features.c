@@ -10,7 +10,7 @@
 static const char features[] =
 	"rw sync poll uring "
 	"slot copy transfer passthrough "
-	"reissue move timeout";
+	"reissue kernel move timeout stall";
 
 static int get(char *buf, const struct kernel_param *param)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Generic netlink family "ferry": see uapi/linux/ferry.h. */
+/* Generic netlink family "ferry": see uapi/linux/ferry_netlink.h. */
 #include <linux/capability.h>
 #include <linux/module.h>
 #include <linux/pid.h>
@@ -54,7 +54,8 @@ static const struct setting settings[] = {
 	  ferry_recover_set_death },
 	{ FERRY_A_GRACE, 1, FERRY_GRACE_MAX, offsetof(struct ferry_chan, grace),
 	  ferry_recover_set_grace },
-	{ FERRY_A_TIMEOUT, 0, FERRY_TIMEOUT_MAX, offsetof(struct ferry_chan, timeout), set_timeout },
+	{ FERRY_A_TIMEOUT, 0, FERRY_TIMEOUT_MAX, offsetof(struct ferry_chan, timeout),
+	  set_timeout },
 	{ FERRY_A_STALL, 0, FERRY_TIMEOUT_MAX, offsetof(struct ferry_chan, stall), set_stall },
 };
 
@@ -97,7 +98,8 @@ static struct ferry_chan *chan_of(const struct sk_buff *skb, const struct genl_i
 			return chan;
 		ferry_chan_put(chan);
 	}
-	if (change && !netlink_capable(skb, CAP_SYS_ADMIN) && !netlink_capable(skb, CAP_NET_ADMIN)) {
+	if (change && !netlink_capable(skb, CAP_SYS_ADMIN) &&
+	    !netlink_capable(skb, CAP_NET_ADMIN)) {
 		NL_SET_ERR_MSG(info->extack, "changes need CAP_SYS_ADMIN or CAP_NET_ADMIN");
 		return ERR_PTR(-EPERM);
 	}
@@ -246,7 +248,8 @@ static int dump_chans(struct sk_buff *skb, struct netlink_callback *cb)
 	for (; (chan = ferry_chan_next(&id)); id++) {
 		if (!may_see(cb->skb, chan))
 			continue;
-		err = put_chan(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, NLM_F_MULTI, chan);
+		err = put_chan(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, NLM_F_MULTI,
+			       chan);
 		if (err)
 			break;
 	}
@@ -271,7 +274,8 @@ static int put_op(struct sk_buff *skb, struct netlink_callback *cb,
 			  NLM_F_MULTI, FERRY_CMD_STAT_GET);
 	if (!msg)
 		return -EMSGSIZE;
-	if (nla_put_u32(skb, FERRY_A_ID, chan->id) || nla_put_u32(skb, FERRY_A_CLASS, chan->class) ||
+	if (nla_put_u32(skb, FERRY_A_ID, chan->id) ||
+	    nla_put_u32(skb, FERRY_A_CLASS, chan->class) ||
 	    nla_put_u32(skb, FERRY_A_OPCODE, op) || put_counts(skb, &sum) ||
 	    put_u64(skb, FERRY_A_TIMED, sum.timed) || put_u64(skb, FERRY_A_NSECS, sum.ns) ||
 	    (ferry_stats_sum_times(chan, op, latencies) &&

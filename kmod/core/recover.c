@@ -109,7 +109,7 @@ static int start_rescue(const struct ferry_chan *chan)
 	argv[0] = strim(path);	/* an echo's newline */
 	err = call_usermodehelper(argv[0], argv, envp, UMH_WAIT_EXEC);
 	if (err)
-		pr_err_ratelimited("ferry: channel %u (%s): its server is gone, and %s, which would move it into the kernel, does not start: error %d\n",
+		pr_err_ratelimited("ferry: channel %u (%s): no server, and %s does not start: %d\n",
 				   chan->id, chan->name, argv[0], err);
 	kfree(path);
 	return err;

@@ -682,8 +682,8 @@ static bool spin_for_answer(struct ferry_slot *slot)
 
 	if (!worth && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
 		return false;
-	end = local_clock() +
-	      (u64)READ_ONCE(q->chan->spin_us) * NSEC_PER_USEC * (worth ?: 1) / FERRY_SPIN_WORTH_MAX;
+	end = local_clock() + (u64)READ_ONCE(q->chan->spin_us) * NSEC_PER_USEC * (worth ?: 1) /
+			      FERRY_SPIN_WORTH_MAX;
 	do {
 		unsigned int i;
 

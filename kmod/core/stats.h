@@ -11,6 +11,7 @@
 #include <linux/jump_label.h>
 #include <linux/percpu.h>
 #include <uapi/linux/ferry.h>
+#include <uapi/linux/ferry_netlink.h>
 
 struct ferry_args;
 struct ferry_chan;

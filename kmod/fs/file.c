@@ -184,8 +184,8 @@ void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry
 		spin_unlock(&fi->lock);
 	}
 	/* What this side has written is written back first, and so not lost. */
-	if ((!(ff->open_flags & FOPEN_KEEP_CACHE) || ferry_is_backed(ff)) && inode->i_mapping->nrpages &&
-	    !ferry_sync_range(inode->i_mapping, 0, LLONG_MAX))
+	if ((!(ff->open_flags & FOPEN_KEEP_CACHE) || ferry_is_backed(ff)) &&
+	    inode->i_mapping->nrpages && !ferry_sync_range(inode->i_mapping, 0, LLONG_MAX))
 		invalidate_inode_pages2(inode->i_mapping);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The block class: messages of enum ferry_blk_opcode -> struct ferry_block_ops. */
+#include <linux/ferry_blk.h>
 #include <ferry/filter.h>
 
 #include "dispatch.h"

@@ -10,7 +10,7 @@
 #ifndef DISK_H
 #define DISK_H
 
-#include <linux/ferry.h>
+#include <linux/ferry_blk.h>
 #include <linux/fuse.h>
 
 #include "../claim.h"

@@ -90,25 +90,6 @@ queue() { cat "/sys/block/$(basename "$1")/queue/$2"; }
 
 is() { [ "$1" = "$2" ] || { echo "$3: $1, not $2"; return 1; }; }
 
-refused() { # TEXT COMMAND...
-	local text=$1 status
-	shift
-	timeout -k 2 30 "$@" >"$work/out" 2>"$work/err" </dev/null
-	status=$?
-	if [ "$status" = 0 ] || [ "$status" -ge 124 ]; then
-		echo "status $status"
-	elif ! grep -q -E -e "$text" "$work/err"; then
-		echo "does not match $text"
-	elif [ "$(wc -l <"$work/err")" != 1 ]; then
-		echo "more than a line"
-	else
-		return 0
-	fi
-	echo "\$ $*"
-	cat "$work/out" "$work/err"
-	return 1
-}
-
 discards() { # DISK
 	local disk=$1
 	dd if=/dev/urandom of="$disk" bs=1M count=4 oflag=direct 2>/dev/null &&

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <linux/ferry.h>
+#include <linux/ferry_netlink.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <stdio.h>

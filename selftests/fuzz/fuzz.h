@@ -10,7 +10,7 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
-#include <linux/ferry.h>
+#include <linux/ferry_blk.h>
 #include <linux/fuse.h>
 
 #include "../claim.h"

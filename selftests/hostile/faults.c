@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <linux/ferry_blk.h>
+
 #include "rogue.h"
 #include "../faults.h"
 

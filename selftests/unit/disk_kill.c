@@ -4,7 +4,7 @@
  * what was written is there, what was discarded or never written is zeros, and no memory is
  * lost on the way. FERRY_TEST_SEED repeats a run. Linked with ramdisk.
  */
-#include <linux/ferry.h>
+#include <linux/ferry_blk.h>
 
 #include <ferry/block.h>
 

@@ -4,7 +4,7 @@
  * thousands of random requests next to an array of bytes. Built for ramdisk and file.
  */
 #include <fcntl.h>
-#include <linux/ferry.h>
+#include <linux/ferry_blk.h>
 #include <unistd.h>
 
 #include <ferry/block.h>

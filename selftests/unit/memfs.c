@@ -790,9 +790,10 @@ static void a_stream_of_anybody_does_no_harm(void)
 		memcpy(m.p, whole, m.len);
 		for (n = 1 + next_random(&random) % 3; n; n--) {
 			size_t at = next_random(&random) % (m.len / 4) * 4;
+			u32 word = words[next_random(&random) % ARRAY_SIZE(words)];
 
 			if (next_random(&random) % 2)
-				memcpy(m.p + at, &words[next_random(&random) % ARRAY_SIZE(words)], 4);
+				memcpy(m.p + at, &word, 4);
 			else
 				m.p[at] ^= 1 << next_random(&random) % 8;
 		}
@@ -838,7 +839,8 @@ static const struct claim claims[] = {
 	{ "special files keep their device number", special_files_keep_their_number },
 	{ "bad arguments are refused", bad_arguments_are_refused },
 	{ "another server goes on with what one has saved", a_saved_server_goes_on },
-	{ "a saved server that is not whole is refused, and leaves nothing", a_cut_stream_is_refused },
+	{ "a saved server that is not whole is refused, and leaves nothing",
+	  a_cut_stream_is_refused },
 	{ "a saved server that anybody wrote does no harm", a_stream_of_anybody_does_no_harm },
 	{ "memory may run out anywhere", memory_may_run_out_anywhere },
 };

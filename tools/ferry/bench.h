@@ -82,6 +82,15 @@ struct bench_system {
 	const char *data;
 };
 
+/* Those that both classes have. */
+#define BENCH_FERRY_DAEMONS							\
+	{ "ferry-sync", "ferry user sync", "ferry", "user", "sync", "" },	\
+	{ "ferry-poll", "ferry user poll", "ferry", "user", "poll", "" },	\
+	{ "ferry-uring", "ferry user uring", "ferry", "user", "uring", "" },	\
+	{ "ferry-rw", "ferry user rw", "ferry", "user", "rw", "" },		\
+	{ "ferry-slot", "ferry sync, slot", "ferry", "user", "sync", "slot" },	\
+	{ "ferry-copy", "ferry sync, copy", "ferry", "user", "sync", "copy" }
+
 /**
  * struct bench_mount - a system that serves a case, or a case without any
  * @sys: NULL: there is no mount, @dir is a plain directory

@@ -15,12 +15,7 @@
 #define UMOUNT_TIMEOUT	20
 
 static const struct bench_system systems[] = {
-	{ "ferry-sync", "ferry user sync", "ferry", "user", "sync", "" },
-	{ "ferry-poll", "ferry user poll", "ferry", "user", "poll", "" },
-	{ "ferry-uring", "ferry user uring", "ferry", "user", "uring", "" },
-	{ "ferry-rw", "ferry user rw", "ferry", "user", "rw", "" },
-	{ "ferry-slot", "ferry sync, slot", "ferry", "user", "sync", "slot" },
-	{ "ferry-copy", "ferry sync, copy", "ferry", "user", "sync", "copy" },
+	BENCH_FERRY_DAEMONS,
 	{ "ferry-transfer", "ferry transfer", "ferry", "user", "sync", "transfer" },
 	{ "ferry-kernel", "ferry kernel", "ferry", "kernel", "", "" },
 	{ "fuse", "FUSE", "fuse", "", "", "" },

@@ -186,7 +186,8 @@ static void complain_ambiguous(const char *name, const struct channel *channels,
 	size_t i, len = 0;
 
 	for (i = 0; i < nr && len < sizeof(ids) - 12; i++)
-		len += snprintf(ids + len, sizeof(ids) - len, "%s%u", i ? ", " : "", channels[i].id);
+		len += snprintf(ids + len, sizeof(ids) - len, "%s%u", i ? ", " : "",
+				channels[i].id);
 	complain("%zu channels are called %s: say which by number: %s%s", nr, name, ids,
 		 i < nr ? " ..." : "");
 }

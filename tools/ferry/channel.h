@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <linux/ferry.h>
+#include <linux/ferry_netlink.h>
 
 struct libmnt_fs;
 struct libmnt_iter;

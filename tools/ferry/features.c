@@ -43,8 +43,10 @@ static const struct feature features[] = {
 	{ "data", "transfer", "between a request's pages and a file of the server's, by the kernel", "" },
 	{ "data", "passthrough", "an open file's data never leaves the kernel", "" },
 	{ "death", "reissue", "requests wait for the next server and are given to it", "" },
+	{ "death", "kernel", "the backend inside the kernel goes on where a daemon died", "" },
 	{ "death", "move", "a live server is exchanged, or moved across the line", "" },
 	{ "death", "timeout", "a request has a deadline of its own", "" },
+	{ "death", "stall", "a server that does not answer is told of", "" },
 };
 
 #define NR_FEATURES	(sizeof(features) / sizeof(features[0]))

@@ -26,9 +26,9 @@ static const char usage[] =
 
 static const struct column columns[] = {
 	{ "ID", true }, { "NAME", false }, { "CLASS", false }, { "PLACEMENT", false },
-	{ "STATE", false }, { "STYLE", false },
-	{ "QUEUES", true }, { "PID", true }, { "PLACE", false }, { "REQUESTS", true }, { "ERRORS", true },
-	{ "IN", true }, { "OUT", true },
+	{ "STATE", false }, { "STYLE", false }, { "QUEUES", true }, { "PID", true },
+	{ "PLACE", false }, { "REQUESTS", true }, { "ERRORS", true }, { "IN", true },
+	{ "OUT", true },
 };
 
 static struct json_object *to_json(const struct channel *c, struct libmnt_table *table,
@@ -44,7 +44,8 @@ static struct json_object *to_json(const struct channel *c, struct libmnt_table 
 	json_object_object_add(o, "id", json_object_new_uint64(c->id));
 	json_object_object_add(o, "name", json_object_new_string(c->name));
 	json_object_object_add(o, "class", json_object_new_string(class_name(c->class)));
-	json_object_object_add(o, "placement", json_object_new_string(placement_name(c->placement)));
+	json_object_object_add(o, "placement",
+			       json_object_new_string(placement_name(c->placement)));
 	json_object_object_add(o, "state", json_object_new_string(state_name(c->state)));
 	json_object_object_add(o, "style", style ? json_object_new_string(style) : NULL);
 	json_object_object_add(o, "queues", json_object_new_uint64(c->queues));

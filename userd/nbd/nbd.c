@@ -244,5 +244,6 @@ static const struct ferry_block_ops nbd_ops = {
 	.stop = nbd_stop,
 };
 
-FERRY_BACKEND(nbd, .help = "uri=URI[,reconnect=SECONDS][,connections=N][,ro]  a disk that an NBD server has",
+FERRY_BACKEND(nbd, .help = "uri=URI[,reconnect=SECONDS][,connections=N][,ro]"
+			   "  a disk that an NBD server has",
 	      .flags = FERRY_RECOVERS | FERRY_STATELESS, .block = &nbd_ops);

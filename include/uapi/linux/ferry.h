@@ -54,14 +54,15 @@
  * NUL-terminated names of its opcode, as <linux/fuse.h> lays them out. In the
  * fs class (FERRY_CLASS_FS) opcodes and structs *are* those of the FUSE
  * protocol, 7.38, negotiated by FUSE_INIT as ever; those of the block class
- * (FERRY_CLASS_BLOCK) are described below. A request may have *data*
+ * (FERRY_CLASS_BLOCK) are described in <linux/ferry_blk.h>. A request may have *data*
  * beside its message, in one direction: what a write carries, or the room that
  * a read has. in_header.len counts message and data that goes to the server.
  *
  * A reply is the fixed structs of its opcode, and data, and an error code:
  * 0, or a negative errno between -1 and -511 (the kernel's own codes beyond are
  * refused: the request fails with -EIO). With an error there is nothing else. Where a
- * reply is written to a file (style rw) it is led by a struct fuse_out_header, elsewhere the slot's descriptor takes that place.
+ * reply is written to a file (style rw) it is led by a struct fuse_out_header, elsewhere
+ * the slot's descriptor takes that place.
  *
  * Styles
  * ======
@@ -81,7 +82,8 @@
  *   next in one call. Short messages and data travel in the slot. Long data is
  *   moved by FERRY_IOC_XFER between the request's pages and any memory of the
  *   server's, in one copy, or a file of the server's, whose bytes it then never sees.
- *   The slot of an opcode without reply (FORGET) is given back like any other, with error 0 and nothing else.
+ *   The slot of an opcode without reply (FORGET) is given back like any other, with
+ *   error 0 and nothing else.
  *
  * poll: as sync, but both sides look before they sleep, and no system call is made
  *   while both are awake.
@@ -130,6 +132,9 @@
  * Change log
  * ==========
  *  ABI 1: first version.
+ *  ABI 2: FERRY_OP_SAVE gives the state in a file, by FERRY_MOVE_SAVED; ferry_move.held_ns;
+ *	FERRY_NOTE_SIZE was 1024; ferry_geometry.inline_max was 0; FERRY_DEATH_KERNEL;
+ *	ferry_setup.flags with FERRY_IOC_ATTACH.
  */
 #ifndef _UAPI_LINUX_FERRY_H
 #define _UAPI_LINUX_FERRY_H
@@ -137,8 +142,11 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/** FERRY_ABI: version of this contract. A module refuses any other with -EPROTO. */
-#define FERRY_ABI		1
+/**
+ * FERRY_ABI: version of this contract, and of <linux/ferry_blk.h>. It goes up when one side
+ * could misunderstand the other's. A module refuses any other with -EPROTO.
+ */
+#define FERRY_ABI		2
 
 #define FERRY_NAME_MAX		32	/* with the terminating NUL */
 
@@ -480,10 +488,10 @@ enum ferry_move_to {
  *
  * Errors: -ENOENT: no such channel; -ENOTCONN: it has no server; -EALREADY: it is in the
  * kernel; -EOPNOTSUPP: a backend that cannot save or load, or style rw; -ETIMEDOUT:
- * requests under way did not end within 10 s, or saving within 60 s; -EAGAIN: it begins only just; -EBUSY:
- * threads of the daemon that was there before have still to go; -EINTR; -EBADF (it is
- * not open for both reading and writing), -EMEDIUMTYPE: of @fd; or what saving failed
- * with: nothing has changed then.
+ * requests under way did not end within 10 s, or saving within 60 s; -EAGAIN: it begins
+ * only just; -EBUSY: threads of the daemon that was there before have still to go; -EINTR;
+ * -EBADF (it is not open for both reading and writing), -EMEDIUMTYPE: of @fd; or what
+ * saving failed with: nothing has changed then.
  * When the backend in the kernel did not load the state the channel is detached, and
  * a server may attach.
  */
@@ -507,382 +515,5 @@ struct ferry_move {
  */
 #define FERRY_OP_CORE		0x01000000U
 #define FERRY_OP_SAVE		0x01000000U
-
-/*
- * Generic netlink family; Documentation/netlink/ferry.yaml tells it to programs.
- *
- * Who may look: a channel is shown to the user who made it, and to whoever has
- * CAP_SYS_ADMIN or CAP_NET_ADMIN over its maker's user namespace; for others it is
- * not there (-ENOENT). Who may change: the latter alone. To who may not, a channel that
- * is not there is -EPERM too.
- */
-#define FERRY_GENL_NAME		"ferry"
-#define FERRY_GENL_VERSION	1
-
-/* Events are told to this group, in the initial network namespace; CAP_NET_ADMIN joins. */
-#define FERRY_GENL_EVENTS	"events"
-
-/* Length of FERRY_A_LATENCIES: bucket n counts times from 2^n ns on. */
-#define FERRY_LATENCY_BUCKETS	32
-
-/**
- * enum ferry_cmd - what can be asked
- * @FERRY_CMD_UNSPEC: none
- * @FERRY_CMD_CHAN_GET: one channel (FERRY_A_ID), or all with NLM_F_DUMP, one message
- *	each
- * @FERRY_CMD_EVENT: told to the group: FERRY_A_EVENT, FERRY_A_TIME, and of the channel
- *	what names it
- * @FERRY_CMD_STAT_GET: NLM_F_DUMP: counts of each opcode that came, of all channels or
- *	that of FERRY_A_ID; a message each, from FERRY_A_ID to FERRY_A_LATENCIES
- * @FERRY_CMD_SET: change settings (FERRY_A_SPIN_US ...) of a channel (FERRY_A_ID)
- * @FERRY_CMD_ABORT: end a channel (FERRY_A_ID): its requests fail with -ENOTCONN and
- *	its servers are sent home
- */
-enum ferry_cmd {
-	FERRY_CMD_UNSPEC,
-	FERRY_CMD_CHAN_GET,
-	FERRY_CMD_EVENT,
-	FERRY_CMD_STAT_GET,
-	FERRY_CMD_SET,
-	FERRY_CMD_ABORT,
-	__FERRY_CMD_END,
-};
-
-/**
- * enum ferry_event - what happened to a channel
- * @FERRY_EVENT_CREATED: it is there, with its first server
- * @FERRY_EVENT_BOUND: a client instance (a mount, a disk) uses it
- * @FERRY_EVENT_ATTACHED: a server came to a channel that had none
- * @FERRY_EVENT_DETACHED: its server is gone; requests wait for the next one
- * @FERRY_EVENT_RECOVERED: a new server has taken over what the last one left
- * @FERRY_EVENT_DIED: its server is gone and will not come back
- * @FERRY_EVENT_TIMEOUT: a request was failed by its deadline
- * @FERRY_EVENT_ABORTED: somebody ended it: umount -f, FERRY_CMD_ABORT
- * @FERRY_EVENT_MOVED: its server changed sides
- * @FERRY_EVENT_GONE: it is no more
- * @FERRY_EVENT_STALLED: a request has waited longer than FERRY_A_STALL although a server
- *	is there; told once, until all such are answered
- */
-enum ferry_event {
-	FERRY_EVENT_CREATED	= 1,
-	FERRY_EVENT_BOUND	= 2,
-	FERRY_EVENT_ATTACHED	= 3,
-	FERRY_EVENT_DETACHED	= 4,
-	FERRY_EVENT_RECOVERED	= 5,
-	FERRY_EVENT_DIED	= 6,
-	FERRY_EVENT_TIMEOUT	= 7,
-	FERRY_EVENT_ABORTED	= 8,
-	FERRY_EVENT_MOVED	= 9,
-	FERRY_EVENT_GONE	= 10,
-	FERRY_EVENT_STALLED	= 11,
-};
-
-/**
- * enum ferry_attr_id - attributes of a channel
- * @FERRY_A_UNSPEC: none
- * @FERRY_A_ID: u32, the channel's number
- * @FERRY_A_CLASS: u32, enum ferry_class
- * @FERRY_A_NAME: string, the backend's name
- * @FERRY_A_PLACEMENT: u32, enum ferry_placement
- * @FERRY_A_STATE: u32, enum ferry_state
- * @FERRY_A_CLIENT: string, the client instance: "major:minor" of a mount
- * @FERRY_A_QUEUES: u32
- * @FERRY_A_DEPTH: u32
- * @FERRY_A_FLAGS: u32, FERRY_CREATE_*
- * @FERRY_A_PID: u32, the process that made the channel, as the asker's pid
- *	namespace sees it; 0 if it does not, or in kernel placement
- * @FERRY_A_REQUESTS: u64, requests that ended
- * @FERRY_A_ERRORS: u64, of those, the ones that failed
- * @FERRY_A_BYTES_IN: u64, data moved to the server
- * @FERRY_A_BYTES_OUT: u64, data moved from the server
- * @FERRY_A_PAD: padding
- * @FERRY_A_EVENT: u32, enum ferry_event
- * @FERRY_A_TIME: u64, nanoseconds since 1970, of an event
- * @FERRY_A_UID: u32, the user who made it, as the asker's user namespace sees him
- * @FERRY_A_IN_FLIGHT: u64, requests that have not ended
- * @FERRY_A_HANDED: u64, requests given to a server that waited. This and the next
- *	five are counted in user placement only.
- * @FERRY_A_POSTED: u64, requests given to a server that spun
- * @FERRY_A_QUEUED: u64, requests that the next server to come took
- * @FERRY_A_SPUN: u64, a client spun and saw its answer come
- * @FERRY_A_SPUN_OUT: u64, a client spun in vain
- * @FERRY_A_SLEPT: u64, times that a client slept
- * @FERRY_A_OPCODE: u32, what the counts beside it are of
- * @FERRY_A_TIMED: u64, requests whose time was taken
- * @FERRY_A_NSECS: u64, the sum of their times, ns
- * @FERRY_A_LATENCIES: FERRY_LATENCY_BUCKETS times u64, of @FERRY_A_TIMED as many as
- *	took so long; the last bucket has all that took longer
- * @FERRY_A_LATENCY: u32, setting: 1: take the time of each request
- * @FERRY_A_SPIN_US: u32, setting: the longest that a client spins for an answer,
- *	microseconds, at most FERRY_SPIN_US_MAX; 0: never
- * @FERRY_A_ON_DEATH: u32, setting: enum ferry_death. Other than FAIL only where the server
- *	keeps what the next one needs: it was so when the channel was made, or it has been
- *	moved (-EOPNOTSUPP). For KERNEL see there.
- * @FERRY_A_GRACE: u32, setting: seconds, from 1 to FERRY_GRACE_MAX; 0 where ON_DEATH cannot
- *	be but FAIL
- * @FERRY_A_TIMEOUT: u32, setting: seconds, at most FERRY_TIMEOUT_MAX, for requests that
- *	come from now on; 0: for ever
- * @FERRY_A_STALL: u32, setting: seconds, at most FERRY_TIMEOUT_MAX, after which a request
- *	that is not answered is FERRY_EVENT_STALLED; 0: never
- * @FERRY_A_STALLS: u64, how often that was told
- */
-enum ferry_attr_id {
-	FERRY_A_UNSPEC,
-	FERRY_A_ID,
-	FERRY_A_CLASS,
-	FERRY_A_NAME,
-	FERRY_A_PLACEMENT,
-	FERRY_A_STATE,
-	FERRY_A_CLIENT,
-	FERRY_A_QUEUES,
-	FERRY_A_DEPTH,
-	FERRY_A_FLAGS,
-	FERRY_A_PID,
-	FERRY_A_REQUESTS,
-	FERRY_A_ERRORS,
-	FERRY_A_BYTES_IN,
-	FERRY_A_BYTES_OUT,
-	FERRY_A_PAD,
-	FERRY_A_EVENT,
-	FERRY_A_TIME,
-	FERRY_A_UID,
-	FERRY_A_IN_FLIGHT,
-	FERRY_A_HANDED,
-	FERRY_A_POSTED,
-	FERRY_A_QUEUED,
-	FERRY_A_SPUN,
-	FERRY_A_SPUN_OUT,
-	FERRY_A_SLEPT,
-	FERRY_A_OPCODE,
-	FERRY_A_TIMED,
-	FERRY_A_NSECS,
-	FERRY_A_LATENCIES,
-	FERRY_A_LATENCY,
-	FERRY_A_SPIN_US,
-	FERRY_A_ON_DEATH,
-	FERRY_A_GRACE,
-	FERRY_A_TIMEOUT,
-	FERRY_A_STALL,
-	FERRY_A_STALLS,
-	__FERRY_A_END,
-};
-
-#define FERRY_SPIN_US_MAX	1000000
-
-enum ferry_placement {
-	FERRY_PLACEMENT_USER	= 0,
-	FERRY_PLACEMENT_KERNEL	= 1,
-};
-
-/**
- * enum ferry_state - life of a channel
- * @FERRY_STATE_WAITING: there is a server, no client has been bound yet
- * @FERRY_STATE_LIVE: client and server are there
- * @FERRY_STATE_DEAD: one of them is gone; requests fail with -ENOTCONN
- * @FERRY_STATE_DETACHED: the server died; requests wait for the next one
- */
-enum ferry_state {
-	FERRY_STATE_WAITING	= 0,
-	FERRY_STATE_LIVE	= 1,
-	FERRY_STATE_DEAD	= 2,
-	FERRY_STATE_DETACHED	= 3,
-};
-
-/*
- * Block class
- * ===========
- *
- * A channel of FERRY_CLASS_BLOCK is a disk's. Its messages are a struct
- * fuse_in_header with an opcode of enum ferry_blk_opcode, nodeid 0 and ids 0, and
- * one struct; offsets and lengths are bytes. Requests are independent of each other
- * and may be answered in any order; the client orders by FLUSH and FUA.
- *
- * The first request is FERRY_BLK_INIT, and its answer says what the disk is like.
- * Only then does the disk come to be; nothing else is asked before it was answered.
- */
-
-/**
- * enum ferry_blk_opcode - what is asked of a disk's server
- * @FERRY_BLK_INIT: in struct ferry_blk_init_in, out struct ferry_blk_init_out
- * @FERRY_BLK_READ: in struct ferry_blk_io; data of the reply: all of @length bytes,
- *	anything else is -EIO
- * @FERRY_BLK_WRITE: in struct ferry_blk_io and @length bytes of data; no reply struct
- * @FERRY_BLK_FLUSH: writes that were answered are safe now; nothing in, nothing out
- * @FERRY_BLK_DISCARD: in struct ferry_blk_io; the content does not matter any more
- * @FERRY_BLK_WRITE_ZEROES: in struct ferry_blk_io; reads give zeros from now on
- * @FERRY_BLK_RESIZE: in struct ferry_blk_resize, @size 0: as large as what lies
- *	under it by now; out the same struct with the size that the disk has
- */
-enum ferry_blk_opcode {
-	FERRY_BLK_INIT		= 1,
-	FERRY_BLK_READ		= 2,
-	FERRY_BLK_WRITE		= 3,
-	FERRY_BLK_FLUSH		= 4,
-	FERRY_BLK_DISCARD	= 5,
-	FERRY_BLK_WRITE_ZEROES	= 6,
-	FERRY_BLK_RESIZE	= 7,
-};
-
-/** FERRY_BLK_VERSION: of these messages, told by both sides in FERRY_BLK_INIT */
-#define FERRY_BLK_VERSION	1
-
-#define FERRY_BLK_TRANSFER_MAX	(1U << 20)	/* bytes of one READ or WRITE at most */
-
-/**
- * struct ferry_blk_init_in
- * @version: FERRY_BLK_VERSION of the client
- * @max_transfer: bytes of data that it puts into one request at most
- */
-struct ferry_blk_init_in {
-	__u32	version;
-	__u32	max_transfer;
-};
-
-/* struct ferry_blk_init_out.flags */
-#define FERRY_BLK_READ_ONLY	(1U << 0)	/* no WRITE will be taken */
-#define FERRY_BLK_ROTATIONAL	(1U << 1)
-#define FERRY_BLK_HAS_FLUSH	(1U << 2)	/* there is a cache that FLUSH empties */
-#define FERRY_BLK_HAS_FUA	(1U << 3)	/* FERRY_BLK_FUA is obeyed */
-#define FERRY_BLK_HAS_DISCARD	(1U << 4)
-#define FERRY_BLK_HAS_ZEROES	(1U << 5)	/* WRITE_ZEROES */
-#define FERRY_BLK_DOES_IO	(1U << 6)	/* kernel placement: it waits for I/O of its
-						 * own, so ask it from a thread of its own */
-
-/**
- * struct ferry_blk_init_out - what a disk is like
- * @version: that of the client or a lower one
- * @flags: FERRY_BLK_READ_ONLY ... FERRY_BLK_DOES_IO; others are -EPROTO
- * @size: a multiple of @logical_block
- * @logical_block: a power of 2 from 512 to 4096
- * @physical_block: a power of 2, not below @logical_block
- * @io_min: preferred smallest transfer, a multiple of @physical_block
- * @io_opt: preferred transfer, a multiple of @io_min, or 0
- * @max_transfer: bytes of one READ or WRITE, a multiple of 4096, up to the client's
- * @depth: how many requests it likes to have at a time; 0: as the client likes
- * @reserved: 0
- */
-struct ferry_blk_init_out {
-	__u32	version;
-	__u32	flags;
-	__u64	size;
-	__u32	logical_block;
-	__u32	physical_block;
-	__u32	io_min;
-	__u32	io_opt;
-	__u32	max_transfer;
-	__u32	depth;
-	__u32	reserved[4];
-};
-
-/* struct ferry_blk_io.flags, of WRITE and WRITE_ZEROES */
-#define FERRY_BLK_FUA		(1U << 0)	/* answer when it is safe */
-#define FERRY_BLK_KEEP		(1U << 1)	/* WRITE_ZEROES: keep the room allocated */
-
-/**
- * struct ferry_blk_io - a piece of the disk
- * @offset: where it begins
- * @length: how long it is; both are multiples of the logical block size
- * @flags: FERRY_BLK_FUA, FERRY_BLK_KEEP
- * @reserved: 0
- */
-struct ferry_blk_io {
-	__u64	offset;
-	__u64	length;
-	__u32	flags;
-	__u32	reserved;
-};
-
-struct ferry_blk_resize {
-	__u64	size;
-};
-
-/*
- * Disks are made and taken away through /dev/ferryblk, which is root's and wants
- * CAP_SYS_ADMIN. A disk is /dev/ferryb<index>. It goes when it is deleted or its
- * server is dead, whichever comes first; who still has it open gets -EIO from then
- * on, as from a disk that was pulled out. Its name is free again after the last close.
- *
- * All of these can be killed; what a call that was killed has begun is undone or
- * brought to its end by the kernel.
- *
- * FERRY_BLK_IOC_ADD: a disk of the channel that @fd serves, or of a backend in the
- *	kernel. Returns when it can be opened and its partitions have been looked for.
- *	-EBUSY: that channel has a disk; -EINVAL: @fd is no block server's, or a
- *	parameter is out of range; -EPROTO: the server's answer to INIT makes no
- *	sense; -ENOENT: no such backend; -EOPNOTSUPP: it is none of disks;
- *	-ENOTCONN: the server died; or what the backend said to its arguments.
- *	The caller may be the server's process but not its only thread: requests have
- *	to be answered meanwhile.
- * FERRY_BLK_IOC_DEL: -ENODEV: no such disk; -EBUSY: it is open, unless
- *	FERRY_BLK_DEL_FORCE is given. Returns when it is gone.
- * FERRY_BLK_IOC_RESIZE: ask the server. -EOPNOTSUPP: it cannot; -EINVAL: the size is
- *	0 blocks or no whole number of them; or what it says.
- */
-#define FERRY_BLK_DISK_MAX	(1U << 16)	/* disks */
-#define FERRY_BLK_DEPTH_MAX	4096
-#define FERRY_BLK_TIMEOUT_MAX	86400
-#define FERRY_BLK_SERIAL_MAX	64		/* with the terminating NUL */
-#define FERRY_BLK_ARGS_MAX	4096		/* with the terminating NUL */
-
-/**
- * struct ferry_blk_add - argument of FERRY_BLK_IOC_ADD
- * @size: in: sizeof(struct ferry_blk_add); another one is -EPROTO
- * @abi: in: FERRY_ABI
- * @fd: in: a file that is an endpoint of the channel; -1: use @backend
- * @index: out: the disk's number
- * @backend: in: name of a backend in the kernel, NUL-terminated
- * @args: in: address of its arguments, NUL-terminated, or 0
- * @flags: in: FERRY_BLK_READ_ONLY and FERRY_BLK_ROTATIONAL are added to the server's
- * @logical_block, @physical_block, @io_min, @io_opt: in: in place of the server's, whose
- *	logical block they may not be below; 0: as it says
- * @depth: in: requests of a hardware queue at a time, at most FERRY_BLK_DEPTH_MAX;
- *	0: what the server likes, or its queues hold
- * @timeout: in: seconds until a request fails with -ETIMEDOUT, at most
- *	FERRY_BLK_TIMEOUT_MAX; 0: 30
- * @serial: in: NUL-terminated, shown by sysfs and used for a name in
- *	/dev/disk/by-id; of letters, digits, '-', '_' and '.'; may be empty
- */
-struct ferry_blk_add {
-	__u32	size;
-	__u32	abi;
-	__s32	fd;
-	__u32	index;
-	char	backend[FERRY_NAME_MAX];
-	__u64	args;
-	__u32	flags;
-	__u32	logical_block;
-	__u32	physical_block;
-	__u32	io_min;
-	__u32	io_opt;
-	__u32	depth;
-	__u32	timeout;
-	__u32	reserved;
-	char	serial[FERRY_BLK_SERIAL_MAX];
-};
-
-/* struct ferry_blk_del.flags */
-#define FERRY_BLK_DEL_FORCE	(1U << 0)	/* although it is open: requests fail */
-
-/** struct ferry_blk_del - argument of FERRY_BLK_IOC_DEL */
-struct ferry_blk_del {
-	__u32	index;
-	__u32	flags;
-};
-
-/**
- * struct ferry_blk_set_size - argument of FERRY_BLK_IOC_RESIZE
- * @index: in: the disk
- * @reserved: 0
- * @bytes: in: what it is to have, 0: all of what lies under it; out: what it has
- */
-struct ferry_blk_set_size {
-	__u32	index;
-	__u32	reserved;
-	__u64	bytes;
-};
-
-#define FERRY_BLK_IOC_ADD	_IOWR(FERRY_IOC_MAGIC, 0x21, struct ferry_blk_add)
-#define FERRY_BLK_IOC_DEL	_IOW(FERRY_IOC_MAGIC, 0x22, struct ferry_blk_del)
-#define FERRY_BLK_IOC_RESIZE	_IOWR(FERRY_IOC_MAGIC, 0x23, struct ferry_blk_set_size)
 
 #endif /* _UAPI_LINUX_FERRY_H */
