@@ -19,7 +19,7 @@ static bool is_power(u32 n)
 	return n && !(n & (n - 1));
 }
 
-/* Make the settings of init(), or of a stream, fit each other; what cannot be mended is an error. */
+/* Make settings, of init() or a stream, fit each other; what cannot be mended is an error. */
 int ferry_block_settle(struct ferry_server *server)
 {
 	const char *name = server->backend->name;
