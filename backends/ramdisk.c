@@ -404,7 +404,7 @@ static int ramdisk_load(struct ferry_server *server, struct ferry_stream *stream
 		return -EPROTO;
 	disk->size = server->block.size;
 	while (!ferry_stream_read(stream, &n, sizeof(n)) && n != END) {
-		if (n >= disk->limit / FERRY_PAGE_SIZE + 1)
+		if (n > (disk->limit - 1) / FERRY_PAGE_SIZE)
 			return -EPROTO;
 		p = piece_at(n * FERRY_PAGE_SIZE, FERRY_PAGE_SIZE);
 		page = make_page(disk, &p);

@@ -98,7 +98,8 @@ static const char *why_not_moved(int err)
 	case -ENOENT:
 		return "there is no such channel: see 'ferry list'";
 	case -EPERM:
-		return "only root may (CAP_SYS_ADMIN), and into the kernel only what root has served";
+		return "only root may (CAP_SYS_ADMIN), and into the kernel"
+		       " only what root alone has served";
 	case -EOPNOTSUPP:
 		return "its backend cannot, or there is none of its name in the kernel"
 		       ", or it is served with wait=rw";

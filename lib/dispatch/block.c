@@ -20,8 +20,8 @@ static bool is_power(u32 n)
 	return n && !(n & (n - 1));
 }
 
-/* Make the settings of init() fit each other; what cannot be mended is an error. */
-static int settle(struct ferry_server *server)
+/* Make settings, of init() or a stream, fit each other; what cannot be mended is an error. */
+int ferry_block_settle(struct ferry_server *server)
 {
 	const char *name = server->backend->name;
 	u32 logical = server->block.logical_block;
@@ -65,7 +65,7 @@ int ferry_block_server_init(struct ferry_server *server, const char *args)
 	err = ops->init(server, args);
 	if (err)
 		return err;
-	err = settle(server);
+	err = ferry_block_settle(server);
 	if (err)
 		ferry_block_server_destroy(server);
 	return err;

@@ -46,6 +46,7 @@ void ferry_fs_server_destroy(struct ferry_server *server);
 void ferry_block_dispatch(struct ferry_req *req);
 enum ferry_change ferry_block_change(const struct ferry_req *req);
 void ferry_block_server_stop(struct ferry_server *server);
+int ferry_block_settle(struct ferry_server *server);
 int ferry_block_server_init(struct ferry_server *server, const char *args);
 void ferry_block_server_destroy(struct ferry_server *server);
 

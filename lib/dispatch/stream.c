@@ -134,6 +134,8 @@ static int load_own(struct ferry_server *server, u32 class, struct ferry_stream 
 	void *set = settings(server, class, &len);
 	int err = ferry_stream_read(stream, set, len);
 
+	if (!err && class == FERRY_CLASS_BLOCK)
+		err = ferry_block_settle(server);
 	return err || !server->backend->load ? err : server->backend->load(server, stream);
 }
 
