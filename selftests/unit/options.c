@@ -141,7 +141,7 @@ static void refused(void)
 	check_refused("placement=kernelx", "placement must be user or kernel");
 	check_refused("wait=polling", "wait must be sync, poll, uring or rw");
 	check_refused("wait", "wait must be sync, poll, uring or rw");
-	check_refused("on_death=cry", "on_death must be reissue or fail");
+	check_refused("on_death=cry", "on_death must be reissue, kernel or fail");
 	check_refused("grace=0", "grace needs a number from 1 to 86400");
 	check_refused("spin_us=0", "spin_us needs a number from 1 to 1000000");
 	check_refused("queues=0", "queues needs a number from 1 to 256");
