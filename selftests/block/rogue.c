@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -281,6 +282,86 @@ static void long_read(void)
 static void empty_read(void)
 {
 	read_fails(reply_nothing, EIO);
+}
+
+/* What has no answer but an error code is answered with data. */
+static bool reply_data(struct server *s, const struct request *req)
+{
+	if (req->head.opcode != FERRY_BLK_WRITE && req->head.opcode != FERRY_BLK_FLUSH)
+		return false;
+	CHECK_EQ(server_answer(s, req, 0, s->disk, 512), EINVAL);
+	return true;
+}
+
+static bool reply_eio(struct server *s, const struct request *req)
+{
+	if (req->head.opcode != FERRY_BLK_WRITE && req->head.opcode != FERRY_BLK_FLUSH)
+		return false;
+	CHECK_EQ(server_answer(s, req, -EIO, NULL, 0), 0);
+	return true;
+}
+
+static void write_fails(lie_fn lie)
+{
+	void *buf = xmalloc(4096);
+	struct server s;
+	int index, fd;
+
+	s = start_then(lie, &index);
+	fd = DO(disk_open(index));
+	CHECK_ERR(pwrite(fd, buf, 4096, 65536), EIO);
+	s.shared->honest = 1;
+	CHECK_EQ(pwrite(fd, buf, 4096, 65536), 4096);
+	s.shared->honest = 0;
+	CHECK_ERR(fsync(fd), EIO);
+	s.shared->honest = 1;
+	CHECK_EQ(pwrite(fd, buf, 4096, 65536), 4096);
+	DO(fsync(fd));
+	close(fd);
+	end(&s, index);
+}
+
+/* Of what is to be safe: writes that say so, and flushes; told by the honest server. */
+static bool note_sync(struct server *s, const struct request *req)
+{
+	if (req->head.opcode == FERRY_BLK_WRITE && req->io.flags & FERRY_BLK_FUA)
+		s->shared->fua++;
+	if (req->head.opcode == FERRY_BLK_FLUSH)
+		s->shared->flushes++;
+	return false;
+}
+
+static void synchronous_write(bool has_fua)
+{
+	struct server s = server_new(note_sync);
+	struct iovec iov = { xmalloc(4096), 4096 };
+	int index, fd;
+
+	if (has_fua)
+		s.init.flags |= FERRY_BLK_HAS_FUA;
+	server_start(&s);
+	index = server_wait_added(&s);
+	CHECK(index >= 0);
+	fd = DO(disk_open(index));
+	CHECK_EQ(pwritev2(fd, &iov, 1, 65536, 0), 4096);
+	CHECK_EQ(s.shared->fua + s.shared->flushes, 0);
+	CHECK_EQ(pwritev2(fd, &iov, 1, 65536, RWF_DSYNC), 4096);
+	CHECK_EQ(s.shared->fua, has_fua);
+	CHECK(has_fua || s.shared->flushes);
+	close(fd);
+	end(&s, index);
+}
+
+static void synchronous(void)
+{
+	synchronous_write(true);
+	synchronous_write(false);
+}
+
+static void bad_writes(void)
+{
+	write_fails(reply_data);
+	write_fails(reply_eio);
 }
 
 static void errors(void)
@@ -633,6 +714,8 @@ static const struct claim claims[] = {
 	{ "a short read is EIO", short_read },
 	{ "a long read is EIO", long_read },
 	{ "an empty read is EIO", empty_read },
+	{ "a synchronous write is FUA, or followed by a flush", synchronous },
+	{ "a write or flush that fails, or is answered with data, is EIO", bad_writes },
 	{ "errors of a server are those that a disk may have", errors },
 	{ "a geometry that makes no sense is EPROTO", bad_geometry },
 	{ "INIT that is short or fails: no disk", bad_init },

@@ -86,6 +86,8 @@ struct rogue {
 
 /** rogue_data_size - bytes of data that a slot holds; more goes by XFER */
 extern unsigned int rogue_data_size;
+/** rogue_tells_cpu - poll: it says where it spins; else that no client runs there */
+extern bool rogue_tells_cpu;
 
 #define ROGUE_PAGE	8192
 
