@@ -372,7 +372,8 @@ static ssize_t xfer_file(struct ferry_slot *slot, const struct ferry_xfer *xfer,
 	return ret;
 }
 
-static int dev_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+/* FERRY_IOC_SYNC as a command: its result, or -EIOCBQUEUED: it is completed later. */
+static int sync_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	struct ferry_endpoint *ep = cmd->file->private_data;
 	const u64 *data = ferry_cmd_data(cmd);
@@ -380,10 +381,6 @@ static int dev_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	u64 arg;
 	int err;
 
-	if (unlikely(issue_flags & FERRY_CMD_CANCEL)) {
-		ferry_uring_cancel(cmd, ep->queue, issue_flags);
-		return 0;
-	}
 	if (unlikely(cmd->cmd_op != FERRY_IOC_SYNC))
 		return -ENOTTY;
 	arg = READ_ONCE(data[0]);
@@ -397,10 +394,26 @@ static int dev_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	if (!(arg & FERRY_SYNC_POLL))
 		return 0;
 	slot = ferry_queue_fetch(ep->queue, false);
-	if (!IS_ERR(slot))
-		return slot->tag;
-	/* Returned, -EAGAIN would mean: try again in a thread that may sleep. */
-	ferry_cmd_done(cmd, PTR_ERR(slot), issue_flags);
+	return IS_ERR(slot) ? PTR_ERR(slot) : slot->tag;
+}
+
+/*
+ * A result is not returned but completed: -EAGAIN would mean, try again in a thread that may
+ * sleep; and in such a thread (IOSQE_ASYNC) 6.1 forgets a command that returns more than 0,
+ * which then keeps its ring and our file for ever.
+ */
+static int dev_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct ferry_endpoint *ep = cmd->file->private_data;
+	int ret;
+
+	if (unlikely(issue_flags & FERRY_CMD_CANCEL)) {
+		ferry_uring_cancel(cmd, ep->queue, issue_flags);
+		return 0;
+	}
+	ret = sync_cmd(cmd, issue_flags);
+	if (ret != -EIOCBQUEUED)
+		ferry_cmd_done(cmd, ret, issue_flags);
 	return -EIOCBQUEUED;
 }
 
