@@ -226,6 +226,48 @@ static void four_at_once(void)
 }
 FOR_EACH_SETUP(four_at_once)
 
+static void take_by_worker(struct rogue *r)
+{
+	struct io_uring ring;
+	int tags[2], nr = 0, res;
+
+	ring_init(&ring);
+	say(r);
+	while (nr < 2) {
+		command(&ring, r->fd, FERRY_SYNC_POLL)->flags |= IOSQE_ASYNC;
+		res = result_of(&ring);
+		if (res != -EAGAIN)
+			tags[nr++] = res;
+	}
+	for (nr = 0; nr < 2; nr++) {
+		CHECK(tags[nr] >= 0);
+		answer_enosys(r, &ring, tags[nr]);
+	}
+	CHECK_EQ(io_uring_submit(&ring), 2);
+	while ((res = completion(&ring)) >= 0) {
+		answer_enosys(r, &ring, res);
+		CHECK_EQ(io_uring_submit(&ring), 1);
+	}
+	CHECK_EQ(res, -ENODEV);
+}
+
+/* Of two tags one is not 0, and such results 6.1 forgets if a worker returns them. */
+static void worker_finds_requests(void)
+{
+	struct rogue r = start(take_by_worker);
+	pid_t pid[2];
+	int i, status;
+
+	rogue_await(&r, 1);
+	for (i = 0; i < 2; i++)
+		pid[i] = rogue_client(op_statfs);
+	for (i = 0; i < 2; i++) {
+		DO(waitpid(pid[i], &status, 0));
+		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == ENOSYS);
+	}
+	rogue_end(&r);
+}
+
 static void wait_for_death(struct rogue *r)
 {
 	struct io_uring ring;
@@ -552,6 +594,7 @@ FOR_EACH_SETUP(random_commands)
 static const struct claim claims[] = {
 	{ "commands want known words and fetched tags", each_refused },
 	{ "one system call fetches four requests, one answers four", each_four_at_once },
+	{ "a command that a worker of io_uring issues gets its request", worker_finds_requests },
 	{ "a killed server's commands go with it", each_killed },
 	{ "a closed ring's commands take no request", each_ring_closed },
 	{ "a ring and a file that are closed are a dead server", each_both_closed },
