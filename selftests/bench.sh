@@ -96,18 +96,19 @@ measures_disks() {
 	rows "$work/disks.json" '$r->{case} =~ /null/ || $r->{system} ne "null_blk"' && nothing_left
 }
 
-# As it was; and as if it had been ten times as fast.
+# As it was; and as if it had been a thousand times as fast. The bounds are wide: the claim is that a
+# stored result is compared, and a busy machine's FUSE, ten samples of it, takes thrice as long at times.
 regresses() {
 	ferry bench --quick --runs 1 --systems ferry-kernel,fuse --cases fstat --json "$work/was.json" \
 		>/dev/null || return
 	sed 's/"system":"fuse"/"system":"fusE"/' "$work/was.json" >"$work/nopeer.json"
-	perl -pe 's/("median":)([\d.]+)/$1 . $2 \/ 10/e if $ferry; $ferry = /"ferry"/ if /"system"/' \
-		"$work/was.json" >"$work/tenth.json"
-	ferry bench --quick --runs 1 --systems ferry-kernel,fuse --cases fstat --tolerance 700 \
+	perl -pe 's/("median":)([\d.]+)/$1 . $2 \/ 1000/e if $ferry; $ferry = /"ferry"/ if /"system"/' \
+		"$work/was.json" >"$work/faster.json"
+	ferry bench --quick --runs 1 --systems ferry-kernel,fuse --cases fstat --tolerance 1000 \
 		--regress "$work/was.json" >/dev/null || return
-	says 1 "fstat on ferry kernel takes [0-9.]+ % more than in .*tenth.json, 200 % are allowed" \
-		ferry bench --quick --runs 1 --systems ferry-kernel,fuse --cases fstat --tolerance 200 \
-		--regress "$work/tenth.json" &&
+	says 1 "fstat on ferry kernel takes [0-9.]+ % more than in .*faster.json, 1000 % are allowed" \
+		ferry bench --quick --runs 1 --systems ferry-kernel,fuse --cases fstat --tolerance 1000 \
+		--regress "$work/faster.json" &&
 		says 1 "nothing that was measured is in it" \
 			ferry bench --quick --runs 1 --systems ferry-kernel,fuse --cases fstat \
 			--regress "$work/nopeer.json"
