@@ -149,15 +149,26 @@ static void take(struct rogue *r, struct request *req, unsigned int tag)
 	req->room = rogue_desc(r, tag)->data_len;
 }
 
-static bool fetch_sync(struct rogue *r, struct request *req, unsigned int how)
+/* FERRY_IOC_SYNC: what it returns, or -errno. */
+static int sync_call(struct rogue *r, unsigned long arg)
+{
+	int ret;
+
+	if (r->style == URING)
+		return ring_command(&r->ring, r->fd, arg);
+	ret = ioctl(r->fd, FERRY_IOC_SYNC, arg);
+	return ret < 0 ? -errno : ret;
+}
+
+static bool fetch_sync(struct rogue *r, struct request *req, unsigned long how)
 {
 	int tag;
 
 	do
-		tag = ioctl(r->fd, FERRY_IOC_SYNC, how);
-	while (tag < 0 && (errno == EINTR || errno == EAGAIN));
+		tag = sync_call(r, how);
+	while (tag == -EINTR || tag == -EAGAIN);
 	if (tag < 0) {
-		CHECK_EQ(errno, ENODEV);
+		CHECK_EQ(tag, -ENODEV);
 		return false;
 	}
 	take(r, req, tag);
@@ -193,10 +204,10 @@ bool rogue_fetch(struct rogue *r, struct request *req)
 	switch (r->style) {
 	case RW:
 		return fetch_rw(r, req);
-	case SYNC:
-		return fetch_sync(r, req, FERRY_SYNC_WAIT);
-	default:
+	case POLL:
 		return fetch_poll(r, req);
+	default:
+		return fetch_sync(r, req, FERRY_SYNC_WAIT);
 	}
 }
 
@@ -230,12 +241,12 @@ static int answer_sync(struct rogue *r, const struct request *req, const struct 
 	d->error = a->error;
 	d->rep_len = a->structs_len + a->claim_len;
 	d->rep_data = a->data_len;
-	if (r->style == SYNC)
-		return ioctl(r->fd, FERRY_IOC_SYNC, FERRY_SYNC_REPLY | req->tag) < 0 ? errno : 0;
+	if (r->style != POLL)
+		return -sync_call(r, FERRY_SYNC_REPLY | req->tag);
 	__atomic_store_n(&d->done, 1, __ATOMIC_SEQ_CST);
 	if (r->no_kick || !__atomic_load_n(&d->wait, __ATOMIC_SEQ_CST))
 		return 0;
-	return ioctl(r->fd, FERRY_IOC_SYNC, FERRY_SYNC_KICK | req->tag) < 0 ? errno : 0;
+	return -sync_call(r, FERRY_SYNC_KICK | req->tag);
 }
 
 int rogue_xfer(struct rogue *r, const struct request *req, unsigned int flags, uint64_t offset,
@@ -429,6 +440,8 @@ static void serve(struct rogue *r)
 	r->buf = xmalloc(BUF_SIZE);
 	if (r->style != RW)
 		map_queues(r);
+	if (r->style == URING)
+		ring_open(&r->ring);
 	while (rogue_fetch(r, &req)) {
 		if (r->lie && r->lie(r, &req))
 			(*r->told)++;

@@ -18,8 +18,9 @@
 #include <signal.h>
 
 #include "../claim.h"
+#include "ring.h"
 
-enum style { RW, SYNC, POLL };
+enum style { RW, SYNC, POLL, URING };
 
 enum { ROOT = 1, FILE_NODE = 2, DIR_NODE = 3, LINK_NODE = 4, NEW_NODE = 5, FILE_SIZE = 8192 };
 
@@ -29,7 +30,7 @@ enum { ROOT = 1, FILE_NODE = 2, DIR_NODE = 3, LINK_NODE = 4, NEW_NODE = 5, FILE_
  * @arg: structs and names behind it
  * @arg_len: bytes of them
  * @room: of a request with data: its bytes, or the room for data in the reply
- * @tag: sync: its slot
+ * @tag: all but rw: its slot
  */
 struct request {
 	struct fuse_in_header head;
@@ -65,7 +66,8 @@ typedef bool (*lie_fn)(struct rogue *r, const struct request *req);
  * @pid: the server; 0 in its own process
  * @lie: see above
  * @id: of the channel
- * @geo, @map: sync, poll: the queues' memory, in the server's process
+ * @geo, @map: all but rw: the queues' memory, in the server's process
+ * @ring: uring: one command at a time; in the server's process
  * @no_kick: poll: answer without telling a client that sleeps
  * @told: how many lies were told; seen on both sides
  * @page: ROGUE_PAGE bytes, zero at first, that all processes see: the claim's own
@@ -79,6 +81,7 @@ struct rogue {
 	struct ferry_geometry geo;
 	char *map;
 	char *buf;
+	struct ring ring;
 	bool no_kick;
 	volatile int *told;
 	void *page;
@@ -128,7 +131,7 @@ void rogue_be_honest(struct rogue *r, const struct request *req);
 /** rogue_xfer() - FERRY_IOC_XFER: bytes moved, or -1 and errno */
 int rogue_xfer(struct rogue *r, const struct request *req, unsigned int flags, uint64_t offset,
 	       void *buf, size_t len);
-/** rogue_desc(), rogue_slot(), rogue_box() - sync, poll: what is shared */
+/** rogue_desc(), rogue_slot(), rogue_box() - all but rw: what is shared */
 struct ferry_desc *rogue_desc(struct rogue *r, unsigned int tag);
 char *rogue_slot(struct rogue *r, unsigned int tag);
 struct ferry_box *rogue_box(struct rogue *r);
