@@ -43,31 +43,53 @@ refusal "make without headers says what to install" "headers.*apt-get|apt-get.*h
 refusal "an unknown verb is named" "nonsense" ferry nonsense
 refusal "mount without a directory says what it wants" "DIR|usage|argument" ferry mount memfs
 
-# A module of the same size in which one letter of such a field is another.
-changed_module() { # FIELD FILE
-	sed "s/$1=./$1=X/" "$tree/ferry.ko" >"$2"
+# changed_module MODULE FIELD FILE: of the same size, but one letter of that field is another
+changed_module() {
+	sed "s/$2=./$2=X/" "$tree/$1.ko" >"$3"
 }
 
+# older_module NAME: what it needs is of this build
 older_module() {
-	local status=0
-	changed_module srcversion "$work/ferry.ko" && insmod "$work/ferry.ko" || return
-	refused "another build.*make unload" "$tree/tools/modules" load || status=1
+	local module status=0
+	for module in ferry ferryfs ferryblk; do
+		[ "$module" != "$1" ] || break
+		insmod "$tree/$module.ko" || return
+	done
+	changed_module "$1" srcversion "$work/$1.ko" && insmod "$work/$1.ko" || return
+	refused "modules: $1 is loaded.*another build.*make unload" "$tree/tools/modules" load || status=1
 	ferry version >"$work/out" || status=1
 	"$tree/tools/modules" unload && "$tree/tools/modules" load || status=1
 	"$tree/tools/modules" unload || status=1
 	return "$status"
 }
 
+# One that was built with another core: the kernel itself refuses that.
+older_file() {
+	local status=0 file=$work/mixed/ferryfs.ko
+	mkdir -p "$work/mixed/tools" "$work/mixed/build/bin" && cp "$tree/tools/modules" "$work/mixed/tools" &&
+		cp "$tree"/ferry*.ko "$work/mixed" || return
+	# The sum of what ferry_call() is like, as modpost noted it.
+	perl -0777 -pe 's/.{8}(?=ferry_call\0{46})/12345678/s' "$tree/ferryfs.ko" >"$file"
+	! cmp -s "$file" "$tree/ferryfs.ko" || { echo "this kernel's modules have no versions"; return 4; }
+	refused "ferryfs.ko cannot be loaded: .*not built with.*make modules" "$work/mixed/tools/modules" load ||
+		status=1
+	"$tree/tools/modules" load && "$tree/tools/modules" unload || status=1
+	return "$status"
+}
+
 other_kernel() {
 	mkdir -p "$work/tree/tools" && cp "$tree/tools/modules" "$work/tree/tools" &&
-		cp "$tree/"ferry{fs,blk}.ko "$work/tree" && changed_module vermagic "$work/tree/ferry.ko" || return
+		cp "$tree/"ferry{fs,blk}.ko "$work/tree" && changed_module ferry vermagic "$work/tree/ferry.ko" || return
 	refused "built for kernel X.*running is .*make modules KDIR=" \
 		"$work/tree/tools/modules" load
 }
 
 if [ ! -d /sys/module/ferry ] && [ -e "$tree/ferry.ko" ]; then
-	! wanted "older module" ||
-		claim "an older module that is loaded is named, and can be replaced" older_module
+	for module in ferry ferryfs ferryblk ferry-memfs; do
+		! wanted "older module" ||
+			claim "an older $module that is loaded is named, and can be replaced" older_module $module
+	done
+	! wanted "older module" || claim "a module built with another ferry.ko is named" older_file
 	! wanted "other kernel" || claim "modules for another kernel are named" other_kernel
 fi
 
