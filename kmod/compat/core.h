@@ -54,7 +54,15 @@ static inline void bvec_set_page(struct bio_vec *bv, struct page *page,
 /*
  * Hold the pages behind the next bytes of a user-backed iterator, which is
  * advanced: at most @nr of them into @pages, the first one's offset into @start.
+ * Where they are not pinned but only referred to, a fork() before they are filled may
+ * leave the caller with another copy, as it does to all direct I/O of such a kernel.
  */
+#ifdef HAVE_ITER_EXTRACT
+#define FERRY_ITER_PINS	1
+#else
+#define FERRY_ITER_PINS	0
+#endif
+
 static inline ssize_t ferry_iter_get_pages(struct iov_iter *iter, struct page **pages,
 					   size_t len, unsigned int nr, size_t *start)
 {

@@ -24,6 +24,19 @@
  */
 #define FERRY_FOLIO_MAX	((size_t)SZ_64K)
 
+#ifdef HAVE_FOLIO_ORDER_RANGE
+#define FERRY_FOLIOS_BOUNDED	1
+#else
+#define FERRY_FOLIOS_BOUNDED	0
+#endif
+
+/* Do writes make folios larger than a page? */
+#ifdef HAVE_FGF_ORDER
+#define FERRY_FOLIOS_WRITTEN	1
+#else
+#define FERRY_FOLIOS_WRITTEN	0
+#endif
+
 static inline void ferry_set_large_folios(struct address_space *mapping, size_t max)
 {
 #ifdef HAVE_FOLIO_ORDER_RANGE

@@ -5,6 +5,8 @@
  */
 #include <linux/moduleparam.h>
 #include <linux/sysfs.h>
+#include "compat/core.h"
+#include "compat/pagecache.h"
 #include "compat/uring.h"
 
 static const char features[] =
@@ -14,7 +16,9 @@ static const char features[] =
 
 static int get(char *buf, const struct kernel_param *param)
 {
-	return sysfs_emit(buf, "%s%s\n", features, FERRY_CMD_CANCELS ? " uring-cancel" : "");
+	return sysfs_emit(buf, "%s%s%s%s%s\n", features, FERRY_CMD_CANCELS ? " uring-cancel" : "",
+			  FERRY_ITER_PINS ? " pin" : "", FERRY_FOLIOS_BOUNDED ? " folio-bound" : "",
+			  FERRY_FOLIOS_WRITTEN ? " folio-write" : "");
 }
 
 /* It is told, not chosen: not at insmod either. */
