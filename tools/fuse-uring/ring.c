@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The rings: a thread, a ring and some requests under way for each CPU. */
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -41,6 +42,7 @@ static void command(struct queue *q, struct entry *e, uint32_t op, uint64_t comm
 	/* There is one for each entry, and each entry has one command under way. */
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&q->ring);
 
+	assert(sqe);
 	memset(sqe, 0, 2 * sizeof(*sqe));
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->fd = q->peer->fd;

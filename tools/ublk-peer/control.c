@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The device's life: commands to /dev/ublk-control, one at a time. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static int command(uint32_t op, uint32_t id, const struct ublksrv_ctrl_cmd *args
 	struct io_uring_cqe *cqe;
 	int ret;
 
+	assert(sqe);
 	/* Entries are twice as large as the struct is, in this ring. */
 	memset((void *)sqe, 0, 128);
 	sqe->opcode = IORING_OP_URING_CMD;

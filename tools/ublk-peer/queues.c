@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The queues: a thread, a ring and QUEUE_DEPTH requests under way for each. */
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -47,6 +48,7 @@ static void fetch(struct queue *q, uint32_t op, unsigned int tag, int result)
 		.addr = (uintptr_t)data_of(q, tag),
 	};
 
+	assert(sqe);
 	memset((void *)sqe, 0, sizeof(*sqe));
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->fd = q->peer->char_fd;
