@@ -10,6 +10,8 @@ WARN    := -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes -Wstrict-pro
 UFLAGS  := -std=gnu11 $(WARN) -Iinclude -Iinclude/uapi -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC \
 	   -fvisibility=hidden -pthread -MMD -MP -DFERRY_VERSION='"$(FERRY_VERSION)"'
 KMAKE    = $(MAKE) -C $(KDIR) M=$(CURDIR) W=1
+# Headers come without the vmlinux that BTF is made by, and kbuild says so of each module.
+KMAKE   += $(if $(wildcard $(KDIR)/vmlinux),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 B       := build
 
 DESTDIR ?=
