@@ -48,6 +48,21 @@ changed_module() {
 	sed "s/$2=./$2=X/" "$tree/$1.ko" >"$3"
 }
 
+# ferry version finds that a loaded module is not the installed one; as if this tree's were installed.
+told_by_version() { # MODULE
+	local said='^ +not the installed one'
+	[ "$1" = ferry ] || said="^ +${1/-/_} is not the installed one"
+	mkdir -p "$work/installed" && cat >"$work/installed/modinfo" <<-EOF || return
+		#!/bin/sh
+		exec $(command -v modinfo) "\$1" "\$2" "$tree/\$(echo "\$3" | tr _ -).ko"
+	EOF
+	chmod +x "$work/installed/modinfo"
+	PATH=$work/installed:$PATH ferry version >"$work/out" && grep -q -E "$said" "$work/out" && return
+	echo "no word of $1:"
+	cat "$work/out"
+	return 1
+}
+
 # older_module NAME: what it needs is of this build
 older_module() {
 	local module status=0
@@ -57,21 +72,20 @@ older_module() {
 	done
 	changed_module "$1" srcversion "$work/$1.ko" && insmod "$work/$1.ko" || return
 	refused "modules: $1 is loaded.*another build.*make unload" "$tree/tools/modules" load || status=1
-	ferry version >"$work/out" || status=1
+	told_by_version "$1" || status=1
 	"$tree/tools/modules" unload && "$tree/tools/modules" load || status=1
+	! told_by_version "$1" >/dev/null || { echo "ferry version tells of this one"; status=1; }
 	"$tree/tools/modules" unload || status=1
 	return "$status"
 }
 
-# One that was built with another core: the kernel itself refuses that.
-older_file() {
-	local status=0 file=$work/mixed/ferryfs.ko
+# One that was built with another core, whose name is another: the kernel itself refuses that.
+older_file() { # CLASS
+	local status=0 file=$work/mixed/$1.ko
 	mkdir -p "$work/mixed/tools" "$work/mixed/build/bin" && cp "$tree/tools/modules" "$work/mixed/tools" &&
 		cp "$tree"/ferry*.ko "$work/mixed" || return
-	# The sum of what ferry_call() is like, as modpost noted it.
-	perl -0777 -pe 's/.{8}(?=ferry_call\0{46})/12345678/s' "$tree/ferryfs.ko" >"$file"
-	! cmp -s "$file" "$tree/ferryfs.ko" || { echo "this kernel's modules have no versions"; return 4; }
-	refused "ferryfs.ko cannot be loaded: .*not built with.*make modules" "$work/mixed/tools/modules" load ||
+	sed 's/ferry_core_api_./ferry_core_api_X/g' "$tree/$1.ko" >"$file"
+	refused "$1.ko cannot be loaded: .*not built with.*make modules" "$work/mixed/tools/modules" load ||
 		status=1
 	"$tree/tools/modules" load && "$tree/tools/modules" unload || status=1
 	return "$status"
@@ -89,7 +103,10 @@ if [ ! -d /sys/module/ferry ] && [ -e "$tree/ferry.ko" ]; then
 		! wanted "older module" ||
 			claim "an older $module that is loaded is named, and can be replaced" older_module $module
 	done
-	! wanted "older module" || claim "a module built with another ferry.ko is named" older_file
+	for module in ferryfs ferryblk; do
+		! wanted "older module" ||
+			claim "$module built with another ferry.ko is named" older_file $module
+	done
 	! wanted "other kernel" || claim "modules for another kernel are named" other_kernel
 fi
 
@@ -97,6 +114,31 @@ need_modules >"$work/load" || { cat "$work/load"; exit; }
 
 # --- with them ----------------------------------------------------------------
 
+# As a daemon of the next build would ask a module of this one.
+other_abi() {
+	command -v gcc >/dev/null || { echo "no gcc"; return 4; }
+	gcc -shared -fPIC -I"$tree/include/uapi" -o "$work/next.so" -x c - <<-'EOF' || return
+		#include <sys/syscall.h>
+		#include <unistd.h>
+		#include <linux/ferry.h>
+
+		int ioctl(int fd, unsigned long cmd, void *arg)
+		{
+			struct ferry_setup *setup = arg;
+			int ret;
+
+			if (cmd != FERRY_IOC_CREATE)
+				return syscall(SYS_ioctl, fd, cmd, arg);
+			setup->abi++;
+			ret = syscall(SYS_ioctl, fd, cmd, arg);
+			setup->abi--;
+			return ret;
+		}
+	EOF
+	nothing_comes_of "module speaks ABI [0-9]+, libferry ABI [0-9]+: use those of one build" \
+		env LD_PRELOAD="$work/next.so" ferryd memfs "$mnt"
+}
+! wanted "older module" || claim "a daemon of another ABI than the module's is told both" other_abi
 in_both "an unknown backend is named" "nosuch" nosuch
 in_both "a backend's name with a slash is refused" "a/b" a/b
 in_both "an unknown mount option is named" "nonsense" memfs nonsense

@@ -291,6 +291,8 @@ void ferry_backend_unregister(const struct ferry_backend *backend);
 	module_init(ferry_##_name##_init);					\
 	module_exit(ferry_##_name##_exit);					\
 	MODULE_DESCRIPTION("ferry backend: " #_name);				\
+	/* With a version comes srcversion, which tells of which build it is. */ \
+	MODULE_VERSION("abi" __stringify(FERRY_BACKEND_ABI));			\
 	MODULE_LICENSE("Dual MIT/GPL")
 #else
 #define FERRY_BACKEND(_name, ...)						\

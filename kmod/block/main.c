@@ -22,7 +22,9 @@ static void __exit ferryblk_exit(void)
 	ferry_disk_exit();
 }
 
+FERRY_CLASS_MODULE();
 module_init(ferryblk_init);
 module_exit(ferryblk_exit);
 MODULE_DESCRIPTION("ferry: disks served across the user/kernel line");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(FERRY_VERSION);	/* and srcversion, which tells of which build it is */

@@ -229,4 +229,16 @@ void ferry_submit_deferred(struct ferry_chan *chan, struct ferry_args *args);
  */
 bool ferry_cancel(struct ferry_chan *chan, struct ferry_args *args, int err);
 
+/*
+ * What a class and the core know of each other is in this header and those of the messages,
+ * and Kbuild makes the name FERRY_CORE_API of their sum. A class that was built with others
+ * wants a symbol that is not there, and is not loaded; kernels need not be built with
+ * MODVERSIONS for that, and Debian's 7.3 is not. Once in each class, and in the core.
+ */
+#ifdef FERRY_CORE_API
+extern const char FERRY_CORE_API;
+#define FERRY_CLASS_MODULE()	\
+	static const char *const core_api __used = &FERRY_CORE_API
+#endif
+
 #endif

@@ -33,6 +33,9 @@ static void __exit ferry_exit(void)
 	ferry_chan_exit();
 }
 
+const char FERRY_CORE_API = 0;
+EXPORT_SYMBOL_GPL(FERRY_CORE_API);
+
 module_init(ferry_init);
 module_exit(ferry_exit);
 MODULE_DESCRIPTION("ferry: servers on either side of the user/kernel line");

@@ -32,8 +32,10 @@ static void __exit ferryfs_exit(void)
 	ferry_inode_cache_destroy();
 }
 
+FERRY_CLASS_MODULE();
 module_init(ferryfs_init);
 module_exit(ferryfs_exit);
 MODULE_ALIAS_FS("ferry");
 MODULE_DESCRIPTION("ferry: filesystems served across the user/kernel line");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(FERRY_VERSION);	/* and srcversion, which tells of which build it is */

@@ -29,6 +29,41 @@ static struct json_object *string_or_null(const char *str)
 	return str ? json_object_new_string(str) : NULL;
 }
 
+/* Is what modprobe would load now another build than what is loaded? */
+static bool is_outdated(const char *module)
+{
+	char loaded[64], installed[64];
+
+	return module_attr(module, "srcversion", loaded, sizeof(loaded)) &&
+	       module_installed(module, "srcversion", installed, sizeof(installed)) &&
+	       strcmp(loaded, installed) != 0;
+}
+
+static void add_outdated(struct json_object *array, const char *module)
+{
+	if (is_outdated(module))
+		json_object_array_add(array, json_object_new_string(module));
+}
+
+/* Of the core there are both srcversions; of the modules beside it, their names. */
+static struct json_object *outdated(void)
+{
+	struct json_object *array = json_object_new_array();
+	struct backends list = { 0 };
+	char name[256];
+	size_t i;
+
+	add_outdated(array, "ferryfs");
+	add_outdated(array, "ferryblk");
+	backends_loaded(&list);
+	for (i = 0; i < list.nr; i++) {
+		snprintf(name, sizeof(name), "ferry_%s", list.names[i]);
+		add_outdated(array, name);
+	}
+	backends_free(&list);
+	return array;
+}
+
 /* One object is filled; people and programs are shown the same. */
 static struct json_object *collect(bool with_features)
 {
@@ -49,6 +84,7 @@ static struct json_object *collect(bool with_features)
 			module_attr("ferry", "srcversion", loaded, sizeof(loaded))));
 		json_object_object_add(module, "installed_srcversion", string_or_null(
 			module_installed("ferry", "srcversion", installed, sizeof(installed))));
+		json_object_object_add(module, "outdated", outdated());
 	}
 	json_object_object_add(o, "module", module);
 	if (with_features)
@@ -64,6 +100,8 @@ static const char *get(struct json_object *o, const char *key)
 static void print_module(struct json_object *module)
 {
 	const char *version, *loaded, *installed;
+	struct json_object *others;
+	size_t i;
 
 	if (!module) {
 		puts("module   not loaded: modprobe ferry, or make load");
@@ -77,6 +115,10 @@ static void print_module(struct json_object *module)
 		printf("         not this command's version: make unload load, or install both anew\n");
 	if (loaded && installed && strcmp(loaded, installed))
 		printf("         not the installed one: make unload, then modprobe ferryfs\n");
+	others = json_object_object_get(module, "outdated");
+	for (i = 0; i < json_object_array_length(others); i++)
+		printf("         %s is not the installed one: make unload, then modprobe it\n",
+		       json_object_get_string(json_object_array_get_idx(others, i)));
 }
 
 static void print_people(struct json_object *o)
