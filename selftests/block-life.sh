@@ -223,11 +223,12 @@ export_pid=
 export_file() {
 	local file=$1
 	shift
-	rm -f "$socket"
-	nbdkit -f -U "$socket" --filter=blocksize-policy file "$file" "$@" 2>"$work/nbdkit" &
+	rm -f "$socket" "$work/nbdkit.pid"
+	nbdkit -f -P "$work/nbdkit.pid" -U "$socket" --filter=blocksize-policy file "$file" "$@" 2>"$work/nbdkit" &
 	export_pid=$!
+	# It writes that when it listens, not when there is a socket.
 	for _ in {1..100}; do
-		[ ! -S "$socket" ] || return 0
+		[ ! -s "$work/nbdkit.pid" ] || return 0
 		sleep 0.05
 	done
 	cat "$work/nbdkit"
@@ -345,13 +346,15 @@ export_like() {
 
 image() {
 	local status=0 pid
-	qemu-img create -q -f qcow2 "$work/host/image.qcow2" 64M || return
-	qemu-nbd -t -k "$socket" -f qcow2 -x '' "$work/host/image.qcow2" &
-	pid=$!
-	for _ in {1..100}; do [ ! -S "$socket" ] || break; sleep 0.05; done
+	# An earlier server that was killed has left one; and --fork returns when this one listens.
+	rm -f "$socket"
+	qemu-img create -q -f qcow2 "$work/host/image.qcow2" 64M &&
+		qemu-nbd -t -k "$socket" --fork --pid-file="$work/qemu-nbd.pid" -f qcow2 -x '' \
+			"$work/host/image.qcow2" || return
 	on_disk "nbd:uri=$uri" user-uring "" good_disk ext4 || status=1
+	pid=$(<"$work/qemu-nbd.pid")
 	kill "$pid"
-	wait "$pid"
+	timeout 60 tail -s 0.1 --pid="$pid" -f /dev/null || status=1
 	qemu-img check -q "$work/host/image.qcow2" || status=1
 	rm -f "$work/host/image.qcow2"
 	return "$status"
