@@ -63,31 +63,47 @@ told_by_version() { # MODULE
 	return 1
 }
 
-# older_module NAME: what it needs is of this build
+# older_module NAME: it is loaded already, what it needs is of this build
 older_module() {
-	local module status=0
-	for module in ferry ferryfs ferryblk; do
-		[ "$module" != "$1" ] || break
-		insmod "$tree/$module.ko" || return
-	done
 	changed_module "$1" srcversion "$work/$1.ko" && insmod "$work/$1.ko" || return
-	refused "modules: $1 is loaded.*another build.*make unload" "$tree/tools/modules" load || status=1
-	told_by_version "$1" || status=1
+	refused "modules: $1 is loaded.*another build.*make unload" "$tree/tools/modules" load &&
+		told_by_version "$1"
+}
+
+older_core() {
+	local status=0
+	older_module ferry || status=1
 	"$tree/tools/modules" unload && "$tree/tools/modules" load || status=1
-	! told_by_version "$1" >/dev/null || { echo "ferry version tells of this one"; status=1; }
+	! told_by_version ferry >/dev/null || { echo "ferry version tells of this one"; status=1; }
 	"$tree/tools/modules" unload || status=1
 	return "$status"
 }
 
-# One that was built with another core, whose name is another: the kernel itself refuses that.
-older_file() { # CLASS
-	local status=0 file=$work/mixed/$1.ko
-	mkdir -p "$work/mixed/tools" "$work/mixed/build/bin" && cp "$tree/tools/modules" "$work/mixed/tools" &&
-		cp "$tree"/ferry*.ko "$work/mixed" || return
-	sed 's/ferry_core_api_./ferry_core_api_X/g' "$tree/$1.ko" >"$file"
-	refused "$1.ko cannot be loaded: .*not built with.*make modules" "$work/mixed/tools/modules" load ||
-		status=1
-	"$tree/tools/modules" load && "$tree/tools/modules" unload || status=1
+# Next to a core of this build, one after the other.
+older_others() {
+	local module status=0
+	insmod "$tree/ferry.ko" || return
+	for module in ferryfs ferryblk ferry-memfs; do
+		older_module "$module" || status=1
+		rmmod "$module" || status=1
+	done
+	"$tree/tools/modules" load || status=1
+	! told_by_version ferryfs >/dev/null || { echo "ferry version tells of this one"; status=1; }
+	"$tree/tools/modules" unload || status=1
+	return "$status"
+}
+
+# Classes that were built with another core, whose name is another: the kernel itself refuses them.
+older_files() {
+	local module status=0
+	mkdir -p "$work/mixed/tools" "$work/mixed/build/bin" && cp "$tree/tools/modules" "$work/mixed/tools" || return
+	for module in ferryfs ferryblk; do
+		cp "$tree"/ferry{,fs,blk}.ko "$work/mixed" &&
+			sed 's/ferry_core_api_./ferry_core_api_X/g' "$tree/$module.ko" >"$work/mixed/$module.ko" &&
+			refused "$module.ko cannot be loaded: .*not built with.*make modules" \
+				"$work/mixed/tools/modules" load || status=1
+	done
+	"$tree/tools/modules" unload || status=1
 	return "$status"
 }
 
@@ -99,14 +115,11 @@ other_kernel() {
 }
 
 if [ ! -d /sys/module/ferry ] && [ -e "$tree/ferry.ko" ]; then
-	for module in ferry ferryfs ferryblk ferry-memfs; do
-		! wanted "older module" ||
-			claim "an older $module that is loaded is named, and can be replaced" older_module $module
-	done
-	for module in ferryfs ferryblk; do
-		! wanted "older module" ||
-			claim "$module built with another ferry.ko is named" older_file $module
-	done
+	if wanted "older module"; then
+		claim "an older module that is loaded is named, and can be replaced" older_core
+		claim "an older class or backend that is loaded is named, and can be replaced" older_others
+		claim "classes built with another ferry.ko are named" older_files
+	fi
 	! wanted "other kernel" || claim "modules for another kernel are named" other_kernel
 fi
 
