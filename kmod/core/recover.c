@@ -327,8 +327,9 @@ bool ferry_recover_detach(struct ferry_chan *chan)
 	int gate = smp_load_acquire(&chan->gate);
 	u32 i;
 
-	/* Behind one that moved into the kernel goes nothing that matters. */
+	/* Behind one that was sent home goes nothing that matters; no answer is under way. */
 	if (chan->dismissed || ferry_chan_is_local(chan)) {
+		ferry_backing_drop(chan);
 		wake_up_all(&chan->gate_wait);
 		return true;
 	}
@@ -340,6 +341,7 @@ bool ferry_recover_detach(struct ferry_chan *chan)
 		return false;
 	for (i = 0; i < chan->geo.nr_queues; i++)
 		ferry_queue_reissue(chan->queues[i]);
+	ferry_backing_age(chan);
 	ferry_recover_await(chan);
 	if (chan->on_death == FERRY_DEATH_KERNEL)
 		arm_on(slow_wq, chan, &chan->rescue_work, 0);

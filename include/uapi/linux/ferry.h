@@ -436,8 +436,9 @@ struct ferry_open_out {
  *	wanted any more
  * @id: out: its number, above 0; in, with @fd -1
  *
- * Registered files are given back with the channel; or, where a server has died and others
- * follow, with the sixteenth of these, so that an answer that a dead server left counts.
+ * Registered files are given back with the channel, or when their server was moved; or, where it
+ * has died and others follow, with the sixteenth of these, so that an answer that a dead server
+ * left counts.
  * Errors: -EBADF: @fd is not open, or neither for reading nor for writing; -EINVAL: it is
  * no regular file, or there is nothing of number @id; -ELOOP: it lies on the mount that is
  * served, or too deep; -EMFILE: more than RLIMIT_NOFILE of them wait to be named;
