@@ -333,8 +333,12 @@ bool ferry_recover_detach(struct ferry_chan *chan)
 		wake_up_all(&chan->gate_wait);
 		return true;
 	}
-	/* They die of what they find, not of a request: the next one would, too. */
-	if (READ_ONCE(chan->recovering) && ++chan->vain == FERRY_AGAIN_MAX)
+	/*
+	 * They die of what they find, not of a request: the next one would, too, and we are who
+	 * would start it. Where others do that, they know when it is enough, and grace ends it.
+	 */
+	if (READ_ONCE(chan->recovering) && chan->on_death == FERRY_DEATH_KERNEL &&
+	    ++chan->vain >= FERRY_AGAIN_MAX)
 		return false;
 	if (chan->on_death == FERRY_DEATH_FAIL || !READ_ONCE(chan->client) ||
 	    (gate != FERRY_GATE_OPEN && gate != FERRY_GATE_HOLD))
