@@ -136,6 +136,44 @@ moves_mounted() { # DISK
 		diff -r "$work/tree/linux" "$work/mnt/linux" && umount "$work/mnt" && e2fsck -fn "$1"
 }
 
+# moves_both_ways DISK BUSY: while there is I/O on BUSY
+moves_both_ways() {
+	local status=0 _
+	begin_busy "$2"
+	for _ in 1 2; do
+		ferry move "$1" --to kernel && ferry move "$1" --to user || status=1
+	done
+	end_busy || status=1
+	return "$status"
+}
+
+below_a_loop() { # DISK
+	local loop status=0
+	loop=$(losetup -f --show --direct-io=on "$1") || return
+	moves_both_ways "$1" "$loop" && holds_tree ext4 "$loop" || status=1
+	losetup -d "$loop" || status=1
+	return "$status"
+}
+
+above_a_loop() { # ARGS
+	local loop status=0
+	loop=$(losetup -f --show "$work/host/img") || return
+	above() { moves_both_ways "$1" "$1" && holds_tree ext4 "$1"; }
+	on_disk "file:path=$loop$1" user-sync "" above || status=1
+	losetup -d "$loop" || status=1
+	return "$status"
+}
+
+if wanted loop; then
+	mark_log loop
+	claim "a disk below a loop device moves both ways under I/O" \
+		on_disk ramdisk:size=64M user-sync "" below_a_loop
+	for args in "" ,direct; do
+		claim "a disk on a loop device${args:+, direct,} moves both ways under I/O" \
+			above_a_loop "$args"
+	done
+fi
+
 # The file that the disk is in lies on a filesystem of the same type.
 if wanted moves_mounted; then
 	mark_log moves_mounted

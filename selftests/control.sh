@@ -116,19 +116,43 @@ counts_exact() {
 	return "$status"
 }
 
+# Of the only channel, as the list has them.
+all_requests() {
+	ferry list --json | perl -MJSON::PP -e '
+		print JSON::PP->new->decode(join "", <STDIN>)->{channels}[0]{requests}'
+}
+
 sums_agree() {
 	local ways=0 way sum status=0
 	mount_fs "$1" memfs "$mnt" || return
 	tar -c -C "$tree" kmod | tar -x -C "$mnt"
 	find "$mnt" -type f -exec cat {} + >/dev/null
 	sync "$mnt"
-	sum=$(ferry list --json | perl -MJSON::PP -e '
-		print JSON::PP->new->decode(join "", <STDIN>)->{channels}[0]{requests}')
+	sum=$(all_requests)
 	[ "$sum" -gt 100 ] || { echo "only $sum requests"; status=1; }
 	for way in handed posted queued; do
 		ways=$((ways + $(stat_of "$mnt" "" "$way")))
 	done
 	is "sum of the ways" "$ways" "$sum" || status=1
+	after_test || status=1
+	return "$status"
+}
+
+# On each CPU a program that asks for a thing of its own: no request is counted twice, or lost.
+cpus_add_up() {
+	local cpu nr status=0 before
+	mount_fs "$1" memfs "$mnt" "$uncached" || return
+	nr=$(nproc)
+	before=$(stat_of "$mnt" GETATTR requests)
+	for ((cpu = 0; cpu < nr; cpu++)); do
+		taskset -c "$cpu" perl -e 'for (1 .. 250) { stat $ARGV[0] or die }' "$mnt" &
+	done
+	wait
+	is GETATTRs $(($(stat_of "$mnt" GETATTR requests) - before)) $((nr * 250)) || status=1
+	is "all requests" "$(all_requests)" "$(ferry stat --json "$mnt" | perl -MJSON::PP -e '
+		my $n = 0;
+		$n += $_->{requests} for @{JSON::PP->new->decode(join "", <STDIN>)->{channels}[0]{ops}};
+		print $n')" || status=1
 	after_test || status=1
 	return "$status"
 }
@@ -218,6 +242,9 @@ if wanted counts; then
 	done
 	for placement in user-sync user-rw user-poll; do
 		claim "$placement: each request is handed, posted or queued" sums_agree $placement
+	done
+	for placement in user-sync user-poll user-uring kernel; do
+		claim "$placement: what each CPU counts adds up" cpus_add_up $placement
 	done
 	claim "spinning servers and clients are seen" spinning_shows
 	claim "a request that is not answered is under way" under_way
@@ -430,7 +457,50 @@ traced() {
 	return "$status"
 }
 
-! wanted trace || claim "the tracepoints tell a request's way and a channel's life" traced
+by_perf() {
+	local status=0 count
+	mount_fs user-sync memfs "$mnt" "$uncached" || return
+	perf stat -x, -o "$work/perf" -a -e ferry:ferry_call -e ferry:ferry_end -e ferry:ferry_fetch \
+		-e ferry:ferry_answer -- perl -e 'for (1 .. 50) { stat $ARGV[0] or die }' "$mnt" || status=1
+	for count in call end fetch answer; do
+		count=$(awk -F, -v e="ferry:ferry_$count" '$3 == e { print $1 }' "$work/perf")
+		[ "${count:-0}" -ge 50 ] || { cat "$work/perf"; status=1; }
+	done
+	perf record -q -o "$work/perf" -a -e 'ferry:*' -- perl -e 'stat $ARGV[0]' "$mnt" >/dev/null 2>&1 &&
+		perf script -i "$work/perf" >"$work/script" 2>/dev/null || status=1
+	{
+		grep -q "perl .*ferry:ferry_call: chan=[0-9]* opcode=3 node=1 data=0" "$work/script" &&
+			grep -q "ferryd .*ferry:ferry_answer: chan=[0-9]* tag=[0-9]* err=0" "$work/script"
+	} || { head -n 20 "$work/script"; status=1; }
+	after_test || status=1
+	return "$status"
+}
+
+by_bpftrace() {
+	local status=0
+	mount_fs user-sync memfs "$mnt" "$uncached" || return
+	# shellcheck disable=SC2016 # bpftrace's
+	timeout 120 bpftrace -c "/usr/bin/stat $mnt" -e '
+		tracepoint:ferry:ferry_call /args->opcode == 3/ { @calls[args->chan] = count(); }
+		tracepoint:ferry:ferry_end { @errors[args->err] = count(); }' >"$work/out" 2>"$work/err" ||
+		status=1
+	{
+		grep -q "@calls\[$(newest)\]: [1-9]" "$work/out" && grep -q "@errors\[0\]: [1-9]" "$work/out"
+	} || { cat "$work/out" "$work/err"; status=1; }
+	after_test || status=1
+	return "$status"
+}
+
+if wanted trace; then
+	claim "the tracepoints tell a request's way and a channel's life" traced
+	for tool in perf bpftrace; do
+		if command -v $tool >/dev/null; then
+			claim "$tool counts at the tracepoints and reads what they tell" by_$tool
+		else
+			skip "$tool counts at the tracepoints and reads what they tell" "no $tool"
+		fi
+	done
+fi
 
 # --- rights --------------------------------------------------------------------------------
 
@@ -529,6 +599,45 @@ rights_hold() {
 	return "$status"
 }
 
+# What a user's server has said is not read with nobody's rights but the kernel's, whoever asks.
+user_stays_out() {
+	local status=0 mine
+	with_group
+	start_serve || status=1
+	mine=$(head -n 1 "$work/served")
+	one_line 1 "not permitted|CAP_SYS_ADMIN" ferry move "$mine" --to kernel || status=1
+	is "on_death=kernel" "$("$ask" set "$mine" 32 2)" EPERM || status=1
+	stop_serve
+	without_group
+	return "$status"
+}
+
+# Root of a user namespace has capabilities over what was made there.
+namespace_serves() {
+	local status=0 mine
+	with_group
+	mkfifo "$work/hold"
+	# Its group stays: it may open the device.
+	# shellcheck disable=SC2094 # serve writes, the other shell looks for it
+	"${as_server[@]}" unshare -Urm bash -c 'exec 4<&0; "$1" "$2" <&4 & exec 4<&-
+		for _ in {1..200}; do [ "$(wc -l <"$3")" -lt 2 ] || break; sleep 0.1; done
+		"$4" set "$(head -n 1 "$3")" 30 1 >&5; wait' \
+		bash "$serve" "$mnt" "$work/served" "$ask" <"$work/hold" >"$work/served" 5>"$work/out" &
+	server=$!
+	exec 9>"$work/hold"
+	rm "$work/hold"
+	becomes 2 lines_served || status=1
+	mine=$(head -n 1 "$work/served")
+	is "mount" "$(tail -n 1 "$work/served")" "mount EPERM" || status=1
+	becomes 0 cat "$work/out" || status=1
+	is "its owner outside" "$(ferry list --json | perl -MJSON::PP -e '
+		print JSON::PP->new->decode(join "", <STDIN>)->{channels}[-1]{uid}')" "$user" || status=1
+	is "set by another" "$("${as_other[@]}" unshare -Ur "$ask" set "$mine" 30 1)" EPERM || status=1
+	stop_serve
+	without_group
+	return "$status"
+}
+
 # Root of a user namespace has capabilities, but over its own things.
 container_root() {
 	local status=0 roots
@@ -559,6 +668,8 @@ if wanted rights; then
 	claim "the group may serve, and not mount" group_serves
 	claim "who made a channel sees it; who has the capability changes it; nobody else" rights_hold
 	claim "root of a container sees, changes and hears nothing of the host's" container_root
+	claim "a user's channel is not moved into the kernel, nor followed there" user_stays_out
+	claim "a daemon in a user namespace serves, does not mount, and is root's there" namespace_serves
 fi
 
 # --- messages that are wrong --------------------------------------------------------------

@@ -104,6 +104,12 @@ refused() {
 	return 1
 }
 
+# scaled N: rounds at FERRY_TEST_SCALE percent
+scaled() {
+	local n=$(($1 * ${FERRY_TEST_SCALE:-100} / 100))
+	echo $((n > 0 ? n : 1))
+}
+
 # until_so COMMAND...: for a minute at most
 until_so() {
 	local end=$((SECONDS + 60))

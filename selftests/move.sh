@@ -23,7 +23,7 @@ to_and_fro() {
 
 upgrades() {
 	local i
-	for ((i = 0; i < 5; i++)); do
+	for ((i = $(scaled 5); i; i--)); do
 		ferry upgrade memfs || return 1
 	done
 }
@@ -69,8 +69,9 @@ for wait in sync poll uring; do
 	wanted "$wait" || continue
 	mark_log "$wait"
 	claim "$wait: memfs is mounted" ferry mount -o "wait=$wait" memfs "$mnt"
-	claim "$wait: a server moves to and fro under load, $((2 * rounds[$wait])) times" \
-		while_used to_and_fro "$wait" "${rounds[$wait]}"
+	n=$(scaled "${rounds[$wait]}")
+	claim "$wait: a server moves to and fro under load, $((2 * n)) times" \
+		while_used to_and_fro "$wait" "$n"
 	claim "$wait: a daemon is replaced under load" while_used upgrades
 	claim "$wait: all that was there stays" keeps_all "$wait"
 	claim "$wait: it is unmounted" ends

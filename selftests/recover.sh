@@ -55,14 +55,14 @@ load() {
 	echo "$n" >>"$work/uses"
 }
 
-# worker_is_killed BACKEND WAIT: 20 times under load
+# worker_is_killed BACKEND WAIT N: so often under load
 worker_is_killed() {
 	local i pid=0
 	rm -f "$work/stop" "$work/errors" "$work/uses"
 	mkdir -p "$mnt"
 	ferryd -o "wait=$2,$options" "$1" "$mnt" || return 1
 	for _ in 1 2 3; do load "$1" & done
-	for ((i = 0; i < 20; i++)); do
+	for ((i = 0; i < $3; i++)); do
 		until_so is_served_by_other "$pid" || break
 		sleep "0.$((RANDOM % 3))"
 		pid=$worker
@@ -70,7 +70,7 @@ worker_is_killed() {
 	done
 	touch "$work/stop"
 	wait
-	[ "$i" = 20 ] && [ ! -s "$work/errors" ] && [ "$(wc -l <"$work/uses")" = 3 ] && return
+	[ "$i" = "$3" ] && [ ! -s "$work/errors" ] && [ "$(wc -l <"$work/uses")" = 3 ] && return
 	head -n 20 "$work/errors"
 	return 1
 }
@@ -104,8 +104,9 @@ for server in "${servers[@]}"; do
 	read -r backend wait <<<"$server"
 	wanted "$backend" || continue
 	mark_log "$backend"
-	claim "$backend, $wait: 20 deaths of the process that serves are not noticed" \
-		worker_is_killed "$backend" "$wait"
+	n=$(scaled 20)
+	claim "$backend, $wait: $n deaths of the process that serves are not noticed" \
+		worker_is_killed "$backend" "$wait" "$n"
 	claim "$backend, $wait: all of ferryd dies, and ferryd --attach goes on" \
 		all_are_killed "$backend" "$wait"
 	claim "$backend, $wait: SIGTERM to the supervisor unmounts" term_unmounts

@@ -14,11 +14,8 @@ mnt=$work/mnt
 mkdir "$mnt" "$work/host"
 mount -t tmpfs none "$work/host"
 RANDOM=${FERRY_TEST_SEED:-1}
-scale=${FERRY_TEST_SCALE:-50}
+: "${FERRY_TEST_SCALE:=50}"
 echo "TAP version 13"
-
-# times N: at this scale
-times() { echo $(($1 * scale / 100 > 0 ? $1 * scale / 100 : 1)); }
 
 # --- clients ------------------------------------------------------------------------
 
@@ -132,7 +129,7 @@ on_disk() {
 	return "$status"
 }
 
-n=$(times 8)
+n=$(scaled 8)
 for case in "mount memfs sync" "mount memfs poll" "mount mirror:$work/host sync" \
 	"disk file:path=$work/host/img sync" "disk ramdisk:size=48M sync"; do
 	read -r kind source style <<<"$case"
@@ -143,7 +140,7 @@ for case in "mount memfs sync" "mount memfs poll" "mount mirror:$work/host sync"
 	claim "$backend, $style: $n deaths of its server are not noticed" \
 		"on_$kind" "$source" "wait=$style" kills "$n"
 done
-n=$(times 2)
+n=$(scaled 2)
 if wanted moves; then
 	mark_log moves
 	claim "memfs: it moves to and fro $n times, and nobody notices" \
@@ -200,7 +197,7 @@ leaks_nothing() { # N COMMAND
 	return 1
 }
 
-n=$(times 4)
+n=$(scaled 4)
 mark_log again
 ! wanted mounts || claim "mount and unmount, $n times in each placement: leaks nothing" \
 	leaks_nothing "$n" mounts

@@ -22,9 +22,9 @@ served_by_other() {
 	state live && side user && [ "$(field pid)" != "$1" ]
 }
 
-killed() {
+killed() { # N
 	local i pid=0
-	for ((i = 0; i < 10; i++)); do
+	for ((i = 0; i < $1; i++)); do
 		until_so served_by_other "$pid" || return 1
 		sleep "0.0$((RANDOM % 10))"
 		pid=$(field pid)
@@ -54,7 +54,9 @@ for backend in memfs "mirror:$work/host"; do
 	wanted "${backend%%:*}" || continue
 	mark_log "${backend%%:*}"
 	claim "${backend%%:*}: it is mounted" ferry mount -o on_death=reissue "$backend" "$mnt"
-	claim "${backend%%:*}: 10 deaths under load, and each request takes effect once" while_used killed
+	n=$(scaled 10)
+	claim "${backend%%:*}: $n deaths under load, and each request takes effect once" \
+		while_used killed "$n"
 	claim "${backend%%:*}: it ends" ends
 done
 
@@ -85,7 +87,7 @@ for wait in sync poll uring; do
 	claim "kernel, $wait: memfs is mounted" \
 		ferry mount -o "wait=$wait,on_death=kernel" memfs:size=64M "$mnt"
 	claim "kernel, $wait: the daemon dies under load, and the kernel goes on" \
-		while_used taken_over $wait "${rounds[$wait]}"
+		while_used taken_over $wait "$(scaled "${rounds[$wait]}")"
 	claim "kernel, $wait: who waited for a daemon that was stopped and killed is answered" stopped_ones
 	claim "kernel, $wait: it is moved out" ferry move "$mnt" --to user -o "wait=$wait"
 	claim "kernel, $wait: all that was there stays, and the arguments" tree_stays

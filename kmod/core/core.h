@@ -84,7 +84,7 @@ enum {
  * @endpoints: open files that serve it (user placement)
  * @detached: the last one was closed, the next is waited for; read without the lock
  * @recovering: a server has attached, and not asked for a request yet; read without lock
- * @vain: how many in a row died so; under @attach_lock, but for resetting it
+ * @vain: how many in a row died so, on_death=kernel; under @attach_lock, but for resetting it
  * @dismissed: its server was sent home, another one is being prepared
  * @on_death, @grace: of its ferry_setup, or set; @grace is 0 where no server can follow
  * @timeout: the same; read without lock

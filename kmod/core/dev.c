@@ -89,8 +89,6 @@ static int dev_release(struct inode *inode, struct file *file)
 		WRITE_ONCE(chan->endpoints, chan->endpoints - 1);
 		last = chan->endpoints == 0;
 		gone = last && !ferry_recover_detach(chan);
-		if (last && !gone)
-			ferry_backing_age(chan);
 		mutex_unlock(&chan->attach_lock);
 		if (gone)
 			ferry_chan_server_gone(chan);

@@ -327,19 +327,25 @@ bool ferry_recover_detach(struct ferry_chan *chan)
 	int gate = smp_load_acquire(&chan->gate);
 	u32 i;
 
-	/* Behind one that moved into the kernel goes nothing that matters. */
+	/* Behind one that was sent home goes nothing that matters; no answer is under way. */
 	if (chan->dismissed || ferry_chan_is_local(chan)) {
+		ferry_backing_drop(chan);
 		wake_up_all(&chan->gate_wait);
 		return true;
 	}
-	/* They die of what they find, not of a request: the next one would, too. */
-	if (READ_ONCE(chan->recovering) && ++chan->vain == FERRY_AGAIN_MAX)
+	/*
+	 * They die of what they find, not of a request: the next one would, too, and we are who
+	 * would start it. Where others do that, they know when it is enough, and grace ends it.
+	 */
+	if (READ_ONCE(chan->recovering) && chan->on_death == FERRY_DEATH_KERNEL &&
+	    ++chan->vain >= FERRY_AGAIN_MAX)
 		return false;
 	if (chan->on_death == FERRY_DEATH_FAIL || !READ_ONCE(chan->client) ||
 	    (gate != FERRY_GATE_OPEN && gate != FERRY_GATE_HOLD))
 		return false;
 	for (i = 0; i < chan->geo.nr_queues; i++)
 		ferry_queue_reissue(chan->queues[i]);
+	ferry_backing_age(chan);
 	ferry_recover_await(chan);
 	if (chan->on_death == FERRY_DEATH_KERNEL)
 		arm_on(slow_wq, chan, &chan->rescue_work, 0);

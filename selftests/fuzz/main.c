@@ -19,7 +19,10 @@
 
 /* Mutations of all claims together, at FERRY_TEST_SCALE=100; and of a round. */
 #define MUTATIONS	40000
-#define PER_ROUND	1500
+#define PER_ROUND	500
+
+/* Rounds at a time */
+#define JOBS		3
 
 /* However it is killed or unmounted, it ends within that; a debug kernel is slow. */
 static double patience(void)
@@ -353,43 +356,77 @@ static void await_references(int nr)
 	}
 }
 
-/* FERRY_FUZZ_ROUND=N: just that one, as often as there would be rounds. */
+/* In a directory and with mounts of its own, beside others. */
+static pid_t fork_round(struct round *r, unsigned int job)
+{
+	pid_t pid;
+	char dir[16];
+
+	printf("# round %#llx\n", (unsigned long long)r->number);
+	fflush(stdout);
+	pid = DO(fork());
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(dir, sizeof(dir), "%u", job);
+	DO(chdir(dir));
+	DO(unshare(CLONE_NEWNS));
+	DO(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	play(r);
+	_exit(0);
+}
+
+/*
+ * As many rounds side by side as keep the processors busy: each waits a good part of its time.
+ * FERRY_FUZZ_ROUND=N: just that one, as often as there would be rounds.
+ */
 static void fuzz(uint32_t class, enum style style)
 {
-	struct round *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-			       -1, 0);
+	struct round *rounds = mmap(NULL, JOBS * sizeof(*rounds), PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned long wanted = test_scale(MUTATIONS / 8), all = 0;
 	const char *only = getenv("FERRY_FUZZ_ROUND");
-	unsigned int way = (class - 1) * 4 + style;
+	unsigned int way = (class - 1) * 4 + style, i, nr;
+	const uint64_t first = (uint64_t)test_seed() << 32;
+	uint64_t number = first;
 	int before = references();
-	uint64_t number;
+	char dir[16];
+	pid_t pids[JOBS];
 
-	CHECK(r != MAP_FAILED);
+	CHECK(rounds != MAP_FAILED);
 	need_root();
 	if (access(class == FERRY_CLASS_BLOCK ? "/dev/ferryblk" : "/dev/ferry", F_OK))
 		claim_skip("no ferry here");
-	DO(unshare(CLONE_NEWNS));
-	DO(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
-	DO(mkdir("mnt", 0755));
 	signal(SIGPIPE, SIG_IGN);
-	for (number = (uint64_t)test_seed() << 32; all < wanted; number++) {
-		*r = (struct round){
-			.number = only ? strtoull(only, NULL, 0) : number * 8 + way,
-			.class = class,
-			.style = style,
-			.target = PER_ROUND < wanted - all ? PER_ROUND : wanted - all,
-			.seconds = patience() / 5,
-			.fd = -1,
-			.disk = -1,
-		};
-		printf("# round %#llx\n", (unsigned long long)r->number);
-		fflush(stdout);
-		play(r);
-		await_references(before);
-		all += r->done;
+	for (i = 0; i < JOBS; i++) {
+		snprintf(dir, sizeof(dir), "%u", i);
+		DO(mkdir(dir, 0755));
+		snprintf(dir, sizeof(dir), "%u/mnt", i);
+		DO(mkdir(dir, 0755));
 	}
-	claim_note("%lu mutations in %llu rounds", all,
-		   (unsigned long long)number - ((uint64_t)test_seed() << 32));
+	while (all < wanted) {
+		nr = (wanted - all + PER_ROUND - 1) / PER_ROUND;
+		if (nr > JOBS)
+			nr = JOBS;
+		for (i = 0; i < nr; i++, number++) {
+			rounds[i] = (struct round){
+				.number = only ? strtoull(only, NULL, 0) : number * 8 + way,
+				.class = class,
+				.style = style,
+				.target = PER_ROUND,
+				.seconds = patience() / 5,
+				.fd = -1,
+				.disk = -1,
+			};
+			pids[i] = fork_round(&rounds[i], i);
+		}
+		for (i = 0; i < nr; i++) {
+			wait_ok(pids[i]);
+			all += rounds[i].done;
+		}
+		await_references(before);
+	}
+	claim_note("%lu mutations in %llu rounds", all, (unsigned long long)(number - first));
 }
 
 #define CLAIM(name, class, style)					\

@@ -102,6 +102,11 @@ static bool wants_wrong(struct thread *t)
 	return !t->r->calm && one_in(&t->rng, 2);
 }
 
+static void count(struct thread *t)
+{
+	__atomic_add_fetch(&t->r->done, 1, __ATOMIC_RELAXED);
+}
+
 /* --- answers ------------------------------------------------------------------ */
 
 static void prepare(struct thread *t, const struct request *req)
@@ -114,8 +119,10 @@ static void prepare(struct thread *t, const struct request *req)
 	/* The first answer is what all else rests on. */
 	if (req->head.opcode == FUSE_INIT && !one_in(&t->rng, 8))
 		return;
-	if (wants_wrong(t))
+	if (wants_wrong(t)) {
 		reply_mutate(&t->rng, &t->reply);
+		count(t);
+	}
 }
 
 static void see_slot(struct thread *t, uint32_t tag, struct request *req)
@@ -631,7 +638,7 @@ static void *live(void *arg)
 		if (t->r->calm)
 			continue;
 		anything(t);
-		__atomic_add_fetch(&t->r->done, 1, __ATOMIC_RELAXED);
+		count(t);
 	}
 	return NULL;
 }

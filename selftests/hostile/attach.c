@@ -162,17 +162,55 @@ static void of_its_owner(void)
 	DO(rmdir("mnt"));
 }
 
+static void attach_in_vain(const struct rogue *r, unsigned int times)
+{
+	while (times--) {
+		int fd = rogue_open();
+
+		CHECK_EQ(attach(fd, r->id, 0), 0);
+		DO(close(fd));
+	}
+}
+
+/* Whoever starts them knows when it is enough. */
 static void vain(void)
 {
 	struct rogue r = detached(reissuing(30));
-	unsigned int i;
 
-	for (i = 1; i <= 16; i++) {
-		int fd = rogue_open();
+	attach_in_vain(&r, 20);
+	rogue_next(&r, NULL);
+	CHECK_EQ(rogue_try(op_stat_file, 5), 0);
+	rogue_end(&r);
+}
 
-		CHECK_EQ(attach(fd, r.id, 0), 0);
-		DO(close(fd));
-	}
+#define RESCUE	"/sys/module/ferry/parameters/rescue"
+
+static void set_rescue(const char *command)
+{
+	int fd = DO(open(RESCUE, O_WRONLY));
+
+	write_all(fd, command, strlen(command));
+	DO(close(fd));
+}
+
+/* The kernel would start them again and again; here it finds none to start. */
+static void vain_for_kernel(void)
+{
+	struct ferry_setup setup = reissuing(30);
+	char was[4096] = "";
+	struct rogue r;
+	int fd;
+
+	need_root();
+	fd = DO(open(RESCUE, O_RDONLY));
+	CHECK(read_all(fd, was, sizeof(was) - 1) > 0);
+	DO(close(fd));
+	setup.on_death = FERRY_DEATH_KERNEL;
+	strcpy(setup.name, "null");
+	set_rescue("/nonexistent");
+	r = detached(setup);
+	attach_in_vain(&r, 16);
+	set_rescue(was);
 	CHECK_EQ(rogue_try(op_stat_file, 5), ENOTCONN);
 	rogue_end(&r);
 }
@@ -182,8 +220,7 @@ static void one_wins(void)
 	struct rogue r = detached(reissuing(30));
 	unsigned int round, i;
 
-	/* One more that wins and dies, and the channel is dead: see vain(). */
-	for (round = 0; round < 15; round++) {
+	for (round = 0; round < 20; round++) {
 		unsigned int won = 0;
 		pid_t pids[4];
 		int go[2];
@@ -500,7 +537,9 @@ static const struct claim claims[] = {
 	{ "ATTACH by number: another user's channel is ENOENT", of_others },
 	{ "ATTACH by number: who made the channel may", of_its_owner },
 	{ "ATTACH by number: of several at a time one wins", one_wins },
-	{ "ATTACH by number: 16 in a row that die of it are the end", vain },
+	{ "ATTACH by number: 20 in a row die of it, and another serves", vain },
+	{ "ATTACH by number: 16 in a row that die of it are the end, on_death=kernel",
+	  vain_for_kernel },
 	{ "ATTACH by number: other threads attach by the first one's file", many_queues },
 	{ "ATTACH by number: tells the channel's shape and policy", told_to_the_next },
 	{ "ATTACH by number: an aborted channel is ENOTCONN", aborted },

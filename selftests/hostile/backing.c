@@ -24,19 +24,6 @@ static int back(struct rogue *r, int fd)
 	return ioctl(r->fd, FERRY_IOC_BACKING, &b) ? -1 : b.id;
 }
 
-static void answer_init(struct rogue *r, const struct request *req)
-{
-	struct fuse_init_out out = {
-		.major = 7, .minor = 38, .max_readahead = 65536, .max_write = 65536, .time_gran = 1,
-		.flags = agree ? FUSE_INIT_EXT | FUSE_ASYNC_READ : FUSE_ASYNC_READ,
-		.flags2 = agree ? FERRY_FUSE_PASSTHROUGH : 0,
-	};
-
-	(&out.flags2)[1] = agree;
-	CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-							.structs_len = sizeof(out) }), 0);
-}
-
 static bool backs_file(struct rogue *r, const struct request *req)
 {
 	struct fuse_attr_out attr = { .attr = rogue_attr(FILE_NODE) };
@@ -45,7 +32,7 @@ static bool backs_file(struct rogue *r, const struct request *req)
 
 	switch (req->head.opcode) {
 	case FUSE_INIT:
-		answer_init(r, req);
+		rogue_answer_init(r, req, agree);
 		return true;
 	case FUSE_GETATTR:
 		if (req->head.nodeid != FILE_NODE || stat("host", &st))
@@ -225,7 +212,7 @@ static bool tries_to_register(struct rogue *r, const struct request *req)
 	struct rlimit lim;
 
 	if (req->head.opcode == FUSE_INIT) {
-		answer_init(r, req);
+		rogue_answer_init(r, req, agree);
 		return true;
 	}
 	if (req->head.opcode != FUSE_STATFS)
@@ -355,6 +342,89 @@ static void named_by_the_next(void)
 	rogue_end(&r);
 }
 
+/* A user's server, and root's program: what is written goes with the server's rights. */
+static bool backs_as_user(struct rogue *r, const struct request *req)
+{
+	if (geteuid())
+		return backs_file(r, req);
+	become(65534, 65534);
+	return backs_file(r, req);
+}
+
+static int op_write_backed(void)
+{
+	int fd = DO(open("mnt/file", O_RDWR));
+
+	write_all(fd, "x", 1);
+	return 0;
+}
+
+static void with_the_servers_rights(void)
+{
+	struct rogue r;
+	struct stat st;
+
+	make_file("host", FILE_SIZE, 7);
+	DO(chown("host", 65534, 65534));
+	DO(chmod("host", 06755));
+	host_flags = O_RDWR;
+	nr_backed = 1;
+	r = rogue_start(SYNC, backs_as_user);
+	CHECK_EQ(rogue_try(op_write_backed, 10), 0);
+	DO(stat("host", &st));
+	/* Root may keep them (CAP_FSETID). */
+	CHECK_EQ(st.st_mode & 07777, 0755);
+	rogue_end(&r);
+}
+
+/* Registers one file, and never names it. */
+static bool registers_only(struct rogue *r, const struct request *req)
+{
+	struct ferry_move saved = { .size = sizeof(saved), .to = FERRY_MOVE_SAVED };
+
+	switch (req->head.opcode) {
+	case FUSE_INIT:
+		rogue_answer_init(r, req, agree);
+		return true;
+	case FUSE_STATFS:
+		DO(back(r, DO(open("host", O_RDWR))));
+		return false;
+	case FERRY_OP_SAVE:
+		saved.fd = DO(memfd_create("state", 0));
+		DO(ioctl(r->fd, FERRY_IOC_MOVE, &saved));
+		CHECK_EQ(rogue_answer(r, req, &(struct answer){ 0 }), 0);
+		return true;
+	}
+	return false;
+}
+
+static void given_back_by_a_move(void)
+{
+	struct ferry_move move = { .size = sizeof(move), .to = FERRY_MOVE_USER };
+	double end;
+	struct rogue r;
+	int fd;
+
+	make_file("host", 1, 1);
+	r = rogue_start(SYNC, registers_only);
+	CHECK_EQ(rogue_try(op_statfs, 10), 0);
+	/* Which is what nobody gets for a file that somebody else has open for writing. */
+	fd = DO(open("host", O_RDWR));
+	CHECK_ERR(fcntl(fd, F_SETLEASE, F_WRLCK), EAGAIN);
+	move.id = r.id;
+	move.fd = DO(memfd_create("stream", 0));
+	DO(ioctl(rogue_open(), FERRY_IOC_MOVE, &move));
+	rogue_kill(&r);
+	end = now() + 10;
+	while (fcntl(fd, F_SETLEASE, F_WRLCK)) {
+		CHECK(errno == EAGAIN && now() < end);
+		usleep(10000);
+	}
+	rogue_next(&r, NULL);
+	CHECK_EQ(rogue_try(op_statfs, 10), 0);
+	rogue_end(&r);
+}
+
 static const struct claim claims[] = {
 	{ "data of a backed file goes past the server", data_goes_past_the_server },
 	{ "O_APPEND is the backing file's", append_is_the_backing_files },
@@ -368,5 +438,9 @@ static const struct claim claims[] = {
 	{ "before there is a mount nothing is registered", before_there_is_a_mount },
 	{ "a backed file outlives the server", outlives_the_server },
 	{ "a file that a dead server registered can be named by the next", named_by_the_next },
+	{ "a backed file is written with the server's rights, not the program's",
+	  with_the_servers_rights },
+	{ "a file that was never named is given back when its server is moved",
+	  given_back_by_a_move },
 };
 CLAIMS_MAIN(claims)

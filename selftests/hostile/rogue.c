@@ -314,6 +314,18 @@ static int answer_init(struct rogue *r, const struct request *req)
 	return answer_structs(r, req, &out, sizeof(out));
 }
 
+void rogue_answer_init(struct rogue *r, const struct request *req, bool passthrough)
+{
+	struct fuse_init_out out = {
+		.major = 7, .minor = 38, .max_readahead = 65536, .max_write = 65536, .time_gran = 1,
+		.flags = passthrough ? FUSE_INIT_EXT | FUSE_ASYNC_READ : FUSE_ASYNC_READ,
+		.flags2 = passthrough ? FERRY_FUSE_PASSTHROUGH : 0,
+	};
+
+	(&out.flags2)[1] = passthrough;
+	CHECK_EQ(answer_structs(r, req, &out, sizeof(out)), 0);
+}
+
 static int answer_lookup(struct rogue *r, const struct request *req)
 {
 	static const char *const names[] = { NULL, NULL, "file", "dir", "link" };

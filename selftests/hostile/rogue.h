@@ -128,6 +128,8 @@ bool rogue_fetch(struct rogue *r, struct request *req);
 int rogue_answer(struct rogue *r, const struct request *req, const struct answer *a);
 /** rogue_be_honest() - the right answer */
 void rogue_be_honest(struct rogue *r, const struct request *req);
+/** rogue_answer_init() - the right answer to INIT; @passthrough: it backs files */
+void rogue_answer_init(struct rogue *r, const struct request *req, bool passthrough);
 /** rogue_xfer() - FERRY_IOC_XFER: bytes moved, or -1 and errno */
 int rogue_xfer(struct rogue *r, const struct request *req, unsigned int flags, uint64_t offset,
 	       void *buf, size_t len);

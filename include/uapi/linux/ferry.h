@@ -42,7 +42,8 @@
  *     as the dead server left them, the reply half too. Reply data that was moved by
  *     FERRY_IOC_XFER counts as not moved. A request that 16 servers have died of
  *     fails with -EIO instead.
- * When 16 servers in a row have died before they asked for a request the channel is dead.
+ * Where the kernel starts the next one (FERRY_DEATH_KERNEL), the channel is dead when 16 in a
+ * row have died before they asked for a request.
  * A server that must not execute a request twice writes its `unique` to desc.mark
  * when it has executed it and the descriptor's reply half is complete, and looks at
  * the mark of each request that comes AGAIN: if it is the request's own, the reply
@@ -436,8 +437,9 @@ struct ferry_open_out {
  *	wanted any more
  * @id: out: its number, above 0; in, with @fd -1
  *
- * Registered files are given back with the channel; or, where a server has died and others
- * follow, with the sixteenth of these, so that an answer that a dead server left counts.
+ * Registered files are given back with the channel, or when their server was moved; or, where it
+ * has died and others follow, with the sixteenth of these, so that an answer that a dead server
+ * left counts.
  * Errors: -EBADF: @fd is not open, or neither for reading nor for writing; -EINVAL: it is
  * no regular file, or there is nothing of number @id; -ELOOP: it lies on the mount that is
  * served, or too deep; -EMFILE: more than RLIMIT_NOFILE of them wait to be named;
