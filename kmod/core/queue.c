@@ -183,6 +183,10 @@ int ferry_queue_push(struct ferry_slot *slot)
 		ferry_uring_give(command);
 		return 0;
 	}
+	/* The server is awake and busy: it looks here before it spins or sleeps. */
+	slot->spin = slot->waiter && ferry_ring_spins_elsewhere(q);
+	if (slot->spin)
+		ferry_ring_set_wait(slot, false);
 	atomic_set(&slot->state, FERRY_QUEUED);
 	list_add_tail(&slot->node_pending, &q->pending);
 	ferry_ring_tell_pending(q, ++q->nr_pending);

@@ -272,6 +272,7 @@ bool ferry_ring_is_done(const struct ferry_slot *slot);
 void ferry_ring_clear_done(struct ferry_slot *slot);
 void ferry_ring_set_wait(struct ferry_slot *slot, bool wait);
 bool ferry_ring_spinning(const struct ferry_queue *q);
+bool ferry_ring_spins_elsewhere(const struct ferry_queue *q);
 bool ferry_ring_post(struct ferry_queue *q, u32 tag);
 void ferry_ring_tell_pending(struct ferry_queue *q, u32 nr);
 void ferry_ring_forget_spinner(struct ferry_queue *q);

@@ -678,6 +678,7 @@ static bool spin_for_answer(struct ferry_slot *slot)
 {
 	struct ferry_queue *q = slot->queue;
 	u32 worth = READ_ONCE(q->spin_worth);
+	int state;
 	u64 end;
 
 	if (!worth && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
@@ -696,7 +697,8 @@ static bool spin_for_answer(struct ferry_slot *slot)
 			}
 			cpu_relax();
 		}
-	} while (!need_resched() && atomic_read(&slot->state) == FERRY_FETCHED &&
+		state = atomic_read(&slot->state);
+	} while (!need_resched() && (state == FERRY_FETCHED || state == FERRY_QUEUED) &&
 		 local_clock() < end);
 	WRITE_ONCE(q->spin_worth, worth / 2);
 	ferry_stat_way(q->chan, FERRY_WAY_SPUN_OUT);
