@@ -153,6 +153,7 @@ int ferry_queue_push(struct ferry_slot *slot)
 {
 	struct ferry_queue *q = slot->queue;
 	struct ferry_chan *chan = q->chan;
+	const bool waits = slot->waiter;	/* a submitted request may soon be over */
 	struct ferry_command *command;
 	struct task_struct *task;
 	u32 i;
@@ -172,7 +173,7 @@ int ferry_queue_push(struct ferry_slot *slot)
 	if (task) {
 		spin_unlock(&q->lock);
 		ferry_stat_way(chan, FERRY_WAY_HANDED);
-		ferry_wake(task);
+		ferry_wake(task, waits);
 		preempt_enable();
 		return 0;
 	}
@@ -220,7 +221,7 @@ int ferry_queue_push(struct ferry_slot *slot)
 		if (idle) {
 			/* The next one that looks for a sleeper must find another. */
 			list_del_init(&idle->node);
-			ferry_wake(idle->task);
+			ferry_wake(idle->task, waits);
 		}
 		spin_unlock(&other->lock);
 		if (idle)
@@ -378,7 +379,7 @@ static void wake_servers(struct ferry_queue *q)
 
 	while ((idle = list_first_entry_or_null(&q->idle, struct ferry_idle, node))) {
 		list_del_init(&idle->node);
-		ferry_wake(idle->task);
+		ferry_wake(idle->task, false);
 	}
 	ferry_uring_abort(q);
 }

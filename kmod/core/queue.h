@@ -250,7 +250,7 @@ int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull,
 			      struct iov_iter *data);
 int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed);
 bool ferry_slot_is_ending(struct ferry_slot *slot);
-void ferry_wake(struct task_struct *task);
+void ferry_wake(struct task_struct *task, bool sync);
 
 /* uring.c */
 void ferry_uring_init(struct ferry_queue *q);

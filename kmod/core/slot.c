@@ -18,15 +18,16 @@
 #define LATE_MAX	256
 
 /*
- * Wake @task as one that will soon be waited for: on this CPU if it may, without a
- * reschedule interrupt. The caller has had preemption off since before @task could know
- * that it may leave: its task_struct, which RCU frees, stays that long.
+ * Wake @task. @sync: this one is about to wait for it, so that it may have this CPU, without
+ * a reschedule interrupt; else one that idles is better. The caller has had preemption off
+ * since before @task could know that it may leave: its task_struct, which RCU frees, stays
+ * that long.
  */
-void ferry_wake(struct task_struct *task)
+void ferry_wake(struct task_struct *task, bool sync)
 {
 	struct wait_queue_entry entry = { .private = task };
 
-	default_wake_function(&entry, TASK_NORMAL, FERRY_WF_SYNC, NULL);
+	default_wake_function(&entry, TASK_NORMAL, sync ? FERRY_WF_SYNC : 0, NULL);
 }
 
 struct ferry_slot *ferry_slot_try_get(struct ferry_queue *q, bool async)
@@ -362,7 +363,7 @@ static int answer_claimed(struct ferry_slot *slot, int from, const struct ferry_
 		preempt_disable();
 		/* Pairs with the acquire in ferry_slot_wait(): the reply is complete. */
 		atomic_set_release(&slot->state, FERRY_ANSWERED);
-		ferry_wake(waiter);
+		ferry_wake(waiter, true);
 		preempt_enable();
 	} else {
 		end_async(slot, ferry_slot_finish(slot, NULL));
@@ -419,7 +420,7 @@ static void fail_owned(struct ferry_slot *slot)
 	if (waiter) {
 		preempt_disable();
 		atomic_set_release(&slot->state, FERRY_FAILED);
-		ferry_wake(waiter);
+		ferry_wake(waiter, true);
 		preempt_enable();
 	} else {
 		if (slot->pin.bvec)
