@@ -114,6 +114,7 @@ struct ferry_rest {
  * @shared, @desc: its half in ferry_queue.mem, for ring.c
  * @opcode, @node, @no_reply: of @args, for when it is gone
  * @req_len: bytes of the message
+ * @lazy: it may go along with the next one
  * @data_in: bytes of data that go with it
  * @wants_data: its reply has data
  * @in_slot: data that goes along lies in the slot's data area
@@ -141,6 +142,7 @@ struct ferry_slot {
 	u32			data_in;
 	u64			node;
 	bool			no_reply;
+	bool			lazy;
 	bool			wants_data;
 	bool			in_slot;
 	bool			spin;
@@ -182,6 +184,7 @@ struct ferry_idle {
  * @dead: the channel was aborted
  * @poll_wait: poll() on an endpoint
  * @watch: looks for commands whose ring is gone, where io_uring does not tell
+ * @nudge: wakes a server for lazy requests that nothing has come after
  * @nr_pending: length of @pending, told to servers in the box; under @lock
  * @spin_worth: how much the last spins for an answer paid off, see spin_for_answer();
  *	a hint, written without lock
@@ -195,6 +198,7 @@ struct ferry_queue {
 	unsigned long		*used ____cacheline_aligned_in_smp;
 	wait_queue_head_t	poll_wait;
 	struct delayed_work	watch;
+	struct delayed_work	nudge;
 
 	spinlock_t		lock ____cacheline_aligned_in_smp;
 	struct list_head	pending;
@@ -211,6 +215,7 @@ struct ferry_queue {
 
 /* queue.c */
 struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index);
+void ferry_queue_calm(struct ferry_queue *q);
 void ferry_queue_free(struct ferry_queue *q);
 struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan);
 int ferry_queue_push(struct ferry_slot *slot);

@@ -173,6 +173,7 @@ int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 	slot->opcode = args->opcode;
 	slot->node = args->node;
 	slot->no_reply = args->flags & FERRY_ARGS_NO_REPLY;
+	slot->lazy = args->flags & FERRY_ARGS_LAZY;
 	slot->req_len = len;
 	slot->data_in = args->flags & FERRY_ARGS_DATA_IN ? args->data_len : 0;
 	slot->wants_data = args->flags & FERRY_ARGS_DATA_OUT;
