@@ -4,8 +4,8 @@
  * answered in its descriptor, without a system call while the client looks too.
  *
  * Spinning costs a processor, so it is done only while it pays: no more threads spin
- * than would leave one processor for the clients, what did not pay is tried for
- * half as long the next time, and a channel at rest has no thread that spins.
+ * than would leave one processor for the clients, what did not pay a few times in a row is
+ * rarely tried, and a channel at rest has no thread that spins.
  */
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -16,15 +16,19 @@
 
 #define SPIN_US_DEFAULT	100
 
-/* How much spinning paid off: doubled by a request that came, halved by none. */
-#define WORTH_MAX	16
-#define WORTH_RETRY	64	/* with a worth of 0, one sleep in so many is preceded by a spin */
+/*
+ * After so many spins in a row that no request came in, one sleep in so many is preceded by
+ * a spin. Each is as long as the others: a client takes its time between two requests, and a
+ * shorter look would miss it however busy it is.
+ */
+#define TRIES		4
+#define RETRY		64
 
 /**
  * struct poller - a thread's state
  * @box: its queue's, in the mapping
  * @processors: how many there are
- * @worth: see above
+ * @tries: how many spins may still be in vain
  * @sleeps: how often it has gone to sleep
  * @licensed: it is counted in @spinners
  */
@@ -33,7 +37,7 @@ struct poller {
 	struct ferry_box *box;
 	u64 spin_ns;
 	int processors;
-	u32 worth;
+	u32 tries;
 	u32 sleeps;
 	bool licensed;
 };
@@ -67,6 +71,10 @@ static u64 now_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+/*
+ * Seldom: a virtual machine's processor may leave the machine for it, and take the host's
+ * locks, or its time, away from the client's.
+ */
 static inline void relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -110,22 +118,22 @@ static int spin(struct poller *p)
 			value = __atomic_load_n(&box->box, __ATOMIC_ACQUIRE);
 			if (value != FERRY_BOX_SPINNING) {
 				__atomic_store_n(&box->box, FERRY_BOX_NONE, __ATOMIC_RELEASE);
-				if (p->worth < WORTH_MAX)
-					p->worth = p->worth ? 2 * p->worth : 1;
+				p->tries = TRIES;
 				return value;
 			}
-			relax();
 		}
+		relax();
 		if (!end)
-			end = now_ns() + p->spin_ns * (p->worth ? p->worth : 1) / WORTH_MAX;
+			end = now_ns() + p->spin_ns;
 	} while (now_ns() < end);
-	p->worth /= 2;
+	if (p->tries)
+		p->tries--;
 	return leave_box(box);
 }
 
 static bool may_spin(struct poller *p)
 {
-	return (p->worth || p->sleeps % WORTH_RETRY == 0) && take_license(p);
+	return (p->tries || p->sleeps % RETRY == 0) && take_license(p);
 }
 
 /*
@@ -189,7 +197,7 @@ static int run(struct ferry_worker *worker)
 		.box = ferry_ring_box(ring, worker->queue),
 		.spin_ns = (session->spin_us ? session->spin_us : SPIN_US_DEFAULT) * 1000ULL,
 		.processors = sysconf(_SC_NPROCESSORS_ONLN),
-		.worth = WORTH_MAX,
+		.tries = TRIES,
 	};
 	unsigned long kick = 0;
 	int err = 0;

@@ -56,7 +56,7 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 		slot->unique = slot->tag;
 		spin_lock_init(&slot->lock);
 	}
-	q->spin_worth = FERRY_SPIN_WORTH_MAX;
+	q->spin_tries = FERRY_SPIN_TRIES;
 	ferry_ring_init(q);
 	return q;
 }
@@ -207,7 +207,8 @@ int ferry_queue_push(struct ferry_slot *slot)
 {
 	struct ferry_queue *q = slot->queue;
 	struct ferry_chan *chan = q->chan;
-	const bool waits = slot->waiter;	/* a submitted request may soon be over */
+	/* Is this CPU free for the server soon? To be known now: the slot may soon be over. */
+	const bool sync = slot->waiter && !ferry_spins(chan);
 	struct ferry_command *command;
 	struct task_struct *task;
 	bool lazy;
@@ -231,7 +232,7 @@ int ferry_queue_push(struct ferry_slot *slot)
 	if (task) {
 		spin_unlock(&q->lock);
 		ferry_stat_way(chan, FERRY_WAY_HANDED);
-		ferry_wake(task, waits);
+		ferry_wake(task, sync);
 		preempt_enable();
 		return 0;
 	}
@@ -264,7 +265,7 @@ queue:
 	if (lazy)
 		schedule_delayed_work(&q->nudge, LAZY_WAIT);
 	else
-		rouse(q, waits);
+		rouse(q, sync);
 	return 0;
 }
 

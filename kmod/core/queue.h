@@ -52,8 +52,8 @@ struct io_uring_cmd;
 /* A request that so many servers died of is not given to another one. */
 #define FERRY_AGAIN_MAX		16
 
-/* ferry_queue.spin_worth is between 0 and this. */
-#define FERRY_SPIN_WORTH_MAX	8
+/* So many spins in a row may be in vain: ferry_queue.spin_tries. */
+#define FERRY_SPIN_TRIES	4
 
 enum {
 	FERRY_IDLE,
@@ -186,7 +186,7 @@ struct ferry_idle {
  * @watch: looks for commands whose ring is gone, where io_uring does not tell
  * @nudge: wakes a server for lazy requests that nothing has come after
  * @nr_pending: length of @pending, told to servers in the box; under @lock
- * @spin_worth: how much the last spins for an answer paid off, see spin_for_answer();
+ * @spin_tries: how many spins for an answer may still be in vain, see spin_for_answer();
  *	a hint, written without lock
  */
 struct ferry_queue {
@@ -208,10 +208,16 @@ struct ferry_queue {
 	u32			nr_pending;
 	bool			dead;
 
-	u32			spin_worth ____cacheline_aligned_in_smp;
+	u32			spin_tries ____cacheline_aligned_in_smp;
 
 	struct ferry_slot	slots[];
 };
+
+/* Do servers of @chan spin, so that one CPU is no good for them and their clients? */
+static inline bool ferry_spins(const struct ferry_chan *chan)
+{
+	return chan->flags & FERRY_CREATE_POLL;
+}
 
 /* queue.c */
 struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index);

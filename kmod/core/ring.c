@@ -174,7 +174,7 @@ bool ferry_ring_spinning(const struct ferry_queue *q)
 /* Does a server of @q spin when it has nothing to do, and did it so on another CPU than this? */
 bool ferry_ring_spins_elsewhere(const struct ferry_queue *q)
 {
-	return q->chan->flags & FERRY_CREATE_POLL &&
+	return ferry_spins(q->chan) &&
 	       READ_ONCE(queue_box(q)->cpu) != raw_smp_processor_id();
 }
 
