@@ -7,6 +7,9 @@
  * than would leave one processor for the clients, what did not pay a few times in a row is
  * rarely tried, and a channel at rest has no thread that spins.
  */
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -31,6 +34,7 @@
  * @tries: how many spins may still be in vain
  * @sleeps: how often it has gone to sleep
  * @licensed: it is counted in @spinners
+ * @relaxes: see may_relax()
  */
 struct poller {
 	struct ferry_worker *worker;
@@ -40,6 +44,7 @@ struct poller {
 	u32 tries;
 	u32 sleeps;
 	bool licensed;
+	bool relaxes;
 };
 
 /* Threads of this process that spin now and then. */
@@ -71,16 +76,27 @@ static u64 now_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-/*
- * Seldom: a virtual machine's processor may leave the machine for it, and take the host's
- * locks, or its time, away from the client's.
- */
 static inline void relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");
+#endif
+}
+
+/*
+ * May a thread relax while it looks? A virtual machine's processor may leave the machine for
+ * it, and take the host's locks or its time away from the client's.
+ */
+static bool may_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	unsigned int a, b, c, d;
+
+	return !__get_cpuid(1, &a, &b, &c, &d) || !(c & 1U << 31);
+#else
+	return true;
 #endif
 }
 
@@ -121,8 +137,9 @@ static int spin(struct poller *p)
 				p->tries = TRIES;
 				return value;
 			}
+			if (p->relaxes)
+				relax();
 		}
-		relax();
 		if (!end)
 			end = now_ns() + p->spin_ns;
 	} while (now_ns() < end);
@@ -198,6 +215,7 @@ static int run(struct ferry_worker *worker)
 		.spin_ns = (session->spin_us ? session->spin_us : SPIN_US_DEFAULT) * 1000ULL,
 		.processors = sysconf(_SC_NPROCESSORS_ONLN),
 		.tries = TRIES,
+		.relaxes = may_relax(),
 	};
 	unsigned long kick = 0;
 	int err = 0;

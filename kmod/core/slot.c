@@ -697,7 +697,7 @@ static bool spin_for_answer(struct ferry_slot *slot)
 				return true;
 			}
 		}
-		cpu_relax();	/* seldom, see relax() in lib/loop_poll.c */
+		cpu_relax();	/* seldom: a virtual processor may leave its machine for it */
 		state = atomic_read(&slot->state);
 	} while (!need_resched() && (state == FERRY_FETCHED || state == FERRY_QUEUED) &&
 		 local_clock() < end);
