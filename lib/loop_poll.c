@@ -22,10 +22,12 @@
 /*
  * After so many spins in a row that no request came in, one sleep in so many is preceded by
  * a spin. Each is as long as the others: a client takes its time between two requests, and a
- * shorter look would miss it however busy it is.
+ * shorter look would miss it however busy it is. After a client has been woken they are longer:
+ * it has to get up before it can make the next request, which it will not sleep through.
  */
 #define TRIES		4
 #define RETRY		64
+#define WOKEN		4
 
 /**
  * struct poller - a thread's state
@@ -112,8 +114,8 @@ static int leave_box(struct ferry_box *box)
 	return value;
 }
 
-/* The tag of a request that came while we looked, or -EAGAIN. */
-static int spin(struct poller *p)
+/* The tag of a request that came while we looked, for @ns, or -EAGAIN. */
+static int spin(struct poller *p, u64 ns)
 {
 	struct ferry_box *box = p->box;
 	u32 value = FERRY_BOX_NONE;
@@ -141,7 +143,7 @@ static int spin(struct poller *p)
 				relax();
 		}
 		if (!end)
-			end = now_ns() + p->spin_ns;
+			end = now_ns() + ns;
 	} while (now_ns() < end);
 	if (p->tries)
 		p->tries--;
@@ -194,7 +196,7 @@ static int next(struct poller *p, unsigned long kick)
 			return tag < 0 ? -errno : tag;
 	}
 	if (may_spin(p)) {
-		tag = spin(p);
+		tag = spin(p, kick ? WOKEN * p->spin_ns : p->spin_ns);
 		if (tag >= 0)
 			return tag;
 		/* A request that lies in the queue, or nothing: sleeping finds out. */
