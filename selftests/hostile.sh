@@ -8,7 +8,7 @@ need_modules
 work_dir
 echo "TAP version 13"
 
-for program in device replies death misuse transfer xfer backing uring device32 replies32; do
+for program in device replies death misuse road transfer xfer backing uring device32 replies32; do
 	wanted "$program" || continue
 	if [ ! -e "$programs/hostile/$program" ]; then
 		skip "$program" "not built: apt-get install gcc-multilib"
