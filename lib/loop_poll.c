@@ -4,9 +4,12 @@
  * answered in its descriptor, without a system call while the client looks too.
  *
  * Spinning costs a processor, so it is done only while it pays: no more threads spin
- * than would leave one processor for the clients, what did not pay is tried for
- * half as long the next time, and a channel at rest has no thread that spins.
+ * than would leave one processor for the clients, what did not pay a few times in a row is
+ * rarely tried, and a channel at rest has no thread that spins.
  */
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -16,26 +19,34 @@
 
 #define SPIN_US_DEFAULT	100
 
-/* How much spinning paid off: doubled by a request that came, halved by none. */
-#define WORTH_MAX	16
-#define WORTH_RETRY	64	/* with a worth of 0, one sleep in so many is preceded by a spin */
+/*
+ * After so many spins in a row that no request came in, one sleep in so many is preceded by
+ * a spin. Each is as long as the others: a client takes its time between two requests, and a
+ * shorter look would miss it however busy it is. After a client has been woken they are longer:
+ * it has to get up before it can make the next request, which it will not sleep through.
+ */
+#define TRIES		4
+#define RETRY		64
+#define WOKEN		4
 
 /**
  * struct poller - a thread's state
  * @box: its queue's, in the mapping
  * @processors: how many there are
- * @worth: see above
+ * @tries: how many spins may still be in vain
  * @sleeps: how often it has gone to sleep
  * @licensed: it is counted in @spinners
+ * @relaxes: see may_relax()
  */
 struct poller {
 	struct ferry_worker *worker;
 	struct ferry_box *box;
 	u64 spin_ns;
 	int processors;
-	u32 worth;
+	u32 tries;
 	u32 sleeps;
 	bool licensed;
+	bool relaxes;
 };
 
 /* Threads of this process that spin now and then. */
@@ -76,6 +87,21 @@ static inline void relax(void)
 #endif
 }
 
+/*
+ * May a thread relax while it looks? A virtual machine's processor may leave the machine for
+ * it, and take the host's locks or its time away from the client's.
+ */
+static bool may_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	unsigned int a, b, c, d;
+
+	return !__get_cpuid(1, &a, &b, &c, &d) || !(c & 1U << 31);
+#else
+	return true;
+#endif
+}
+
 /* Stop looking; the tag that came meanwhile, or -EAGAIN. */
 static int leave_box(struct ferry_box *box)
 {
@@ -88,8 +114,8 @@ static int leave_box(struct ferry_box *box)
 	return value;
 }
 
-/* The tag of a request that came while we looked, or -EAGAIN. */
-static int spin(struct poller *p)
+/* The tag of a request that came while we looked, for @ns, or -EAGAIN. */
+static int spin(struct poller *p, u64 ns)
 {
 	struct ferry_box *box = p->box;
 	u32 value = FERRY_BOX_NONE;
@@ -110,22 +136,23 @@ static int spin(struct poller *p)
 			value = __atomic_load_n(&box->box, __ATOMIC_ACQUIRE);
 			if (value != FERRY_BOX_SPINNING) {
 				__atomic_store_n(&box->box, FERRY_BOX_NONE, __ATOMIC_RELEASE);
-				if (p->worth < WORTH_MAX)
-					p->worth = p->worth ? 2 * p->worth : 1;
+				p->tries = TRIES;
 				return value;
 			}
-			relax();
+			if (p->relaxes)
+				relax();
 		}
 		if (!end)
-			end = now_ns() + p->spin_ns * (p->worth ? p->worth : 1) / WORTH_MAX;
+			end = now_ns() + ns;
 	} while (now_ns() < end);
-	p->worth /= 2;
+	if (p->tries)
+		p->tries--;
 	return leave_box(box);
 }
 
 static bool may_spin(struct poller *p)
 {
-	return (p->worth || p->sleeps % WORTH_RETRY == 0) && take_license(p);
+	return (p->tries || p->sleeps % RETRY == 0) && take_license(p);
 }
 
 /*
@@ -169,7 +196,7 @@ static int next(struct poller *p, unsigned long kick)
 			return tag < 0 ? -errno : tag;
 	}
 	if (may_spin(p)) {
-		tag = spin(p);
+		tag = spin(p, kick ? WOKEN * p->spin_ns : p->spin_ns);
 		if (tag >= 0)
 			return tag;
 		/* A request that lies in the queue, or nothing: sleeping finds out. */
@@ -189,7 +216,8 @@ static int run(struct ferry_worker *worker)
 		.box = ferry_ring_box(ring, worker->queue),
 		.spin_ns = (session->spin_us ? session->spin_us : SPIN_US_DEFAULT) * 1000ULL,
 		.processors = sysconf(_SC_NPROCESSORS_ONLN),
-		.worth = WORTH_MAX,
+		.tries = TRIES,
+		.relaxes = may_relax(),
 	};
 	unsigned long kick = 0;
 	int err = 0;

@@ -5,6 +5,7 @@
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -12,6 +13,10 @@
 #define DATA_MAX	FERRY_DATA_MAX
 #define MSG_MAX		(64U << 10)	/* headers, structs, names */
 #define BUFFER		((size_t)DATA_MAX + MSG_MAX)
+
+/* Reply data that is written from where it lies, if it is longer than MIN and in few pieces. */
+#define IN_PLACE_MIN	(8U << 10)
+#define IN_PLACE_IOV	512
 
 /**
  * struct message - a request and its reply, each in one piece
@@ -21,6 +26,7 @@
  * @data: data that came with the request, in @in
  * @fd: endpoint of the thread that read it
  * @answer: enum ferry_answer
+ * @written: the reply has gone already
  */
 struct message {
 	struct ferry_req req;
@@ -30,6 +36,7 @@ struct message {
 	const char *data;
 	int fd;
 	int answer;
+	bool written;
 };
 
 /**
@@ -63,12 +70,61 @@ static ssize_t pull(struct ferry_req *req, u64 offset,
 	return done;
 }
 
+static void fill_header(struct message *m, u32 data_len)
+{
+	struct fuse_out_header *h = (void *)m->out;
+
+	h->len = sizeof(*h) + m->req.out_len + data_len;
+	h->error = m->req.error;
+	h->unique = m->req.unique;
+}
+
+/* -ENOENT: who asked was killed meanwhile. */
+static void wrote(const struct message *m, ssize_t n)
+{
+	if (n < 0 && errno != ENOENT && errno != ENODEV)
+		ferry_log(FERRY_LOG_DEBUG, "request %llu: the answer was not taken: %s",
+			  m->req.unique, strerror(errno));
+}
+
+/*
+ * The data in @iov fills what room there is for it, and so is the last: the reply goes now,
+ * while the data is where it is. It changes nothing that would have to be told first.
+ */
+static bool write_in_place(struct message *m, size_t room, const struct ferry_iov *iov,
+			   unsigned int nr_iov)
+{
+	struct iovec out[IN_PLACE_IOV + 1];
+	unsigned int i;
+	size_t sum = 0;
+
+	if (room <= IN_PLACE_MIN || nr_iov > IN_PLACE_IOV ||
+	    ferry_req_change(&m->req) != FERRY_CHANGE_NONE)
+		return false;
+	for (i = 0; i < nr_iov && sum < room; i++) {
+		out[i + 1].iov_base = iov[i].base;
+		out[i + 1].iov_len = min(iov[i].len, room - sum);
+		sum += out[i + 1].iov_len;
+	}
+	if (sum < room)
+		return false;
+	fill_header(m, m->req.pushed + sum);
+	out[0].iov_base = m->out;
+	out[0].iov_len = sizeof(struct fuse_out_header) + m->req.pushed;
+	wrote(m, writev(m->fd, out, i + 1));
+	m->written = true;
+	return true;
+}
+
 static ssize_t push(struct ferry_req *req, const struct ferry_iov *iov, unsigned int nr_iov)
 {
-	char *data = message_of(req)->out + sizeof(struct fuse_out_header) + req->pushed;
+	struct message *m = message_of(req);
+	char *data = m->out + sizeof(struct fuse_out_header) + req->pushed;
 	size_t room = req->data_len - req->pushed;
 	size_t done = 0;
 
+	if (write_in_place(m, room, iov, nr_iov))
+		return room;
 	for (; nr_iov && room; nr_iov--, iov++) {
 		size_t n = min(iov->len, room);
 
@@ -95,17 +151,10 @@ static int backing(struct ferry_req *req, int fd)
 
 static void send_reply(struct message *m)
 {
-	struct fuse_out_header *h = (void *)m->out;
-
-	if (m->req.no_reply)
+	if (m->req.no_reply || m->written)
 		return;
-	h->len = sizeof(*h) + m->req.out_len + m->req.pushed;
-	h->error = m->req.error;
-	h->unique = m->req.unique;
-	/* -ENOENT: who asked was killed meanwhile. */
-	if (write(m->fd, m->out, h->len) < 0 && errno != ENOENT && errno != ENODEV)
-		ferry_log(FERRY_LOG_DEBUG, "request %llu: the answer was not taken: %s",
-			  m->req.unique, strerror(errno));
+	fill_header(m, m->req.pushed);
+	wrote(m, write(m->fd, m->out, ((struct fuse_out_header *)m->out)->len));
 }
 
 static void done(struct ferry_req *req)
@@ -264,6 +313,7 @@ static int take(struct message *m, size_t len)
 	req->cred.pid = h->pid;
 	req->in[0].p = h + 1;
 	divide(m, len - sizeof(*h));
+	m->written = false;
 	__atomic_store_n(&m->answer, FERRY_ANSWER_NONE, __ATOMIC_RELAXED);
 	return 0;
 }

@@ -77,7 +77,7 @@ rows() {
 }
 
 measures_fs() {
-	ferry bench --quick --runs 1 --systems ferry-sync,ferry-kernel --cases "stat,cached-read,read-4k" \
+	ferry bench --quick --runs 1 --systems ferry-sync,ferry-kernel --cases "stat,cached-read,read-4k,read-1m" \
 		--histogram --json "$work/fs.json" >"$work/out" || return
 	rows "$work/fs.json" '$r->{median} > 0 && $r->{latency}{p50} > 0 &&
 		$r->{latency}{p50} <= $r->{latency}{p99} && $r->{latency}{p99} <= $r->{latency}{"p99.9"}' &&

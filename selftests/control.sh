@@ -16,20 +16,6 @@ ask=$programs/control/ask
 serve=$programs/control/serve
 uapi=$tree/include/uapi/linux
 
-# stat_of NAME OP FIELD: of `ferry stat --json`; OP "" for the channel's own. 0 if it is not there.
-stat_of() {
-	ferry stat --json "$1" | perl -MJSON::PP -e '
-		my ($op, $field) = @ARGV;
-		my $c = JSON::PP->new->decode(join "", <STDIN>)->{channels}[0];
-		my ($o) = $op ? grep { $_->{name} eq $op } @{$c->{ops}} : ($c);
-		print $o->{$field} // 0, "\n"' "$2" "$3"
-}
-
-# is WHAT VALUE WANTED
-is() {
-	[ "$2" = "$3" ] || { echo "$1 is $2, not $3"; return 1; }
-}
-
 # becomes WANTED COMMAND...: its output is, within ten seconds
 becomes() {
 	local want=$1 got=
@@ -173,6 +159,28 @@ spinning_shows() {
 	return "$status"
 }
 
+# windows SIZE OPTIONS: 16 MiB are written back and read ahead in requests of SIZE, but for the
+# first few of a reader, whose window has to grow, and what the flusher was quicker with.
+windows() {
+	local size=$1 op requests bytes most status=0
+	mount_fs user-sync memfs:size=100M,writeback "$mnt" "$2" || return
+	dd if=/dev/zero of="$mnt/f" bs=1M count=16 2>/dev/null
+	sync "$mnt/f"
+	echo 1 >/proc/sys/vm/drop_caches
+	dd if="$mnt/f" of=/dev/null bs=128k 2>/dev/null
+	most=$((2 * 16777216 / size + 8))
+	for op in READ:bytes_out WRITE:bytes_in; do
+		requests=$(stat_of "$mnt" "${op%:*}" requests)
+		bytes=$(stat_of "$mnt" "${op%:*}" "${op#*:}")
+		if [ "$bytes" -lt 16777216 ] || [ "$requests" -gt "$most" ]; then
+			echo "$requests ${op%:*}s for $bytes bytes, $most were to be enough"
+			status=1
+		fi
+	done
+	after_test || status=1
+	return "$status"
+}
+
 under_way() {
 	local pid status=0
 	mount_fs user-sync memfs "$mnt" "$uncached" || return
@@ -247,6 +255,8 @@ if wanted counts; then
 		claim "$placement: what each CPU counts adds up" cpus_add_up $placement
 	done
 	claim "spinning servers and clients are seen" spinning_shows
+	claim "pages are read ahead and written back 1 MiB at a time" windows 1048576 ""
+	claim "or 4 MiB, where the mount says so" windows 4194304 max_read=4194304,max_write=4194304
 	claim "a request that is not answered is under way" under_way
 	claim "a slow request is seen as slow" times_true
 fi

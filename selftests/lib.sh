@@ -185,6 +185,20 @@ mount_fs() {
 	esac </dev/null
 }
 
+# stat_of NAME OP FIELD: of `ferry stat --json`; OP "" for the channel's own. 0 if it is not there.
+stat_of() {
+	ferry stat --json "$1" | perl -MJSON::PP -e '
+		my ($op, $field) = @ARGV;
+		my $c = JSON::PP->new->decode(join "", <STDIN>)->{channels}[0];
+		my ($o) = $op ? grep { $_->{name} eq $op } @{$c->{ops}} : ($c);
+		print $o->{$field} // 0, "\n"' "$2" "$3"
+}
+
+# is WHAT VALUE WANTED
+is() {
+	[ "$2" = "$3" ] || { echo "$1 is $2, not $3"; return 1; }
+}
+
 # The daemon goes when its mount goes, but not in the same moment.
 no_daemon_left() {
 	for _ in {1..100}; do

@@ -33,9 +33,79 @@ idle() {
 	return "$status"
 }
 
+# Where client and server are both awake neither gives its processor away: no answer is waited
+# for asleep, and none is told of by a system call. In one of many batches at least: the machine
+# has other things to do as well, and where it has too many nothing can be said.
+hot() {
+	[ "$(nproc)" -gt 1 ] || { echo "needs two processors"; return 4; }
+	local least=200 status=0 said way
+	mkdir -p "$work/mnt"
+	mount_fs user-poll memfs "$work/mnt" attr_timeout=0 || return
+	for _ in {1..20}; do
+		"$programs/control/batches" "$work/mnt" 20 200 >"$work/batches" || { least=200; break; }
+		said=$(sort -n "$work/batches" | head -1)
+		[ "$said" -ge "$least" ] || least=$said
+		[ "$least" != 0 ] || break
+	done
+	if [ "$least" -gt 100 ]; then
+		echo "$least of 200 round trips at least cost a switch"
+		status=1
+	elif [ "$least" -gt 0 ]; then
+		echo "the machine is too busy: of 200 round trips $least at least cost a switch"
+		status=4
+	else
+		for way in posted spun; do
+			[ "$(stat_of "$work/mnt" "" "$way")" -ge 200 ] || { echo "few are $way"; status=1; }
+		done
+	fi
+	after_test || status=1
+	return "$status"
+}
+
+# Neither side looks for what another task on its own processor would have to do.
+one_processor() {
+	local cpu=/sys/devices/system/cpu/cpu1/online way status=0
+	if [ "$(nproc)" -gt 1 ]; then
+		[ "$(nproc)" = 2 ] && [ -w "$cpu" ] || { echo "cannot leave one processor"; return 4; }
+		echo 0 >"$cpu"
+	fi
+	mkdir -p "$work/mnt"
+	if mount_fs user-poll memfs "$work/mnt" attr_timeout=0; then
+		"$programs/control/batches" "$work/mnt" 2 200 >/dev/null || status=1
+		for way in posted spun spun_out; do
+			is "$way" "$(stat_of "$work/mnt" "" "$way")" 0 || status=1
+		done
+		after_test || status=1
+	else
+		status=1
+	fi
+	[ ! -w "$cpu" ] || echo 1 >"$cpu"
+	return "$status"
+}
+
+# A client that comes back later than the server looks: 100 looks of 20 ms would be 2 s.
+adapts() {
+	local before after status=0
+	mkdir -p "$work/mnt"
+	mount_fs user-poll memfs "$work/mnt" attr_timeout=0,spin_us=5000 || return
+	before=$(ticks)
+	perl -e 'for (1 .. 100) { stat $ARGV[0]; select undef, undef, undef, 0.03 }' "$work/mnt"
+	after=$(ticks)
+	[ $((after - before)) -le 60 ] ||
+		{ echo "$((after - before)) hundredths of a second for nothing"; status=1; }
+	after_test || status=1
+	return "$status"
+}
+
 if wanted idle; then
 	mark_log idle
 	claim "idle: a daemon without requests takes no processor time" idle
+fi
+if wanted spin; then
+	mark_log spin
+	claim "spin: no round trip between two who are awake costs a switch" hot
+	claim "spin: on one processor nobody spins" one_processor
+	claim "spin: what does not pay is soon left" adapts
 fi
 unload_claim
 finish

@@ -35,6 +35,7 @@ struct ferry_vec {
 #define FERRY_ARGS_NO_REPLY	(1U << 3)	/* the protocol has no reply (FORGET) */
 #define FERRY_ARGS_NO_CRED	(1U << 4)	/* on the kernel's behalf: ids are 0 */
 #define FERRY_ARGS_INIT		(1U << 5)	/* may go before ferry_chan_ready() */
+#define FERRY_ARGS_LAZY		(1U << 6)	/* submitted; may go along with what comes next */
 
 /**
  * struct ferry_args - one request, as its class sees it

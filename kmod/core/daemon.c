@@ -175,6 +175,11 @@ void ferry_daemon_free(struct ferry_chan *chan)
 {
 	u32 i;
 
+	/* The work of one looks into the others. */
+	for (i = 0; chan->queues && i < chan->geo.nr_queues; i++) {
+		if (chan->queues[i])
+			ferry_queue_calm(chan->queues[i]);
+	}
 	for (i = 0; chan->queues && i < chan->geo.nr_queues; i++) {
 		if (chan->queues[i])
 			ferry_queue_free(chan->queues[i]);

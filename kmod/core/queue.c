@@ -16,6 +16,12 @@
 #include "core/queue.h"
 #include "core/trace.h"
 
+/* So many lazy requests wait in a queue, for so many jiffies, before a server is woken for them. */
+#define LAZY_MAX	4
+#define LAZY_WAIT	1
+
+static void nudge(struct work_struct *work);
+
 struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 {
 	u32 depth = chan->geo.depth;
@@ -26,6 +32,7 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 	if (!q)
 		return NULL;
 	ferry_uring_init(q);
+	INIT_DELAYED_WORK(&q->nudge, nudge);
 	q->mem = vmalloc_user(chan->geo.queue_size);
 	q->used = bitmap_zalloc(depth, GFP_KERNEL_ACCOUNT);
 	if (!q->mem || !q->used) {
@@ -49,14 +56,21 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 		slot->unique = slot->tag;
 		spin_lock_init(&slot->lock);
 	}
-	q->spin_worth = FERRY_SPIN_WORTH_MAX;
+	q->spin_tries = FERRY_SPIN_TRIES;
 	ferry_ring_init(q);
 	return q;
 }
 
+/* No requests come any more. */
+void ferry_queue_calm(struct ferry_queue *q)
+{
+	cancel_delayed_work_sync(&q->nudge);
+	cancel_delayed_work_sync(&q->watch);
+}
+
 void ferry_queue_free(struct ferry_queue *q)
 {
-	cancel_delayed_work_sync(&q->watch);
+	ferry_queue_calm(q);
 	bitmap_free(q->used);
 	vfree(q->mem);
 	kvfree(q);
@@ -145,6 +159,46 @@ static bool repost(struct ferry_queue *q, struct ferry_slot *slot)
 	return posted;
 }
 
+/* There is a request in @q: tell a server that waits, wherever it does. */
+static void rouse(struct ferry_queue *q, bool sync)
+{
+	struct ferry_chan *chan = q->chan;
+	u32 i;
+
+	if (unlikely(waitqueue_active(&q->poll_wait)))
+		wake_up_interruptible_sync(&q->poll_wait);
+	for (i = 0; i < chan->geo.nr_queues; i++) {
+		struct ferry_queue *other = chan->queues[(q->index + i) % chan->geo.nr_queues];
+		struct ferry_idle *idle;
+
+		if (list_empty_careful(&other->idle)) {
+			if (!list_empty_careful(&other->commands) && ferry_uring_kick(other))
+				return;
+			continue;
+		}
+		/* Wake it as if by chance; it looks at every queue before it sleeps. */
+		spin_lock(&other->lock);
+		idle = list_first_entry_or_null(&other->idle, struct ferry_idle, node);
+		if (idle) {
+			/* The next one that looks for a sleeper must find another. */
+			list_del_init(&idle->node);
+			ferry_wake(idle->task, sync);
+		}
+		spin_unlock(&other->lock);
+		if (idle)
+			return;
+	}
+}
+
+/* Nothing came that the lazy requests of a queue could have gone along with. */
+static void nudge(struct work_struct *work)
+{
+	struct ferry_queue *q = container_of(to_delayed_work(work), struct ferry_queue, nudge);
+
+	if (!list_empty_careful(&q->pending))
+		rouse(q, false);
+}
+
 /*
  * @slot is filled: let a server have it. Return: 0, or -ENOTCONN: the channel is dead, the
  * slot is the caller's still.
@@ -153,9 +207,11 @@ int ferry_queue_push(struct ferry_slot *slot)
 {
 	struct ferry_queue *q = slot->queue;
 	struct ferry_chan *chan = q->chan;
+	/* Is this CPU free for the server soon? To be known now: the slot may soon be over. */
+	const bool sync = slot->waiter && !ferry_spins(chan);
 	struct ferry_command *command;
 	struct task_struct *task;
-	u32 i;
+	bool lazy;
 
 	spin_lock(&q->lock);
 	if (unlikely(q->dead)) {
@@ -167,12 +223,16 @@ int ferry_queue_push(struct ferry_slot *slot)
 		ferry_stat_way(chan, FERRY_WAY_POSTED);
 		return 0;
 	}
+	/* Whoever serves the next request finds it: that costs no switch to it and back. */
+	lazy = slot->lazy && q->nr_pending < LAZY_MAX;
+	if (lazy)
+		goto queue;
 	preempt_disable();	/* see ferry_wake() */
 	task = hand_over(q, slot);
 	if (task) {
 		spin_unlock(&q->lock);
 		ferry_stat_way(chan, FERRY_WAY_HANDED);
-		ferry_wake(task);
+		ferry_wake(task, sync);
 		preempt_enable();
 		return 0;
 	}
@@ -183,6 +243,11 @@ int ferry_queue_push(struct ferry_slot *slot)
 		ferry_uring_give(command);
 		return 0;
 	}
+queue:
+	/* The server is awake and busy: it looks here before it spins or sleeps. */
+	slot->spin = slot->waiter && ferry_ring_spins_elsewhere(q);
+	if (slot->spin)
+		ferry_ring_set_wait(slot, false);
 	atomic_set(&slot->state, FERRY_QUEUED);
 	list_add_tail(&slot->node_pending, &q->pending);
 	ferry_ring_tell_pending(q, ++q->nr_pending);
@@ -197,31 +262,10 @@ int ferry_queue_push(struct ferry_slot *slot)
 	smp_mb();
 	if (unlikely(ferry_ring_spinning(q)) && repost(q, slot))
 		return 0;
-	if (unlikely(waitqueue_active(&q->poll_wait)))
-		wake_up_interruptible_sync(&q->poll_wait);
-	for (i = 0; i < chan->geo.nr_queues; i++) {
-		struct ferry_queue *other = chan->queues[i];
-		struct ferry_idle *idle;
-
-		if (other == q)
-			continue;
-		if (list_empty_careful(&other->idle)) {
-			if (!list_empty_careful(&other->commands) && ferry_uring_kick(other))
-				break;
-			continue;
-		}
-		/* Wake it as if by chance; it looks at every queue before it sleeps. */
-		spin_lock(&other->lock);
-		idle = list_first_entry_or_null(&other->idle, struct ferry_idle, node);
-		if (idle) {
-			/* The next one that looks for a sleeper must find another. */
-			list_del_init(&idle->node);
-			ferry_wake(idle->task);
-		}
-		spin_unlock(&other->lock);
-		if (idle)
-			break;
-	}
+	if (lazy)
+		schedule_delayed_work(&q->nudge, LAZY_WAIT);
+	else
+		rouse(q, sync);
 	return 0;
 }
 
@@ -374,7 +418,7 @@ static void wake_servers(struct ferry_queue *q)
 
 	while ((idle = list_first_entry_or_null(&q->idle, struct ferry_idle, node))) {
 		list_del_init(&idle->node);
-		ferry_wake(idle->task);
+		ferry_wake(idle->task, false);
 	}
 	ferry_uring_abort(q);
 }

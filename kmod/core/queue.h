@@ -52,8 +52,8 @@ struct io_uring_cmd;
 /* A request that so many servers died of is not given to another one. */
 #define FERRY_AGAIN_MAX		16
 
-/* ferry_queue.spin_worth is between 0 and this. */
-#define FERRY_SPIN_WORTH_MAX	8
+/* So many spins in a row may be in vain: ferry_queue.spin_tries. */
+#define FERRY_SPIN_TRIES	4
 
 enum {
 	FERRY_IDLE,
@@ -114,6 +114,7 @@ struct ferry_rest {
  * @shared, @desc: its half in ferry_queue.mem, for ring.c
  * @opcode, @node, @no_reply: of @args, for when it is gone
  * @req_len: bytes of the message
+ * @lazy: it may go along with the next one
  * @data_in: bytes of data that go with it
  * @wants_data: its reply has data
  * @in_slot: data that goes along lies in the slot's data area
@@ -141,6 +142,7 @@ struct ferry_slot {
 	u32			data_in;
 	u64			node;
 	bool			no_reply;
+	bool			lazy;
 	bool			wants_data;
 	bool			in_slot;
 	bool			spin;
@@ -182,8 +184,9 @@ struct ferry_idle {
  * @dead: the channel was aborted
  * @poll_wait: poll() on an endpoint
  * @watch: looks for commands whose ring is gone, where io_uring does not tell
+ * @nudge: wakes a server for lazy requests that nothing has come after
  * @nr_pending: length of @pending, told to servers in the box; under @lock
- * @spin_worth: how much the last spins for an answer paid off, see spin_for_answer();
+ * @spin_tries: how many spins for an answer may still be in vain, see spin_for_answer();
  *	a hint, written without lock
  */
 struct ferry_queue {
@@ -195,6 +198,7 @@ struct ferry_queue {
 	unsigned long		*used ____cacheline_aligned_in_smp;
 	wait_queue_head_t	poll_wait;
 	struct delayed_work	watch;
+	struct delayed_work	nudge;
 
 	spinlock_t		lock ____cacheline_aligned_in_smp;
 	struct list_head	pending;
@@ -204,13 +208,20 @@ struct ferry_queue {
 	u32			nr_pending;
 	bool			dead;
 
-	u32			spin_worth ____cacheline_aligned_in_smp;
+	u32			spin_tries ____cacheline_aligned_in_smp;
 
 	struct ferry_slot	slots[];
 };
 
+/* Do servers of @chan spin, so that one CPU is no good for them and their clients? */
+static inline bool ferry_spins(const struct ferry_chan *chan)
+{
+	return chan->flags & FERRY_CREATE_POLL;
+}
+
 /* queue.c */
 struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index);
+void ferry_queue_calm(struct ferry_queue *q);
 void ferry_queue_free(struct ferry_queue *q);
 struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan);
 int ferry_queue_push(struct ferry_slot *slot);
@@ -250,7 +261,7 @@ int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull,
 			      struct iov_iter *data);
 int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed);
 bool ferry_slot_is_ending(struct ferry_slot *slot);
-void ferry_wake(struct task_struct *task);
+void ferry_wake(struct task_struct *task, bool sync);
 
 /* uring.c */
 void ferry_uring_init(struct ferry_queue *q);
@@ -272,6 +283,7 @@ bool ferry_ring_is_done(const struct ferry_slot *slot);
 void ferry_ring_clear_done(struct ferry_slot *slot);
 void ferry_ring_set_wait(struct ferry_slot *slot, bool wait);
 bool ferry_ring_spinning(const struct ferry_queue *q);
+bool ferry_ring_spins_elsewhere(const struct ferry_queue *q);
 bool ferry_ring_post(struct ferry_queue *q, u32 tag);
 void ferry_ring_tell_pending(struct ferry_queue *q, u32 nr);
 void ferry_ring_forget_spinner(struct ferry_queue *q);

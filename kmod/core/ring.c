@@ -171,6 +171,13 @@ bool ferry_ring_spinning(const struct ferry_queue *q)
 	       READ_ONCE(box->cpu) != raw_smp_processor_id();
 }
 
+/* Does a server of @q spin when it has nothing to do, and did it so on another CPU than this? */
+bool ferry_ring_spins_elsewhere(const struct ferry_queue *q)
+{
+	return ferry_spins(q->chan) &&
+	       READ_ONCE(queue_box(q)->cpu) != raw_smp_processor_id();
+}
+
 /* Give @tag to the server that spins at @q; a full barrier if that succeeds. */
 bool ferry_ring_post(struct ferry_queue *q, u32 tag)
 {

@@ -18,15 +18,16 @@
 #define LATE_MAX	256
 
 /*
- * Wake @task as one that will soon be waited for: on this CPU if it may, without a
- * reschedule interrupt. The caller has had preemption off since before @task could know
- * that it may leave: its task_struct, which RCU frees, stays that long.
+ * Wake @task. @sync: this one is about to wait for it, so that it may have this CPU, without
+ * a reschedule interrupt; else one that idles is better. The caller has had preemption off
+ * since before @task could know that it may leave: its task_struct, which RCU frees, stays
+ * that long.
  */
-void ferry_wake(struct task_struct *task)
+void ferry_wake(struct task_struct *task, bool sync)
 {
 	struct wait_queue_entry entry = { .private = task };
 
-	default_wake_function(&entry, TASK_NORMAL, FERRY_WF_SYNC, NULL);
+	default_wake_function(&entry, TASK_NORMAL, sync ? FERRY_WF_SYNC : 0, NULL);
 }
 
 struct ferry_slot *ferry_slot_try_get(struct ferry_queue *q, bool async)
@@ -172,6 +173,7 @@ int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 	slot->opcode = args->opcode;
 	slot->node = args->node;
 	slot->no_reply = args->flags & FERRY_ARGS_NO_REPLY;
+	slot->lazy = args->flags & FERRY_ARGS_LAZY;
 	slot->req_len = len;
 	slot->data_in = args->flags & FERRY_ARGS_DATA_IN ? args->data_len : 0;
 	slot->wants_data = args->flags & FERRY_ARGS_DATA_OUT;
@@ -349,6 +351,7 @@ static int take_reply(struct ferry_slot *slot, const struct ferry_reply *reply)
 
 static int answer_claimed(struct ferry_slot *slot, int from, const struct ferry_reply *reply)
 {
+	const struct ferry_chan *chan = slot->queue->chan;
 	struct task_struct *waiter;
 	int err;
 
@@ -362,7 +365,7 @@ static int answer_claimed(struct ferry_slot *slot, int from, const struct ferry_
 		preempt_disable();
 		/* Pairs with the acquire in ferry_slot_wait(): the reply is complete. */
 		atomic_set_release(&slot->state, FERRY_ANSWERED);
-		ferry_wake(waiter);
+		ferry_wake(waiter, !ferry_spins(chan));
 		preempt_enable();
 	} else {
 		end_async(slot, ferry_slot_finish(slot, NULL));
@@ -419,7 +422,7 @@ static void fail_owned(struct ferry_slot *slot)
 	if (waiter) {
 		preempt_disable();
 		atomic_set_release(&slot->state, FERRY_FAILED);
-		ferry_wake(waiter);
+		ferry_wake(waiter, true);
 		preempt_enable();
 	} else {
 		if (slot->pin.bvec)
@@ -668,37 +671,38 @@ static bool look(struct ferry_slot *slot)
 }
 
 /*
- * Spinning pays while the server is awake and quick. Its worth is learned: a spin that
- * ended in an answer doubles it, one that did not halves it, and at zero only each
- * 64th request tries again.
+ * Spinning pays while the server is awake and quick. Whether it does is learned: after some
+ * spins in a row that ended without an answer only each 64th request tries.
  */
 #define SPIN_RETRY	64
 
 static bool spin_for_answer(struct ferry_slot *slot)
 {
 	struct ferry_queue *q = slot->queue;
-	u32 worth = READ_ONCE(q->spin_worth);
+	u32 tries = READ_ONCE(q->spin_tries);
+	int state;
 	u64 end;
 
-	if (!worth && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
+	if (!tries && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
 		return false;
-	end = local_clock() + (u64)READ_ONCE(q->chan->spin_us) * NSEC_PER_USEC * (worth ?: 1) /
-			      FERRY_SPIN_WORTH_MAX;
+	end = local_clock() + (u64)READ_ONCE(q->chan->spin_us) * NSEC_PER_USEC;
 	do {
 		unsigned int i;
 
 		for (i = 0; i < 64; i++) {
 			if (look(slot)) {
-				if (worth < FERRY_SPIN_WORTH_MAX)
-					WRITE_ONCE(q->spin_worth, max(2 * worth, 1U));
+				if (tries < FERRY_SPIN_TRIES)
+					WRITE_ONCE(q->spin_tries, FERRY_SPIN_TRIES);
 				ferry_stat_way(q->chan, FERRY_WAY_SPUN);
 				return true;
 			}
-			cpu_relax();
 		}
-	} while (!need_resched() && atomic_read(&slot->state) == FERRY_FETCHED &&
+		cpu_relax();	/* seldom: a virtual processor may leave its machine for it */
+		state = atomic_read(&slot->state);
+	} while (!need_resched() && (state == FERRY_FETCHED || state == FERRY_QUEUED) &&
 		 local_clock() < end);
-	WRITE_ONCE(q->spin_worth, worth / 2);
+	if (tries)
+		WRITE_ONCE(q->spin_tries, tries - 1);
 	ferry_stat_way(q->chan, FERRY_WAY_SPUN_OUT);
 	return false;
 }

@@ -101,7 +101,7 @@ static bool forgets_take(struct ferry_forgets *fg)
 		ferry_args_in(args, &fg->head, sizeof(fg->head));
 		ferry_args_in(args, fg->batch, nr * sizeof(fg->batch[0]));
 	}
-	args->flags = FERRY_ARGS_NO_REPLY | FERRY_ARGS_NO_CRED;
+	args->flags = FERRY_ARGS_NO_REPLY | FERRY_ARGS_NO_CRED | FERRY_ARGS_LAZY;
 	return true;
 }
 

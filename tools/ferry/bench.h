@@ -190,8 +190,7 @@ struct bench_run {
  * @backend: ferry's name of it
  * @writeback: the kernel may cache writes
  * @options: mount options, the same for ferry and FUSE
- * @fio: lines of a fio job, NULL if @measure does it. Where both are given,
- *	@measure is for --icount.
+ * @fio: lines of a fio job, NULL if @measure does it
  * @ready: in the parent, before anything is mounted; may be NULL. 0, or 1 after
  *	a line that says why the case is left out
  * @prepare: in a child, once per mount; may be NULL

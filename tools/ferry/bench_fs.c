@@ -125,7 +125,7 @@ static bool fits(const struct bench_system *sys, const struct bench_case *cs, co
 
 	if (is_mirror(cs))
 		return bench_is(sys, "host") || (user && !*bench_data_option(sys));
-	if (*bench_data_option(sys) && (!cs->bytes || cs->fio == NULL))
+	if (*bench_data_option(sys) && !cs->bytes)
 		return false;
 	if (bench_is(sys, "host") || !strcmp(sys->data, "transfer") ||
 	    (cs->flags & BENCH_SERVER && !user && strcmp(sys->id, "fuse")))

@@ -6,7 +6,6 @@
 /* Nobody but the mount changes the files of these. */
 #define CACHED		"attr_timeout=60,entry_timeout=60"
 
-#define FIO_4K		"ioengine=psync\ndirect=1\nsize=4m\nio_size=8m\n"
 #define FIO_1M		"ioengine=psync\ndirect=1\n"
 #define FIO_SEQUENTIAL	"ioengine=psync\n"
 
@@ -75,7 +74,6 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.bytes = 4096,
 		.backend = "null",
 		.options = UNCACHED,
-		.fio = "rw=read\n" FIO_4K,
 		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED | BENCH_DIRECT,
 		.measure = bench_measure_read,
 	}, {
@@ -85,7 +83,6 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.bytes = 4096,
 		.backend = "null",
 		.options = UNCACHED,
-		.fio = "rw=write\noverwrite=1\n" FIO_4K,
 		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED | BENCH_DIRECT,
 		.measure = bench_measure_write,
 	}, {
