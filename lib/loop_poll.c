@@ -16,14 +16,23 @@
 
 #define SPIN_US_DEFAULT	100
 
-/* How much spinning paid off: doubled by a request that came, halved by none. */
+/* How much spinning paid off: all of it where a request came, halved by none. */
 #define WORTH_MAX	16
 #define WORTH_RETRY	64	/* with a worth of 0, one sleep in so many is preceded by a spin */
+
+/*
+ * Which takes so many times as long, up to a millisecond. A client that has to be woken on an idle
+ * processor comes back later than one that looks for its answer: they would never find out how
+ * fast both can be.
+ */
+#define RETRY_LONGER	10U
+#define RETRY_NS	1000000ULL
 
 /**
  * struct poller - a thread's state
  * @box: its queue's, in the mapping
  * @processors: how many there are
+ * @spin_ns, @retry_ns: for how long it looks, and with a worth of 0
  * @worth: see above
  * @sleeps: how often it has gone to sleep
  * @licensed: it is counted in @spinners
@@ -31,7 +40,7 @@
 struct poller {
 	struct ferry_worker *worker;
 	struct ferry_box *box;
-	u64 spin_ns;
+	u64 spin_ns, retry_ns;
 	int processors;
 	u32 worth;
 	u32 sleeps;
@@ -88,18 +97,32 @@ static int leave_box(struct ferry_box *box)
 	return value;
 }
 
-/* The tag of a request that came while we looked, or -EAGAIN. */
-static int spin(struct poller *p)
+static bool may_spin(struct poller *p)
+{
+	return (p->worth || p->sleeps % WORTH_RETRY == 0) && take_license(p);
+}
+
+/* Let requests come into the box, if that is worth it; true: it is looked into, or left. */
+static bool open_box(struct poller *p)
 {
 	struct ferry_box *box = p->box;
 	u32 value = FERRY_BOX_NONE;
+
+	if (!may_spin(p))
+		return false;
+	__atomic_store_n(&box->cpu, sched_getcpu(), __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&box->box, &value, FERRY_BOX_SPINNING, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* The tag of a request that came while we looked into the open box, or -EAGAIN. */
+static int spin(struct poller *p)
+{
+	struct ferry_box *box = p->box;
+	u32 value;
 	u64 end = 0;
 	int i;
 
-	__atomic_store_n(&box->cpu, sched_getcpu(), __ATOMIC_RELAXED);
-	if (!__atomic_compare_exchange_n(&box->box, &value, FERRY_BOX_SPINNING, false,
-					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return -EAGAIN;
 	/* Pairs with the kernel's: it lists a request before it looks into the box. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&box->pending, __ATOMIC_RELAXED))
@@ -110,22 +133,16 @@ static int spin(struct poller *p)
 			value = __atomic_load_n(&box->box, __ATOMIC_ACQUIRE);
 			if (value != FERRY_BOX_SPINNING) {
 				__atomic_store_n(&box->box, FERRY_BOX_NONE, __ATOMIC_RELEASE);
-				if (p->worth < WORTH_MAX)
-					p->worth = p->worth ? 2 * p->worth : 1;
+				p->worth = WORTH_MAX;
 				return value;
 			}
 			relax();
 		}
 		if (!end)
-			end = now_ns() + p->spin_ns * (p->worth ? p->worth : 1) / WORTH_MAX;
+			end = now_ns() + (p->worth ? p->spin_ns : p->retry_ns);
 	} while (now_ns() < end);
 	p->worth /= 2;
 	return leave_box(box);
-}
-
-static bool may_spin(struct poller *p)
-{
-	return (p->worth || p->sleeps % WORTH_RETRY == 0) && take_license(p);
 }
 
 /*
@@ -158,21 +175,36 @@ static void done(struct ferry_req *req)
 			  kick & FERRY_SYNC_TAG, strerror(errno));
 }
 
+/* The same with an open box: a request may have come into it already. */
+static int next_in_box(struct poller *p, unsigned long kick)
+{
+	int err = 0, tag;
+
+	/* EINVAL: the answer did not fit, which the client was told. */
+	if (kick && ioctl(p->worker->fd, FERRY_IOC_SYNC, kick) < 0 && errno != EINVAL)
+		err = -errno;
+	tag = err ? leave_box(p->box) : spin(p);
+	return tag == -EAGAIN && err ? err : tag;
+}
+
 /* The next request's tag, @kick having been said; or -errno. */
-static int next(struct poller *p, unsigned long kick)
+static int next(struct poller *p, unsigned long kick, bool box_is_open)
 {
 	int tag;
 
-	if (kick) {
+	if (kick && !box_is_open) {
 		tag = ioctl(p->worker->fd, FERRY_IOC_SYNC, kick | FERRY_SYNC_POLL);
 		if (tag >= 0 || errno != EAGAIN)
 			return tag < 0 ? -errno : tag;
+		kick = 0;
 	}
-	if (may_spin(p)) {
-		tag = spin(p);
-		if (tag >= 0)
+	if (box_is_open || open_box(p)) {
+		tag = next_in_box(p, kick);
+		if (tag != -EAGAIN)
 			return tag;
 		/* A request that lies in the queue, or nothing: sleeping finds out. */
+		if (ferry_session_stops(p->worker->session))
+			return -EINTR;
 	}
 	p->sleeps++;
 	drop_license(p);
@@ -192,13 +224,17 @@ static int run(struct ferry_worker *worker)
 		.worth = WORTH_MAX,
 	};
 	unsigned long kick = 0;
+	bool box_is_open = false;
 	int err = 0;
 
-	while (!ferry_session_stops(session)) {
-		int tag = next(&p, kick);
+	p.retry_ns = max(p.spin_ns, RETRY_NS);
+	p.retry_ns = min(p.retry_ns, p.spin_ns * RETRY_LONGER);
+	while (box_is_open || !ferry_session_stops(session)) {
+		int tag = next(&p, kick, box_is_open);
 		struct ferry_slot *slot;
 
 		kick = 0;
+		box_is_open = false;
 		if (unlikely(tag < 0)) {
 			/* EINVAL: the answer did not fit, which the client was told. */
 			if (tag == -EINTR || tag == -EINVAL)
@@ -211,8 +247,11 @@ static int run(struct ferry_worker *worker)
 			err = -EPROTO;
 			break;
 		}
-		if (likely(ferry_ring_serve(slot)))
+		if (likely(ferry_ring_serve(slot))) {
+			/* First the box: whoever sees the answer may have another request. */
+			box_is_open = !ferry_session_stops(session) && open_box(&p);
 			kick = publish(slot);
+		}
 		if (unlikely(!ferry_session_is_up(session))) {
 			if (kick)
 				ioctl(worker->fd, FERRY_IOC_SYNC, kick);
