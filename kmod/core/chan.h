@@ -35,6 +35,8 @@ struct ferry_vec {
 #define FERRY_ARGS_NO_REPLY	(1U << 3)	/* the protocol has no reply (FORGET) */
 #define FERRY_ARGS_NO_CRED	(1U << 4)	/* on the kernel's behalf: ids are 0 */
 #define FERRY_ARGS_INIT		(1U << 5)	/* may go before ferry_chan_ready() */
+#define FERRY_ARGS_LOOKS	(1U << 6)	/* submitted from where one may look for the answer
+						 * for a moment: ->end() may come from there */
 
 /**
  * struct ferry_args - one request, as its class sees it

@@ -56,8 +56,8 @@ static int daemon_call(struct ferry_chan *chan, struct ferry_args *args)
 	slot = fill_slot(chan, args);
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
-	err = ferry_queue_push(slot);
-	if (unlikely(err))
+	err = ferry_queue_push(slot, true);
+	if (unlikely(err < 0))
 		goto unpin;
 	err = ferry_slot_wait(slot);
 	if (unlikely(err))
@@ -85,7 +85,8 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 {
 	struct ferry_queue *q = ferry_queue_pick(chan);
 	struct ferry_slot *slot = NULL;
-	int err;
+	int err, idx = 0;
+	bool looks;
 
 	args->core.born = jiffies;
 	if (list_empty_careful(&q->backlog))
@@ -96,13 +97,23 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 			ferry_chan_end(chan, args, err);
 		return;
 	}
+	/* Long data takes longer than it would be worth to look. */
+	looks = args->flags & FERRY_ARGS_LOOKS && READ_ONCE(chan->flags) & FERRY_CREATE_POLL &&
+		ferry_slot_takes(chan, args);
+	/* As long as we look, whoever ends the request meanwhile: see ferry_chan_unbind(). */
+	if (looks)
+		idx = srcu_read_lock(&chan->srcu);
 	err = ferry_slot_fill(slot, args, NULL, NULL);
 	if (!err)
-		err = ferry_queue_push(slot);
-	if (err) {
+		err = ferry_queue_push(slot, looks);
+	if (err > 0) {
+		ferry_slot_look(slot);
+	} else if (err) {
 		ferry_slot_put(slot);
 		ferry_chan_end(chan, args, err);
 	}
+	if (looks)
+		srcu_read_unlock(&chan->srcu, idx);
 }
 
 /*

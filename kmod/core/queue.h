@@ -183,7 +183,7 @@ struct ferry_idle {
  * @poll_wait: poll() on an endpoint
  * @watch: looks for commands whose ring is gone, where io_uring does not tell
  * @nr_pending: length of @pending, told to servers in the box; under @lock
- * @spin_worth: how much the last spins for an answer paid off, see spin_for_answer();
+ * @spin_worth: how much the last spins for an answer paid off, see ferry_spin();
  *	a hint, written without lock
  */
 struct ferry_queue {
@@ -209,11 +209,15 @@ struct ferry_queue {
 	struct ferry_slot	slots[];
 };
 
+/* spin.c */
+bool ferry_spin(struct ferry_slot *slot, bool (*look)(struct ferry_slot *slot));
+void ferry_slot_look(struct ferry_slot *slot);
+
 /* queue.c */
 struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index);
 void ferry_queue_free(struct ferry_queue *q);
 struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan);
-int ferry_queue_push(struct ferry_slot *slot);
+int ferry_queue_push(struct ferry_slot *slot, bool looks);
 void ferry_queue_unlink(struct ferry_slot *slot);
 int ferry_queue_put_aside(struct ferry_queue *q, struct ferry_args *args);
 bool ferry_queue_take_aside(struct ferry_queue *q, struct ferry_args *args);

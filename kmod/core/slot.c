@@ -3,7 +3,6 @@
 #include <linux/bitops.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
-#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
@@ -451,7 +450,7 @@ void ferry_slot_hand_back(struct ferry_slot *slot)
 	if (claim(slot)) {
 		/* A server may copy to any slot it had a tag of; QUEUED its caller may go. */
 		wait_for_copies(slot);
-		if (ferry_queue_push(slot))
+		if (ferry_queue_push(slot, false))
 			fail_owned(slot);
 		return;
 	}
@@ -668,42 +667,6 @@ static bool look(struct ferry_slot *slot)
 }
 
 /*
- * Spinning pays while the server is awake and quick. Its worth is learned: a spin that
- * ended in an answer doubles it, one that did not halves it, and at zero only each
- * 64th request tries again.
- */
-#define SPIN_RETRY	64
-
-static bool spin_for_answer(struct ferry_slot *slot)
-{
-	struct ferry_queue *q = slot->queue;
-	u32 worth = READ_ONCE(q->spin_worth);
-	u64 end;
-
-	if (!worth && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
-		return false;
-	end = local_clock() + (u64)READ_ONCE(q->chan->spin_us) * NSEC_PER_USEC * (worth ?: 1) /
-			      FERRY_SPIN_WORTH_MAX;
-	do {
-		unsigned int i;
-
-		for (i = 0; i < 64; i++) {
-			if (look(slot)) {
-				if (worth < FERRY_SPIN_WORTH_MAX)
-					WRITE_ONCE(q->spin_worth, max(2 * worth, 1U));
-				ferry_stat_way(q->chan, FERRY_WAY_SPUN);
-				return true;
-			}
-			cpu_relax();
-		}
-	} while (!need_resched() && atomic_read(&slot->state) == FERRY_FETCHED &&
-		 local_clock() < end);
-	WRITE_ONCE(q->spin_worth, worth / 2);
-	ferry_stat_way(q->chan, FERRY_WAY_SPUN_OUT);
-	return false;
-}
-
-/*
  * Wait until the slot comes back. 0: ANSWERED or FAILED, it is ours; -EINTR: we
  * were killed, -ETIMEDOUT: it took too long; and have no slot any more.
  */
@@ -713,7 +676,7 @@ int ferry_slot_wait(struct ferry_slot *slot)
 	long left = longest_wait(chan, slot->args);
 
 	if (slot->spin) {
-		if (spin_for_answer(slot))
+		if (ferry_spin(slot, look))
 			return 0;
 		/* Pairs with the server's barrier between `done` and `wait`. */
 		ferry_ring_set_wait(slot, true);
