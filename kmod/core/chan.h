@@ -169,6 +169,13 @@ bool ferry_chan_is_local(const struct ferry_chan *chan);
 /** ferry_chan_is_rw() - its server reads and writes, and may know of FUSE only */
 bool ferry_chan_is_rw(const struct ferry_chan *chan);
 const char *ferry_chan_name(const struct ferry_chan *chan);
+
+/**
+ * ferry_chan_names() - of all backends that a request passes, filters first
+ * @chan: as ferry_chan_local() has returned it, before anything else is done with it
+ * @size: of @buf, more than 0
+ */
+void ferry_chan_names(const struct ferry_chan *chan, char *buf, size_t size);
 u32 ferry_chan_id(const struct ferry_chan *chan);
 u32 ferry_chan_queues(const struct ferry_chan *chan);	/* 0: it is local, as with the next */
 u32 ferry_chan_depth(const struct ferry_chan *chan);
