@@ -81,12 +81,32 @@ unpin:
 	return err;
 }
 
+/* As ferry_queue_push(), and look for the answer if nobody will tell us. Return: 0 or -ENOTCONN */
+static int push_and_look(struct ferry_chan *chan, struct ferry_slot *slot)
+{
+	/* As long as we look, whoever ends the request meanwhile: see ferry_chan_unbind(). */
+	int idx = srcu_read_lock(&chan->srcu);
+	int err = ferry_queue_push(slot, true);
+
+	if (err > 0)
+		ferry_slot_look(slot);
+	srcu_read_unlock(&chan->srcu, idx);
+	return min(err, 0);
+}
+
+/* Long data takes longer than it would be worth to look. */
+static bool may_look(const struct ferry_chan *chan, const struct ferry_args *args)
+{
+	return args->flags & FERRY_ARGS_LOOKS && READ_ONCE(chan->flags) & FERRY_CREATE_POLL &&
+	       ferry_slot_takes(chan, args);
+}
+
 static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 {
 	struct ferry_queue *q = ferry_queue_pick(chan);
 	struct ferry_slot *slot = NULL;
-	int err, idx = 0;
 	bool looks;
+	int err;
 
 	args->core.born = jiffies;
 	if (list_empty_careful(&q->backlog))
@@ -97,23 +117,14 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 			ferry_chan_end(chan, args, err);
 		return;
 	}
-	/* Long data takes longer than it would be worth to look. */
-	looks = args->flags & FERRY_ARGS_LOOKS && READ_ONCE(chan->flags) & FERRY_CREATE_POLL &&
-		ferry_slot_takes(chan, args);
-	/* As long as we look, whoever ends the request meanwhile: see ferry_chan_unbind(). */
-	if (looks)
-		idx = srcu_read_lock(&chan->srcu);
+	looks = may_look(chan, args);
 	err = ferry_slot_fill(slot, args, NULL, NULL);
 	if (!err)
-		err = ferry_queue_push(slot, looks);
-	if (err > 0) {
-		ferry_slot_look(slot);
-	} else if (err) {
+		err = looks ? push_and_look(chan, slot) : ferry_queue_push(slot, false);
+	if (err) {
 		ferry_slot_put(slot);
 		ferry_chan_end(chan, args, err);
 	}
-	if (looks)
-		srcu_read_unlock(&chan->srcu, idx);
 }
 
 /*
