@@ -9,6 +9,11 @@
 
 #define DEVICE	"/dev/ferry"
 
+/* Of a queue, where nobody says what he wants. */
+#define DISK_DEPTH	64U
+#define DISK_DATA	(8U << 10)	/* what goes through a slot where nobody says how much */
+#define DISK_DATA_MAX	(64U << 10)
+
 static int open_device(void)
 {
 	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
@@ -29,6 +34,31 @@ static int open_device(void)
 	return err;
 }
 
+/*
+ * What a queue is to be like. Whoever uses a disk has many requests under way, of which each
+ * has its data in the slot or past it: there are more slots, and smaller ones. 0: as the kernel
+ * likes.
+ */
+static struct ferry_geometry geometry(const struct ferry_session *session,
+				      const struct ferry_session_options *want)
+{
+	struct ferry_geometry geo = {
+		.nr_queues = want->queues ? want->queues : sysconf(_SC_NPROCESSORS_ONLN),
+		.depth = want->depth,
+		.data_size = want->data_size,
+		.inline_max = want->inline_max,
+	};
+
+	if (session->class != FERRY_CLASS_BLOCK)
+		return geo;
+	if (!geo.depth)
+		geo.depth = DISK_DEPTH;
+	if (!geo.data_size)
+		geo.data_size = min(geo.inline_max, DISK_DATA_MAX);
+	geo.data_size = max(geo.data_size, DISK_DATA);
+	return geo;
+}
+
 static int create(struct ferry_session *session, const struct ferry_session_options *want,
 		  int fd)
 {
@@ -45,10 +75,7 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 			    grace ? FERRY_DEATH_REISSUE : FERRY_DEATH_FAIL,
 		.grace = grace,
 		.timeout = want->timeout,
-		.geo.nr_queues = want->queues ? want->queues : sysconf(_SC_NPROCESSORS_ONLN),
-		.geo.depth = want->depth,
-		.geo.data_size = want->data_size,
-		.geo.inline_max = want->inline_max,
+		.geo = geometry(session, want),
 	};
 	int err;
 

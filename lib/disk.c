@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Disks: what /dev/ferryblk is asked for, and its errors in words. */
 #include <glob.h>
+#include <ferry/filter.h>
 #include <linux/ferry_blk.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -169,6 +170,7 @@ int ferry_session_disk(struct ferry_session *session, const char *source,
 		       const struct ferry_disk_options *options)
 {
 	struct ferry_blk_add how = { 0 };
+	char names[FERRY_BLK_NAMES_MAX];
 	int ret;
 
 	session->up = true;
@@ -176,6 +178,8 @@ int ferry_session_disk(struct ferry_session *session, const char *source,
 	if (ret)
 		return ret;
 	how.fd = session->workers[0].fd;
+	ferry_filter_names(&session->server, names, sizeof(names));
+	how.args = (uintptr_t)names;
 	ret = add(&how, source, options);
 	if (ret >= 0)
 		session->disk = ret;

@@ -33,6 +33,7 @@
  * struct poller - a thread's state
  * @box: its queue's, in the mapping
  * @processors: how many there are
+ * @spin_ns: for how long it looks
  * @tries: how many spins may still be in vain
  * @sleeps: how often it has gone to sleep
  * @licensed: it is counted in @spinners
@@ -114,18 +115,32 @@ static int leave_box(struct ferry_box *box)
 	return value;
 }
 
-/* The tag of a request that came while we looked, for @ns, or -EAGAIN. */
-static int spin(struct poller *p, u64 ns)
+static bool may_spin(struct poller *p)
+{
+	return (p->tries || p->sleeps % RETRY == 0) && take_license(p);
+}
+
+/* Let requests come into the box, if that is worth it; true: it is looked into, or left. */
+static bool open_box(struct poller *p)
 {
 	struct ferry_box *box = p->box;
 	u32 value = FERRY_BOX_NONE;
+
+	if (!may_spin(p))
+		return false;
+	__atomic_store_n(&box->cpu, sched_getcpu(), __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(&box->box, &value, FERRY_BOX_SPINNING, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* The tag of a request that came while we looked into the open box, for @ns, or -EAGAIN. */
+static int spin(struct poller *p, u64 ns)
+{
+	struct ferry_box *box = p->box;
+	u32 value;
 	u64 end = 0;
 	int i;
 
-	__atomic_store_n(&box->cpu, sched_getcpu(), __ATOMIC_RELAXED);
-	if (!__atomic_compare_exchange_n(&box->box, &value, FERRY_BOX_SPINNING, false,
-					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return -EAGAIN;
 	/* Pairs with the kernel's: it lists a request before it looks into the box. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&box->pending, __ATOMIC_RELAXED))
@@ -148,11 +163,6 @@ static int spin(struct poller *p, u64 ns)
 	if (p->tries)
 		p->tries--;
 	return leave_box(box);
-}
-
-static bool may_spin(struct poller *p)
-{
-	return (p->tries || p->sleeps % RETRY == 0) && take_license(p);
 }
 
 /*
@@ -185,21 +195,36 @@ static void done(struct ferry_req *req)
 			  kick & FERRY_SYNC_TAG, strerror(errno));
 }
 
+/* The same with an open box: a request may have come into it already. */
+static int next_in_box(struct poller *p, unsigned long kick)
+{
+	int err = 0, tag;
+
+	/* EINVAL: the answer did not fit, which the client was told. */
+	if (kick && ioctl(p->worker->fd, FERRY_IOC_SYNC, kick) < 0 && errno != EINVAL)
+		err = -errno;
+	tag = err ? leave_box(p->box) : spin(p, kick ? WOKEN * p->spin_ns : p->spin_ns);
+	return tag == -EAGAIN && err ? err : tag;
+}
+
 /* The next request's tag, @kick having been said; or -errno. */
-static int next(struct poller *p, unsigned long kick)
+static int next(struct poller *p, unsigned long kick, bool box_is_open)
 {
 	int tag;
 
-	if (kick) {
+	if (kick && !box_is_open) {
 		tag = ioctl(p->worker->fd, FERRY_IOC_SYNC, kick | FERRY_SYNC_POLL);
 		if (tag >= 0 || errno != EAGAIN)
 			return tag < 0 ? -errno : tag;
+		kick = 0;
 	}
-	if (may_spin(p)) {
-		tag = spin(p, kick ? WOKEN * p->spin_ns : p->spin_ns);
-		if (tag >= 0)
+	if (box_is_open || open_box(p)) {
+		tag = next_in_box(p, kick);
+		if (tag != -EAGAIN)
 			return tag;
 		/* A request that lies in the queue, or nothing: sleeping finds out. */
+		if (ferry_session_stops(p->worker->session))
+			return -EINTR;
 	}
 	p->sleeps++;
 	drop_license(p);
@@ -220,13 +245,15 @@ static int run(struct ferry_worker *worker)
 		.relaxes = may_relax(),
 	};
 	unsigned long kick = 0;
+	bool box_is_open = false;
 	int err = 0;
 
-	while (!ferry_session_stops(session)) {
-		int tag = next(&p, kick);
+	while (box_is_open || !ferry_session_stops(session)) {
+		int tag = next(&p, kick, box_is_open);
 		struct ferry_slot *slot;
 
 		kick = 0;
+		box_is_open = false;
 		if (unlikely(tag < 0)) {
 			/* EINVAL: the answer did not fit, which the client was told. */
 			if (tag == -EINTR || tag == -EINVAL)
@@ -239,8 +266,11 @@ static int run(struct ferry_worker *worker)
 			err = -EPROTO;
 			break;
 		}
-		if (likely(ferry_ring_serve(slot)))
+		if (likely(ferry_ring_serve(slot))) {
+			/* First the box: whoever sees the answer may have another request. */
+			box_is_open = !ferry_session_stops(session) && open_box(&p);
 			kick = publish(slot);
+		}
 		if (unlikely(!ferry_session_is_up(session))) {
 			if (kick)
 				ioctl(worker->fd, FERRY_IOC_SYNC, kick);

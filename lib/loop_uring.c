@@ -11,8 +11,11 @@
 
 #include "ring.h"
 
-/* Commands that wait at a time: as many requests come by one system call. */
-#define COMMANDS	8
+/*
+ * Commands that wait at a time: as many requests come by one system call. Half of what the
+ * queue holds: while those are served the others come.
+ */
+#define COMMANDS_MAX	32
 
 /* Submission entries; who needs more submits in between. */
 #define ENTRIES		64
@@ -185,7 +188,7 @@ static int run(struct ferry_worker *worker)
 	/* Not to look the ring up at each call; without it goes too. */
 	io_uring_register_ring_fd(&u->ring);
 	own = u;
-	for (i = 0; i < min(session->geo.depth, (u32)COMMANDS); i++)
+	for (i = 0; i < min((session->geo.depth + 1) / 2, (u32)COMMANDS_MAX); i++)
 		command(u, FERRY_SYNC_WAIT);
 
 	while (!u->over || u->nr_io) {

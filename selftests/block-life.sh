@@ -236,6 +236,35 @@ for placement in user-sync user-rw kernel; do
 		on_disk error:read,percent=25+delay:us=1,percent=0+null $placement "" some_fail
 done
 
+# Whatever was told to filters is known to all who take the place of the first server.
+filters_stay() { # DISK
+	local next status=0
+	dd if=/dev/urandom of="$work/host/data" bs=512k count=1 status=none
+	dd if="$work/host/data" of="$1" bs=512k oflag=direct status=none || return
+	for next in kernel user death; do
+		case $next in
+		death) pkill -KILL -n -x ferryd ;;
+		*) ferry move "$1" --to "$next" || return ;;
+		esac
+		: >"$work/err"
+		if ! { reads "$1" 2047 && ! reads "$1" 2048 && ! reads "$1" 4103 && reads "$1" 4104 &&
+			is "$(grep -c "No data available" "$work/err")" 2 "reads with ENODATA" &&
+			dd if="$1" bs=512k count=1 iflag=direct status=none |
+			cmp - "$work/host/data"; }; then
+			echo "after $next"
+			status=1
+		fi
+	done
+	return "$status"
+}
+
+if wanted filters/stay; then
+	mark_log filters_stay
+	claim "filters know what they were told after moves and a death" on_disk \
+		error:read,sectors=2048-2055:4096-4103,errno=ENODATA+delay:us=100+ramdisk:size=64M \
+		user-sync "" filters_stay
+fi
+
 # A filesystem above notices, is unmounted, and the disk goes.
 ext4_above_errors() { # DISK
 	mkfs.ext4 -q -F -b 4096 -O ^has_journal "$1" && mount "$1" "$work/mnt" || return
@@ -434,6 +463,33 @@ if command -v qemu-nbd >/dev/null; then
 fi
 
 # --- in the middle of it all ----------------------------------------------------------------------
+
+# Its server, supervisor and all, dies while partitions are looked for: there is none to wait for,
+# long as the grace time may be, as nobody is there who asked for the disk.
+under_way() { awk '{ n += $1 + $2 } END { print n + 0 }' /dev/null /sys/block/ferryb*/inflight; }
+scans() { [ "$(under_way)" -gt 0 ]; }
+no_disk() { local disks=(/sys/block/ferryb*); [ ${#disks[@]} = 0 ]; }
+
+killed_in_scan() { # STYLE
+	local disk asked status=0
+	add_disk "$1" delay:ms=60000,read+ramdisk:size=64M on_death=reissue,grace=3600 \
+		>"$work/out" 2>&1 &
+	asked=$!
+	until_so scans || status=1
+	pkill -KILL -x ferryd
+	wait "$asked" && { cat "$work/out"; status=1; }
+	until_so no_disk || status=1
+	no_disk_left || status=1
+	disk=$(add_disk "$1" ramdisk:size=64M) && ferry disk del "$disk" || status=1
+	return "$status"
+}
+
+for style in user-sync user-poll user-uring; do
+	wanted "killed_in_scan/$style" || continue
+	mark_log "killed_in_scan $style"
+	claim "$style: all of its server is killed while partitions are looked for: the disk goes" \
+		killed_in_scan "$style"
+done
 
 # What was under way fails; all is gone within 5 s.
 removed_busy() { # PLACEMENT SOURCE

@@ -12,9 +12,7 @@ filters=delay:us=300,percent=30+error:percent=0+ramdisk:size=64M
 for placement in user-sync user-poll user-uring user-rw kernel; do
 	for source in ramdisk:size=64M "file:path=$work/host/img" file:path=/dev/ram0,direct $filters; do
 		name=${source%%:*}
-		case $placement:$source in
-		user-poll:*direct | user-rw:*direct) continue ;;
-		user-poll:delay* | user-uring:delay* | user-rw:delay*) continue ;;
+		case $source in
 		*direct) name+=" on a device, direct" ;;
 		delay*) name="delay, error and ramdisk" ;;
 		esac
@@ -107,12 +105,53 @@ grows() { # DISK
 		! ferry disk resize "$1" 1T 2>/dev/null && ! ferry disk resize "$1" 1000 2>/dev/null
 }
 
+# What iostat shows: since the last time, requests and sectors of reads and writes, discards and
+# their sectors, flushes; and how many are under way.
+counted() { # DISK
+	local now
+	read -r -a now <"/sys/block/$(basename "$1")/stat"
+	echo $((now[0] - stat[0])) $((now[2] - stat[2])) $((now[4] - stat[4])) $((now[6] - stat[6])) \
+		$((now[11] - stat[11])) $((now[13] - stat[13])) $((now[15] - stat[15])) "${now[8]}"
+}
+
 counts() { # DISK
+	local stat
+	udevadm settle -t 20 2>/dev/null	# somebody may be looking at a new disk
+	read -r -a stat <"/sys/block/$(basename "$1")/stat"
+	dd if="$1" of=/dev/null bs=4k count=100 iflag=direct status=none &&
+		is "$(counted "$1")" "100 800 0 0 0 0 0 0" "after 100 reads of 4 KiB" &&
+		dd if=/dev/zero of="$1" bs=16k count=50 oflag=direct status=none &&
+		is "$(counted "$1")" "100 800 50 1600 0 0 0 0" "after 50 writes of 16 KiB" &&
+		blkdiscard -f -o 1M -l 1M "$1" &&
+		is "$(counted "$1")" "100 800 50 1600 1 2048 0 0" "after a discard of 1 MiB" &&
+		dd if=/dev/zero of="$1" bs=4k count=1 conv=fsync oflag=direct status=none || return
+	# Some kernels count what asks for a flush as a write of nothing, too.
+	is "$(counted "$1" | cut -d ' ' -f 1,2,4-)" "100 800 1608 1 2048 1 0" \
+		"after a write and a flush" || return
+	read -r -a stat <"/sys/block/$(basename "$1")/stat"
+	[ "${stat[9]}" -gt 0 ] || { echo "it was never busy"; return 1; }
+}
+
+# queues_of DISK: its hardware queues and the requests that each has room for
+queues_of() { cat "/sys/block/$(basename "$1")"/mq/*/nr_tags | tr '\n' ' '; }
+
+# A hardware queue a server queue; as deep as that, or as asked for.
+queues_are() { is "$(queues_of "$2")" "$1 " "depth of the queues"; }
+
+# Its server's reads and writes by system call, in KiB: what the kernel moves is not in them.
+touched() {
+	awk '/^[rw]char/ { n += $2 } END { printf "%d", n / 1024 }' "/proc/$(pgrep -n -x ferryd)/io"
+}
+
+transfers() { # DISK: 16 MiB each way
 	local before after
-	before=$(awk '{ print $1 }' "/sys/block/$(basename "$1")/stat")
-	dd if="$1" of=/dev/null bs=4k count=100 iflag=direct 2>/dev/null || return
-	after=$(awk '{ print $1 }' "/sys/block/$(basename "$1")/stat")
-	is $((after - before)) 100 "reads in stat"
+	before=$(touched)
+	dd if=/dev/urandom of="$1" bs=1M count=16 oflag=direct status=none || return
+	cmp -n 16777216 "$1" "$work/host/img" || return
+	after=$(touched)
+	[ $((after - before)) -lt 1024 ] && return
+	echo "the server touched $((after - before)) KiB"
+	return 1
 }
 
 # A disk and its partition are found by the serial, and not when they are gone.
@@ -158,7 +197,33 @@ for placement in user-sync kernel; do
 		on_disk ramdisk:size=64M $placement "" partitions
 	! wanted resize || claim "$placement: a mounted disk grows" \
 		on_disk ramdisk:size=64M,max=256M $placement "" grows
-	! wanted stat || claim "$placement: its I/O is counted" on_disk null $placement "" counts
+	! wanted stat || claim "$placement: its I/O is counted" \
+		on_disk "file:path=$work/host/img" $placement "" counts
+done
+
+all=$(nproc)
+each() { local i; for ((i = 1; i < all; i++)); do echo -n "$1 "; done; echo "$1"; }
+mark_log queues
+for case in "user-sync queues=1 64" "user-sync queues=1,depth=5 5" \
+	"user-uring depth=200 $(each 200)" "user-rw queues=$((all + 1)) $(each 64)" \
+	"user-poll queues=$all $(each 64)" "kernel depth=7 $(each 7)"; do
+	read -r placement options depths <<<"$case"
+	! wanted "queues/$placement" || claim "$placement, $options: hardware queues as deep as $depths" \
+		on_disk ramdisk:size=64M "$placement" "$options" queues_are "$depths"
+done
+
+for placement in user-sync user-poll user-uring; do
+	! wanted "transfers/$placement" || claim "$placement: a file's data goes past its server" \
+		on_disk "file:path=$work/host/img" $placement "" transfers
+done
+
+names() { # EXPECTED DISK
+	is "$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $8 }')" "$1" "in the list"
+}
+
+for placement in user-sync kernel; do
+	! wanted names || claim "$placement: the list shows filters and what is behind them" \
+		on_disk $filters $placement "" names delay+error+ramdisk
 done
 
 # --- what is refused, and what breaks ---------------------------------------------------------

@@ -43,6 +43,7 @@
  * @gone: @remove_work is through: no request, no server, no way to open it
  * @err: of @add_work, valid from @added on
  * @resize_lock: see above
+ * @names: of the backends that serve it, filters first
  */
 struct ferry_disk {
 	struct ferry_chan	*chan;
@@ -61,6 +62,7 @@ struct ferry_disk {
 	int			err;
 	struct mutex		resize_lock;
 	char			serial[FERRY_BLK_SERIAL_MAX];
+	char			names[FERRY_BLK_NAMES_MAX];
 };
 
 /* Bits of ferry_disk.state */
@@ -70,7 +72,8 @@ enum {
 };
 
 /* disk.c */
-int ferry_disk_add(struct ferry_chan *chan, const struct ferry_blk_add *how, u32 *index);
+int ferry_disk_add(struct ferry_chan *chan, const struct ferry_blk_add *how, const char *names,
+		   u32 *index);
 int ferry_disk_del(u32 index, bool force);
 int ferry_disk_resize(u32 index, u64 *bytes);
 int ferry_disk_init(void);

@@ -15,10 +15,10 @@ static bool is_terminated(const char *s, size_t size)
 	return strnlen(s, size) < size;
 }
 
-static bool serial_ok(const char *s)
+static bool name_ok(const char *s, const char *also)
 {
 	for (; *s; s++) {
-		if (!isascii(*s) || (!isalnum(*s) && !strchr("-_.", *s)))
+		if (!isascii(*s) || (!isalnum(*s) && !strchr(also, *s)))
 			return false;
 	}
 	return true;
@@ -31,24 +31,40 @@ static int check_add(const struct ferry_blk_add *how)
 	if (how->reserved || how->flags & ~(FERRY_BLK_READ_ONLY | FERRY_BLK_ROTATIONAL) ||
 	    how->depth > FERRY_BLK_DEPTH_MAX || how->timeout > FERRY_BLK_TIMEOUT_MAX ||
 	    how->fd < -1 || !is_terminated(how->backend, sizeof(how->backend)) ||
-	    !is_terminated(how->serial, sizeof(how->serial)) || !serial_ok(how->serial))
+	    !is_terminated(how->serial, sizeof(how->serial)) || !name_ok(how->serial, "-_."))
 		return -EINVAL;
 	return 0;
 }
 
-static struct ferry_chan *chan_of_fd(int fd)
+static struct ferry_chan *chan_of_fd(const struct ferry_blk_add *how, const char *args,
+				     char *names, size_t size)
 {
-	struct file *file = fget(fd);
+	struct file *file;
 	struct ferry_chan *chan;
 
+	if (args && (strlen(args) >= size || !name_ok(args, "-_.+")))
+		return ERR_PTR(-EINVAL);
+	file = fget(how->fd);
 	if (!file)
 		return ERR_PTR(-EBADF);
 	chan = ferry_chan_of_file(file, FERRY_CLASS_BLOCK);
 	fput(file);
+	if (!IS_ERR(chan))
+		strscpy(names, args ?: ferry_chan_name(chan), size);
 	return chan;
 }
 
-static struct ferry_chan *chan_of_backend(const struct ferry_blk_add *how)
+static struct ferry_chan *chan_of_backend(const struct ferry_blk_add *how, const char *args,
+					  char *names, size_t size)
+{
+	struct ferry_chan *chan = ferry_chan_local(FERRY_CLASS_BLOCK, how->backend, args);
+
+	if (!IS_ERR(chan))
+		ferry_chan_names(chan, names, size);
+	return chan;
+}
+
+static struct ferry_chan *get_chan(const struct ferry_blk_add *how, char *names, size_t size)
 {
 	struct ferry_chan *chan;
 	char *args = NULL;
@@ -58,13 +74,15 @@ static struct ferry_chan *chan_of_backend(const struct ferry_blk_add *how)
 		if (IS_ERR(args))
 			return ERR_CAST(args);
 	}
-	chan = ferry_chan_local(FERRY_CLASS_BLOCK, how->backend, args);
+	chan = how->fd >= 0 ? chan_of_fd(how, args, names, size) :
+			      chan_of_backend(how, args, names, size);
 	kfree(args);
 	return chan;
 }
 
 static long add(struct ferry_blk_add __user *arg)
 {
+	char names[FERRY_BLK_NAMES_MAX];
 	struct ferry_blk_add how;
 	struct ferry_chan *chan;
 	int err;
@@ -74,10 +92,10 @@ static long add(struct ferry_blk_add __user *arg)
 	err = check_add(&how);
 	if (err)
 		return err;
-	chan = how.fd >= 0 ? chan_of_fd(how.fd) : chan_of_backend(&how);
+	chan = get_chan(&how, names, sizeof(names));
 	if (IS_ERR(chan))
 		return PTR_ERR(chan);
-	err = ferry_disk_add(chan, &how, &how.index);
+	err = ferry_disk_add(chan, &how, names, &how.index);
 	if (err)
 		return err;
 	if (put_user(how.index, &arg->index)) {

@@ -85,7 +85,7 @@ static struct ferry_disk *disk_of(struct device *dev)
 
 static ssize_t backend_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%s\n", ferry_chan_name(disk_of(dev)->chan));
+	return sysfs_emit(buf, "%s\n", disk_of(dev)->names);
 }
 static DEVICE_ATTR_RO(backend);
 
@@ -264,9 +264,10 @@ static void disk_publish(struct ferry_disk *disk)
 
 /*
  * Make a disk of @chan, a reference to which is taken over, and wait until it is there.
- * -EINTR: killed meanwhile, and it goes again.
+ * @names: for sysfs. -EINTR: killed meanwhile, and it goes again.
  */
-int ferry_disk_add(struct ferry_chan *chan, const struct ferry_blk_add *how, u32 *index)
+int ferry_disk_add(struct ferry_chan *chan, const struct ferry_blk_add *how, const char *names,
+		   u32 *index)
 {
 	struct ferry_disk *disk;
 	int err = -ENOMEM;
@@ -283,6 +284,7 @@ int ferry_disk_add(struct ferry_chan *chan, const struct ferry_blk_add *how, u32
 	init_completion(&disk->gone);
 	mutex_init(&disk->resize_lock);
 	strscpy(disk->serial, how->serial, sizeof(disk->serial));
+	strscpy(disk->names, names, sizeof(disk->names));
 
 	err = take_index(disk);
 	if (err)

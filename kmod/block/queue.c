@@ -127,11 +127,11 @@ static blk_status_t fill(struct ferry_disk *disk, struct disk_cmd *cmd, struct r
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
 		args->opcode = FERRY_BLK_READ;
-		args->flags = FERRY_ARGS_DATA_OUT;
+		args->flags = FERRY_ARGS_DATA_OUT | FERRY_ARGS_LOOKS;
 		break;
 	case REQ_OP_WRITE:
 		args->opcode = FERRY_BLK_WRITE;
-		args->flags = FERRY_ARGS_DATA_IN;
+		args->flags = FERRY_ARGS_DATA_IN | FERRY_ARGS_LOOKS;
 		if (rq->cmd_flags & REQ_FUA)
 			cmd->io.flags = FERRY_BLK_FUA;
 		break;

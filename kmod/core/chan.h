@@ -35,7 +35,9 @@ struct ferry_vec {
 #define FERRY_ARGS_NO_REPLY	(1U << 3)	/* the protocol has no reply (FORGET) */
 #define FERRY_ARGS_NO_CRED	(1U << 4)	/* on the kernel's behalf: ids are 0 */
 #define FERRY_ARGS_INIT		(1U << 5)	/* may go before ferry_chan_ready() */
-#define FERRY_ARGS_LAZY		(1U << 6)	/* submitted; may go along with what comes next */
+#define FERRY_ARGS_LOOKS	(1U << 6)	/* submitted from where one may look for the answer
+						 * for a moment: ->end() may come from there */
+#define FERRY_ARGS_LAZY		(1U << 7)	/* submitted; may go along with what comes next */
 
 /**
  * struct ferry_args - one request, as its class sees it
@@ -168,6 +170,13 @@ bool ferry_chan_is_local(const struct ferry_chan *chan);
 /** ferry_chan_is_rw() - its server reads and writes, and may know of FUSE only */
 bool ferry_chan_is_rw(const struct ferry_chan *chan);
 const char *ferry_chan_name(const struct ferry_chan *chan);
+
+/**
+ * ferry_chan_names() - of all backends that a request passes, filters first
+ * @chan: as ferry_chan_local() has returned it, before anything else is done with it
+ * @size: of @buf, more than 0
+ */
+void ferry_chan_names(const struct ferry_chan *chan, char *buf, size_t size);
 u32 ferry_chan_id(const struct ferry_chan *chan);
 u32 ferry_chan_queues(const struct ferry_chan *chan);	/* 0: it is local, as with the next */
 u32 ferry_chan_depth(const struct ferry_chan *chan);

@@ -56,8 +56,8 @@ static int daemon_call(struct ferry_chan *chan, struct ferry_args *args)
 	slot = fill_slot(chan, args);
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
-	err = ferry_queue_push(slot);
-	if (unlikely(err))
+	err = ferry_queue_push(slot, true);
+	if (unlikely(err < 0))
 		goto unpin;
 	err = ferry_slot_wait(slot);
 	if (unlikely(err))
@@ -81,10 +81,30 @@ unpin:
 	return err;
 }
 
+/* As ferry_queue_push(), and look for the answer if nobody will tell us. Return: 0 or -ENOTCONN */
+static int push_and_look(struct ferry_chan *chan, struct ferry_slot *slot)
+{
+	/* As long as we look, whoever ends the request meanwhile: see ferry_chan_unbind(). */
+	int idx = srcu_read_lock(&chan->srcu);
+	int err = ferry_queue_push(slot, true);
+
+	if (err > 0)
+		ferry_slot_look(slot);
+	srcu_read_unlock(&chan->srcu, idx);
+	return min(err, 0);
+}
+
+/* Long data takes longer than it would be worth to look. */
+static bool may_look(const struct ferry_chan *chan, const struct ferry_args *args)
+{
+	return args->flags & FERRY_ARGS_LOOKS && ferry_spins(chan) && ferry_slot_takes(chan, args);
+}
+
 static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 {
 	struct ferry_queue *q = ferry_queue_pick(chan);
 	struct ferry_slot *slot = NULL;
+	bool looks;
 	int err;
 
 	args->core.born = jiffies;
@@ -96,9 +116,10 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 			ferry_chan_end(chan, args, err);
 		return;
 	}
+	looks = may_look(chan, args);
 	err = ferry_slot_fill(slot, args, NULL, NULL);
 	if (!err)
-		err = ferry_queue_push(slot);
+		err = looks ? push_and_look(chan, slot) : ferry_queue_push(slot, false);
 	if (err) {
 		ferry_slot_put(slot);
 		ferry_chan_end(chan, args, err);

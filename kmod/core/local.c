@@ -18,6 +18,7 @@
 #include "core/core.h"
 #include "core/file.h"
 #include "core/queue.h"
+#include "ferry/filter.h"
 #include "ferry/req.h"
 
 struct local_backend {
@@ -467,3 +468,11 @@ struct ferry_chan *ferry_chan_local(u32 class, const char *name, const char *arg
 	return chan;
 }
 EXPORT_SYMBOL_GPL(ferry_chan_local);
+
+void ferry_chan_names(const struct ferry_chan *chan, char *buf, size_t size)
+{
+	const struct local_server *ls = chan->server;
+
+	ferry_filter_names(&ls->server, buf, size);
+}
+EXPORT_SYMBOL_GPL(ferry_chan_names);

@@ -100,13 +100,15 @@ struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan)
 	return chan->queues[first];
 }
 
-/* Give @slot to the server that spins at @q; under q->lock. */
-static bool post(struct ferry_queue *q, struct ferry_slot *slot)
+/*
+ * Give @slot to the server that spins at @q; under q->lock. @looks: the task that does it will
+ * look for the answer.
+ */
+static bool post(struct ferry_queue *q, struct ferry_slot *slot, bool looks)
 {
 	if (!ferry_ring_spinning(q))
 		return false;
-	/* A submitted request has no caller that could look for its answer. */
-	slot->spin = slot->waiter;
+	slot->spin = looks;
 	ferry_ring_set_wait(slot, !slot->spin);
 	atomic_set(&slot->state, FERRY_FETCHED);
 	if (ferry_ring_post(q, slot->tag))
@@ -148,7 +150,7 @@ static bool repost(struct ferry_queue *q, struct ferry_slot *slot)
 	if (atomic_read(&slot->state) == FERRY_QUEUED &&
 	    (!slot->waiter || slot->waiter == current)) {
 		ferry_queue_unlink(slot);
-		posted = post(q, slot);
+		posted = post(q, slot, slot->waiter);
 		if (!posted) {
 			atomic_set(&slot->state, FERRY_QUEUED);
 			list_add(&slot->node_pending, &q->pending);
@@ -200,10 +202,11 @@ static void nudge(struct work_struct *work)
 }
 
 /*
- * @slot is filled: let a server have it. Return: 0, or -ENOTCONN: the channel is dead, the
- * slot is the caller's still.
+ * @slot is filled: let a server have it. @looks: the caller can look for the answer, and has
+ * to if 1 is returned: a server that spins has it, who will tell nobody. Return: 0, 1, or
+ * -ENOTCONN: the channel is dead, the slot is the caller's still.
  */
-int ferry_queue_push(struct ferry_slot *slot)
+int ferry_queue_push(struct ferry_slot *slot, bool looks)
 {
 	struct ferry_queue *q = slot->queue;
 	struct ferry_chan *chan = q->chan;
@@ -218,10 +221,10 @@ int ferry_queue_push(struct ferry_slot *slot)
 		spin_unlock(&q->lock);
 		return -ENOTCONN;
 	}
-	if (post(q, slot)) {
+	if (post(q, slot, looks)) {
 		spin_unlock(&q->lock);
 		ferry_stat_way(chan, FERRY_WAY_POSTED);
-		return 0;
+		return looks;
 	}
 	/* Whoever serves the next request finds it: that costs no switch to it and back. */
 	lazy = slot->lazy && q->nr_pending < LAZY_MAX;
@@ -403,7 +406,7 @@ void ferry_queue_run_backlog(struct ferry_queue *q)
 		}
 		err = ferry_slot_fill(slot, args, NULL, NULL);
 		if (!err)
-			err = ferry_queue_push(slot);
+			err = ferry_queue_push(slot, false);
 		if (err) {
 			ferry_slot_put(slot);
 			ferry_chan_end(q->chan, args, err);

@@ -186,7 +186,7 @@ struct ferry_idle {
  * @watch: looks for commands whose ring is gone, where io_uring does not tell
  * @nudge: wakes a server for lazy requests that nothing has come after
  * @nr_pending: length of @pending, told to servers in the box; under @lock
- * @spin_tries: how many spins for an answer may still be in vain, see spin_for_answer();
+ * @spin_tries: how many spins for an answer may still be in vain, see ferry_spin();
  *	a hint, written without lock
  */
 struct ferry_queue {
@@ -219,12 +219,16 @@ static inline bool ferry_spins(const struct ferry_chan *chan)
 	return chan->flags & FERRY_CREATE_POLL;
 }
 
+/* spin.c */
+bool ferry_spin(struct ferry_slot *slot, bool (*look)(struct ferry_slot *slot));
+void ferry_slot_look(struct ferry_slot *slot);
+
 /* queue.c */
 struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index);
 void ferry_queue_calm(struct ferry_queue *q);
 void ferry_queue_free(struct ferry_queue *q);
 struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan);
-int ferry_queue_push(struct ferry_slot *slot);
+int ferry_queue_push(struct ferry_slot *slot, bool looks);
 void ferry_queue_unlink(struct ferry_slot *slot);
 int ferry_queue_put_aside(struct ferry_queue *q, struct ferry_args *args);
 bool ferry_queue_take_aside(struct ferry_queue *q, struct ferry_args *args);

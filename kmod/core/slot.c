@@ -3,7 +3,6 @@
 #include <linux/bitops.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
-#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
@@ -454,7 +453,7 @@ void ferry_slot_hand_back(struct ferry_slot *slot)
 	if (claim(slot)) {
 		/* A server may copy to any slot it had a tag of; QUEUED its caller may go. */
 		wait_for_copies(slot);
-		if (ferry_queue_push(slot))
+		if (ferry_queue_push(slot, false))
 			fail_owned(slot);
 		return;
 	}
@@ -671,43 +670,6 @@ static bool look(struct ferry_slot *slot)
 }
 
 /*
- * Spinning pays while the server is awake and quick. Whether it does is learned: after some
- * spins in a row that ended without an answer only each 64th request tries.
- */
-#define SPIN_RETRY	64
-
-static bool spin_for_answer(struct ferry_slot *slot)
-{
-	struct ferry_queue *q = slot->queue;
-	u32 tries = READ_ONCE(q->spin_tries);
-	int state;
-	u64 end;
-
-	if (!tries && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
-		return false;
-	end = local_clock() + (u64)READ_ONCE(q->chan->spin_us) * NSEC_PER_USEC;
-	do {
-		unsigned int i;
-
-		for (i = 0; i < 64; i++) {
-			if (look(slot)) {
-				if (tries < FERRY_SPIN_TRIES)
-					WRITE_ONCE(q->spin_tries, FERRY_SPIN_TRIES);
-				ferry_stat_way(q->chan, FERRY_WAY_SPUN);
-				return true;
-			}
-		}
-		cpu_relax();	/* seldom: a virtual processor may leave its machine for it */
-		state = atomic_read(&slot->state);
-	} while (!need_resched() && (state == FERRY_FETCHED || state == FERRY_QUEUED) &&
-		 local_clock() < end);
-	if (tries)
-		WRITE_ONCE(q->spin_tries, tries - 1);
-	ferry_stat_way(q->chan, FERRY_WAY_SPUN_OUT);
-	return false;
-}
-
-/*
  * Wait until the slot comes back. 0: ANSWERED or FAILED, it is ours; -EINTR: we
  * were killed, -ETIMEDOUT: it took too long; and have no slot any more.
  */
@@ -717,7 +679,7 @@ int ferry_slot_wait(struct ferry_slot *slot)
 	long left = longest_wait(chan, slot->args);
 
 	if (slot->spin) {
-		if (spin_for_answer(slot))
+		if (ferry_spin(slot, look))
 			return 0;
 		/* Pairs with the server's barrier between `done` and `wait`. */
 		ferry_ring_set_wait(slot, true);

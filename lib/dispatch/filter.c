@@ -105,6 +105,24 @@ void ferry_filter_end(struct ferry_server *server)
 }
 FERRY_EXPORT(ferry_filter_end);
 
+void ferry_filter_names(const struct ferry_server *server, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	for (; server; server = server->below) {
+		const char *name = server->backend->name;
+		size_t n = strlen(name);
+
+		if (n + 2 > size - len)
+			break;
+		if (len)
+			buf[len++] = '+';
+		memcpy(buf + len, name, n);
+		len += n;
+	}
+	buf[len] = '\0';
+}
+
 void ferry_filter_pass(struct ferry_req *req)
 {
 	req->server = req->server->below;

@@ -20,14 +20,19 @@
 
 struct server;
 
+/* RW is read() and write(); the others answer in slots, POLL without a system call if it may. */
+enum style { RW, SYNC, POLL };
+
 /**
  * struct request - one that was fetched
  * @io: its struct, where it has one of this kind
+ * @tag: SYNC, POLL: its slot
  */
 struct request {
 	struct fuse_in_header head;
 	struct ferry_blk_io io;
 	const char *data;
+	unsigned int tag;
 };
 
 typedef bool (*lie_fn)(struct server *s, const struct request *req);
@@ -52,20 +57,30 @@ struct shared {
 
 /**
  * struct server
+ * @style: server_style when it was made
  * @pid: of the process; 0 in it
  * @fd: /dev/ferry; in the process
+ * @geo, @map: SYNC, POLL: the queue's memory; in the process
+ * @buf: room for a request with its data; in the process
  * @init: its answer to INIT, for lies to change before
  * @how: what ADD is given
  */
 struct server {
+	enum style style;
 	pid_t pid;
 	int fd;
+	struct ferry_geometry geo;
+	char *map;
+	char *buf;
 	lie_fn lie;
 	struct shared *shared;
 	struct ferry_blk_init_out init;
 	struct ferry_blk_add how;
 	char *disk;
 };
+
+/** server_style - of those that are made from now on */
+extern enum style server_style;
 
 /** server_new() - one that is in order, not started */
 struct server server_new(lie_fn lie);

@@ -231,11 +231,19 @@ static bool reply_short(struct server *s, const struct request *req)
 	return true;
 }
 
+/* An answer that does not fit. Who is not told that there is one tells nobody what he thinks of it. */
+static void answer_badly(struct server *s, const struct request *req, size_t len)
+{
+	int err = server_answer(s, req, 0, s->disk, len);
+
+	CHECK(err == EINVAL || (!err && s->style == POLL));
+}
+
 static bool reply_long(struct server *s, const struct request *req)
 {
 	if (!is_io(req))
 		return false;
-	CHECK_EQ(server_answer(s, req, 0, s->disk, req->io.length + 512), EINVAL);
+	answer_badly(s, req, req->io.length + 512);
 	return true;
 }
 
@@ -289,7 +297,7 @@ static bool reply_data(struct server *s, const struct request *req)
 {
 	if (req->head.opcode != FERRY_BLK_WRITE && req->head.opcode != FERRY_BLK_FLUSH)
 		return false;
-	CHECK_EQ(server_answer(s, req, 0, s->disk, 512), EINVAL);
+	answer_badly(s, req, 512);
 	return true;
 }
 
@@ -702,6 +710,23 @@ static void many(void)
 		disk_wait_gone(index[i]);
 }
 
+/* NAME once more for those who answer in slots; in the table by SLOTS("what", NAME). */
+#define IN_SLOTS(fn)						\
+	static void fn##_sync(void) { server_style = SYNC; fn(); }	\
+	static void fn##_poll(void) { server_style = POLL; fn(); }
+#define SLOTS(text, fn)	{ "sync: " text, fn##_sync }, { "poll: " text, fn##_poll }
+IN_SLOTS(serves)
+IN_SLOTS(killed_holding)
+IN_SLOTS(killed_in_scan)
+IN_SLOTS(short_read)
+IN_SLOTS(long_read)
+IN_SLOTS(empty_read)
+IN_SLOTS(bad_writes)
+IN_SLOTS(errors)
+IN_SLOTS(bad_init)
+IN_SLOTS(times_out)
+IN_SLOTS(resize_lied)
+
 static const struct claim claims[] = {
 	{ "a disk reads, writes, has its partition, and goes", serves },
 	{ "server killed while idle: the disk goes", killed_idle },
@@ -727,5 +752,16 @@ static const struct claim claims[] = {
 	{ "a new size is seen, with an event", resizes },
 	{ "a server that lies or dies in a resize", resize_lied },
 	{ "disks come and go side by side", many },
+	SLOTS("a disk reads, writes, has its partition, and goes", serves),
+	SLOTS("server killed with requests: they fail, the disk goes", killed_holding),
+	SLOTS("server killed while partitions are looked for", killed_in_scan),
+	SLOTS("a short read is EIO", short_read),
+	SLOTS("a long read is EIO", long_read),
+	SLOTS("an empty read is EIO", empty_read),
+	SLOTS("a write or flush that fails, or is answered with data, is EIO", bad_writes),
+	SLOTS("errors of a server are those that a disk may have", errors),
+	SLOTS("INIT that is short or fails: no disk", bad_init),
+	SLOTS("a request that takes too long is ETIMEDOUT, and the disk goes on", times_out),
+	SLOTS("a server that lies or dies in a resize", resize_lied),
 };
 CLAIMS_MAIN(claims)

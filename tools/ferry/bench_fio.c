@@ -14,6 +14,7 @@
 #include "bench.h"
 
 #define FIO_TIMEOUT	1800
+#define WARM_UP		0.1	/* seconds at most of the round that is thrown away */
 
 /* Its output is fio's "JOB.prerun.txt" in the folder where it runs. */
 #define CLOCKS "read up idle </proc/uptime && read all </proc/stat && echo $up $all"
@@ -32,14 +33,18 @@ static int write_jobs(const struct bench_opts *opts, const struct bench_case *cs
 	if (cs->flags & BENCH_PINNED)
 		fprintf(file, "cpus_allowed=%d\n", opts->cpu);
 	if (cs->flags & BENCH_TIMED)
-		fprintf(file, "time_based=1\nsize=32m\nruntime=%.0fms\n", opts->seconds * 1e3);
+		fputs("time_based=1\nsize=32m\n", file);
 	else if (cs->flags & BENCH_RATE)
 		fprintf(file, "size=%um\n", opts->quick ? 32 : 64);
 	fprintf(file, "bs=%u\n", cs->bytes);
 	fputs(cs->fio, file);
 	for (unsigned int round = 0; round <= runs; round++)
-		for (unsigned int i = 0; i < nr; i++)
+		for (unsigned int i = 0; i < nr; i++) {
 			fprintf(file, "[%u.%u]\nfilename=%s\n", round, i, mounts[i].file);
+			if (cs->flags & BENCH_TIMED)
+				fprintf(file, "runtime=%.0fms\n", (round || opts->seconds < WARM_UP ?
+					opts->seconds : WARM_UP) * 1e3);
+		}
 	return fclose(file) ? -errno : 0;
 }
 

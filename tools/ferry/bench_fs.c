@@ -16,6 +16,7 @@
 
 static const struct bench_system systems[] = {
 	BENCH_FERRY_DAEMONS,
+	BENCH_FERRY_SLOT,
 	{ "ferry-transfer", "ferry transfer", "ferry", "user", "sync", "transfer" },
 	{ "ferry-kernel", "ferry kernel", "ferry", "kernel", "", "" },
 	{ "fuse", "FUSE", "fuse", "", "", "" },

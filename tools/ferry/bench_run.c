@@ -190,6 +190,20 @@ int bench_split_case(const struct bench_opts *opts, const struct bench_case *cs)
 	return status;
 }
 
+/* fio's part. What is mounted still for another case may have nothing to do with this one. */
+static int run_fio(const struct bench_opts *opts, const struct bench_case *cs,
+		   struct bench_results *res)
+{
+	struct bench_mount fit[BENCH_SYSTEMS_MAX];
+	unsigned int nr = 0;
+	const char *why;
+
+	for (unsigned int i = 0; i < nr_mounts; i++)
+		if (!mounts[i].sys || opts->class->fits(mounts[i].sys, cs, &why))
+			fit[nr++] = mounts[i];
+	return nr ? bench_fio(opts, cs, fit, nr, res) : 0;
+}
+
 /* Return: 0, or 1 after a message if anything of it could not be measured */
 static int case_run(const struct bench_opts *opts, const struct bench_case *cs,
 		    struct bench_results *res)
@@ -207,7 +221,7 @@ static int case_run(const struct bench_opts *opts, const struct bench_case *cs,
 	if (!nr_mounts || bench_stop)
 		return status;
 	if (cs->fio && !opts->icount)
-		return status | bench_fio(opts, cs, mounts, nr_mounts, res);
+		return status | run_fio(opts, cs, res);
 	return status | take_turns(opts, cs, res);
 }
 

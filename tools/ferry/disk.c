@@ -168,15 +168,31 @@ static uint64_t sys_number(const char *disk, const char *file)
 	return n;
 }
 
+/* The backends that serve it, filters first. */
+static void get_backends(const struct channel *c, char *names, int size)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/ferry/backend", c->client);
+	f = fopen(path, "re");
+	if (!f || !fgets(names, size, f))
+		snprintf(names, size, "%s", c->name);
+	names[strcspn(names, "\n")] = '\0';
+	if (f)
+		fclose(f);
+}
+
 static void print_disk(const struct channel *c)
 {
-	char size[32];
+	char size[32], names[256];
 
+	get_backends(c, names, sizeof(names));
 	human(sys_number(c->client, "size") * 512, 1024, size, sizeof(size));
 	printf("%-16s %8sB %-5" PRIu64 " %-2" PRIu64 " %-9s %-10s %7" PRIu32 "  %s\n", c->client,
 	       size, sys_number(c->client, "queue/logical_block_size"),
 	       sys_number(c->client, "ro"),
-	       placement_name(c->placement), state_name(c->state), c->id, c->name);
+	       placement_name(c->placement), state_name(c->state), c->id, names);
 }
 
 static int list(int argc)

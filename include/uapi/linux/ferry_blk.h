@@ -137,6 +137,7 @@ struct ferry_blk_resize {
 #define FERRY_BLK_TIMEOUT_MAX	86400
 #define FERRY_BLK_SERIAL_MAX	64		/* with the terminating NUL */
 #define FERRY_BLK_ARGS_MAX	4096		/* with the terminating NUL */
+#define FERRY_BLK_NAMES_MAX	256		/* of names; with the terminating NUL */
 
 /**
  * struct ferry_blk_add - argument of FERRY_BLK_IOC_ADD
@@ -145,7 +146,8 @@ struct ferry_blk_resize {
  * @fd: in: a file that is an endpoint of the channel; -1: use @backend
  * @index: out: the disk's number
  * @backend: in: name of a backend in the kernel, NUL-terminated
- * @args: in: address of its arguments, NUL-terminated, or 0
+ * @args: in: address of its arguments, NUL-terminated, or 0. With @fd: of the names of what
+ *	serves the disk, as "delay+ramdisk", for sysfs; 0: that of the channel
  * @flags: in: FERRY_BLK_READ_ONLY and FERRY_BLK_ROTATIONAL are added to the server's
  * @logical_block, @physical_block, @io_min, @io_opt: in: in place of the server's, whose
  *	logical block they may not be below; 0: as it says
