@@ -79,6 +79,7 @@ rows() {
 measures_fs() {
 	ferry bench --quick --runs 1 --systems ferry-sync,ferry-kernel --cases "stat,cached-read,read-4k,read-1m" \
 		--histogram --json "$work/fs.json" >"$work/out" || return
+	is cases "$(grep -o '"case":"[^"]*"' "$work/fs.json" | sort -u | wc -l)" 4 || return
 	rows "$work/fs.json" '$r->{median} > 0 && $r->{latency}{p50} > 0 &&
 		$r->{latency}{p50} <= $r->{latency}{p99} && $r->{latency}{p99} <= $r->{latency}{"p99.9"}' &&
 		rows "$work/fs.json" 'my $sum = 0; $sum += $_ for values %{$r->{latency}{log2}};

@@ -113,7 +113,7 @@ struct bench_mount {
  * @peer: id of the system that others are compared with first, @peer_label its name
  * @missing: in the parent, once. NULL, or one line that says why @sys cannot be had here;
  *	with *@fatal, nothing is measured at all without it
- * @fits: false, and @why, where @sys has nothing to do with @cs
+ * @fits: false, and @why (NULL before), where @sys has nothing to do with @cs
  * @mount: 0, or not after a message; @umount is wanted in either case
  * @end: at the end; may be NULL
  */

@@ -196,11 +196,13 @@ static int run_fio(const struct bench_opts *opts, const struct bench_case *cs,
 {
 	struct bench_mount fit[BENCH_SYSTEMS_MAX];
 	unsigned int nr = 0;
-	const char *why;
 
-	for (unsigned int i = 0; i < nr_mounts; i++)
+	for (unsigned int i = 0; i < nr_mounts; i++) {
+		const char *why = NULL;
+
 		if (!mounts[i].sys || opts->class->fits(mounts[i].sys, cs, &why))
 			fit[nr++] = mounts[i];
+	}
 	return nr ? bench_fio(opts, cs, fit, nr, res) : 0;
 }
 
