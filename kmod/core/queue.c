@@ -210,8 +210,7 @@ int ferry_queue_push(struct ferry_slot *slot, bool looks)
 {
 	struct ferry_queue *q = slot->queue;
 	struct ferry_chan *chan = q->chan;
-	/* Is this CPU free for the server soon? To be known now: the slot may soon be over. */
-	const bool sync = slot->waiter && !ferry_spins(chan);
+	const bool sync = !ferry_spins(chan);	/* see ferry_wake() */
 	struct ferry_command *command;
 	struct task_struct *task;
 	bool lazy;

@@ -17,7 +17,7 @@
 #define LATE_MAX	256
 
 /*
- * Wake @task. @sync: this one is about to wait for it, so that it may have this CPU, without
+ * Wake @task. @sync: this one is likely to wait for it, so that it may have this CPU, without
  * a reschedule interrupt; else one that idles is better. The caller has had preemption off
  * since before @task could know that it may leave: its task_struct, which RCU frees, stays
  * that long.
