@@ -20,14 +20,21 @@
 #define SPIN_US_DEFAULT	100
 
 /*
- * After so many spins in a row that no request came in, one sleep in so many is preceded by
- * a spin. Each is as long as the others: a client takes its time between two requests, and a
- * shorter look would miss it however busy it is. After a client has been woken they are longer:
- * it has to get up before it can make the next request, which it will not sleep through.
+ * After TRIES spins in a row that no request came in, only each RETRYth sleep is preceded by
+ * one. It is as long as the others: a client takes its time between two requests, and a
+ * shorter look would miss it however busy it is. The kernel's side has the same rule: spin.c.
  */
 #define TRIES		4
 #define RETRY		64
+
+/*
+ * So many times as long is the spin after a client was woken: it has to get up before it can
+ * make the next request (130 to 190 us here, for a look of 100), and would then find us asleep.
+ */
 #define WOKEN		4
+
+/* Looks into the box between two at the clock, which takes as long as some of them. */
+#define LOOKS		64
 
 /**
  * struct poller - a thread's state
@@ -147,7 +154,7 @@ static int spin(struct poller *p, u64 ns)
 		return leave_box(box);
 
 	do {
-		for (i = 0; i < 64; i++) {
+		for (i = 0; i < LOOKS; i++) {
 			value = __atomic_load_n(&box->box, __ATOMIC_ACQUIRE);
 			if (value != FERRY_BOX_SPINNING) {
 				__atomic_store_n(&box->box, FERRY_BOX_NONE, __ATOMIC_RELEASE);

@@ -3,13 +3,25 @@
 #include <linux/sched/clock.h>
 #include "core/queue.h"
 
-/*
- * Spinning pays while the server is awake and quick. Whether it does is learned: after some
- * spins in a row that ended without an answer only each 64th request tries. @look: true if the
- * answer is there, and taken. Return: it was.
- */
-#define SPIN_RETRY	64
+/* Of a slot's requests one in so many tries when FERRY_SPIN_TRIES in a row did not pay. */
+#define RETRY	64
 
+/* Looks for the answer between two at the clock and the slot's state. */
+#define LOOKS	64
+
+/* Is it worth it? What has not paid for some time is tried now and then. */
+static bool may_spin(const struct ferry_slot *slot, u32 tries)
+{
+	const struct ferry_queue *q = slot->queue;
+
+	/* An id is the slot's number, and its requests' number times all the slots. */
+	return tries || !((slot->unique / (q->chan->geo.nr_queues * q->depth)) % RETRY);
+}
+
+/*
+ * Spinning pays while the server is awake and quick; whether it does is learned, by the queue.
+ * @look: true if the answer is there, and taken. Return: it was.
+ */
 bool ferry_spin(struct ferry_slot *slot, bool (*look)(struct ferry_slot *slot))
 {
 	struct ferry_queue *q = slot->queue;
@@ -17,13 +29,13 @@ bool ferry_spin(struct ferry_slot *slot, bool (*look)(struct ferry_slot *slot))
 	int state;
 	u64 end;
 
-	if (!tries && (slot->unique / (q->chan->geo.nr_queues * q->depth)) % SPIN_RETRY)
+	if (!may_spin(slot, tries))
 		return false;
 	end = local_clock() + (u64)READ_ONCE(q->chan->spin_us) * NSEC_PER_USEC;
 	do {
 		unsigned int i;
 
-		for (i = 0; i < 64; i++) {
+		for (i = 0; i < LOOKS; i++) {
 			if (look(slot)) {
 				if (tries < FERRY_SPIN_TRIES)
 					WRITE_ONCE(q->spin_tries, FERRY_SPIN_TRIES);

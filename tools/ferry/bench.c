@@ -171,6 +171,7 @@ int cmd_bench(int argc, char **argv)
 	sigaction(SIGHUP, &action, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 
+	res->icount = opts.icount;
 	status = bench_systems_check(&opts) ? 1 : run(&opts, res, before);
 	bench_progress_end();
 	if (opts.class->end)

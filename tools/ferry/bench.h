@@ -173,7 +173,7 @@ struct bench_run {
 	struct bench_shared *shared;
 };
 
-#define BENCH_SMALL	(1U << 0)	/* a small operation: runs with --icount */
+#define BENCH_COUNTED	(1U << 0)	/* runs with --icount */
 #define BENCH_HEAVY	(1U << 1)	/* takes seconds: about half of the repetitions */
 #define BENCH_RATE	(1U << 2)	/* more is better */
 #define BENCH_DIRECT	(1U << 3)	/* O_DIRECT, which tmpfs does not know */
@@ -190,7 +190,7 @@ struct bench_run {
  * @backend: ferry's name of it
  * @writeback: the kernel may cache writes
  * @options: mount options, the same for ferry and FUSE
- * @fio: lines of a fio job, NULL if @measure does it
+ * @fio: lines of a fio job; NULL, and with --icount in any case: @measure does it
  * @ready: in the parent, before anything is mounted; may be NULL. 0, or 1 after
  *	a line that says why the case is left out
  * @prepare: in a child, once per mount; may be NULL
@@ -219,6 +219,7 @@ extern const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES];
 /**
  * struct bench_row - a result
  * @sys: NULL: the machine itself
+ * @rate: more is better
  * @cpu: microseconds of all CPUs for one operation; none where fio did not count them
  * @cpu_us: its median
  */
@@ -230,9 +231,12 @@ struct bench_row {
 	struct bench_hist hist;
 	double median, p10, p90;
 	double cpu_us;
+	bool rate;
 };
 
+/** struct bench_results - all of them; @icount: in instructions */
 struct bench_results {
+	bool icount;
 	struct bench_row rows[BENCH_CASES_MAX * BENCH_SYSTEMS_MAX];
 	unsigned int nr;
 };
@@ -313,7 +317,7 @@ int bench_scale(const struct bench_opts *opts);
 /* bench_split.c: 0, or 1 after a message */
 int bench_split(const struct bench_opts *opts);
 
-/* bench_small.c, bench_tree.c: the workloads. A sample is a batch of operations. */
+/* bench_small.c, bench_data.c, bench_tree.c: the workloads. A sample is a batch of operations. */
 #define BENCH_WALL_BATCH	20
 
 struct bench_loop;
@@ -333,6 +337,14 @@ int bench_measure_read(struct bench_run *run);
 int bench_measure_write(struct bench_run *run);
 int bench_prepare_readdir(struct bench_run *run);
 int bench_measure_readdir(struct bench_run *run);
+int bench_prepare_data(struct bench_run *run);
+int bench_measure_cold_read(struct bench_run *run);
+int bench_measure_read_4k(struct bench_run *run);
+int bench_measure_write_4k(struct bench_run *run);
+int bench_measure_read_1m(struct bench_run *run);
+int bench_measure_write_1m(struct bench_run *run);
+int bench_measure_mmap_read_1m(struct bench_run *run);
+int bench_measure_mmap_write_1m(struct bench_run *run);
 int bench_ready_untar(const struct bench_opts *opts);
 int bench_measure_untar(struct bench_run *run);
 int bench_ready_compile(const struct bench_opts *opts);

@@ -13,7 +13,7 @@
  * A directory of tmpfs that is mirrored, next to itself: through the page cache, since
  * tmpfs has no other way.
  */
-#define MIRROR(name_, what_, unit_, bytes_, fio_, flags_) {				\
+#define MIRROR(name_, what_, unit_, bytes_, fio_, measure_, flags_) {			\
 		.name = "mirror-" name_,						\
 		.what = what_ ", buffered; mirror of tmpfs",				\
 		.unit = unit_,								\
@@ -21,19 +21,22 @@
 		.backend = "mirror",							\
 		.options = CACHED,							\
 		.fio = fio_,								\
-		.flags = flags_,							\
+		.flags = BENCH_COUNTED | (flags_),					\
+		.prepare = bench_prepare_data,						\
+		.measure = bench_measure_##measure_,					\
 	}
-#define MIRROR_4K(what, dir) MIRROR(what "-4k", what " 4 KiB at random places", "us", 4096,	\
-	"rw=" dir "\nioengine=psync\noverwrite=1\nsize=4m\nio_size=16m\n", BENCH_PINNED)
-#define MIRROR_1M(what, engine, dir) MIRROR(what "-1m", what " 1 MiB after the other", "MB/s",	\
-	1048576, "rw=" dir "\nioengine=" engine "\noverwrite=1\n", BENCH_RATE)
+#define MIRROR_4K(what, dir) MIRROR(#what "-4k", #what " 4 KiB at random places", "us", 4096,	\
+	"rw=" dir "\nioengine=psync\noverwrite=1\nsize=4m\nio_size=16m\n",		\
+	what##_4k, BENCH_PINNED)
+#define MIRROR_1M(name, measure, engine, dir) MIRROR(name "-1m", name " 1 MiB after the other",	\
+	"MB/s", 1048576, "rw=" dir "\nioengine=" engine "\noverwrite=1\n", measure, BENCH_RATE)
 
 const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 	{
 		.name = "pipe",
 		.what = "round trip between two processes, for comparison",
 		.unit = "us",
-		.flags = BENCH_SMALL | BENCH_PINNED | BENCH_HOST,
+		.flags = BENCH_COUNTED | BENCH_PINNED | BENCH_HOST,
 		.measure = bench_measure_pipe,
 	}, {
 		.name = "stat",
@@ -41,7 +44,7 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.unit = "us",
 		.backend = "null",
 		.options = UNCACHED,
-		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED,
+		.flags = BENCH_LOOP | BENCH_COUNTED | BENCH_PINNED,
 		.measure = bench_measure_stat,
 	}, {
 		.name = "fstat",
@@ -49,7 +52,7 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.unit = "us",
 		.backend = "null",
 		.options = UNCACHED,
-		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED,
+		.flags = BENCH_LOOP | BENCH_COUNTED | BENCH_PINNED,
 		.measure = bench_measure_fstat,
 	}, {
 		.name = "create-unlink",
@@ -57,7 +60,7 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.unit = "us",
 		.backend = "memfs",
 		.options = CACHED,
-		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED,
+		.flags = BENCH_LOOP | BENCH_COUNTED | BENCH_PINNED,
 		.measure = bench_measure_create,
 	}, {
 		.name = "create-write",
@@ -65,7 +68,7 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.unit = "us",
 		.backend = "memfs",
 		.options = CACHED,
-		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED,
+		.flags = BENCH_LOOP | BENCH_COUNTED | BENCH_PINNED,
 		.measure = bench_measure_create_write,
 	}, {
 		.name = "read-4k",
@@ -74,7 +77,7 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.bytes = 4096,
 		.backend = "null",
 		.options = UNCACHED,
-		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED | BENCH_DIRECT,
+		.flags = BENCH_LOOP | BENCH_COUNTED | BENCH_PINNED | BENCH_DIRECT,
 		.measure = bench_measure_read,
 	}, {
 		.name = "write-4k",
@@ -83,7 +86,7 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.bytes = 4096,
 		.backend = "null",
 		.options = UNCACHED,
-		.flags = BENCH_LOOP | BENCH_SMALL | BENCH_PINNED | BENCH_DIRECT,
+		.flags = BENCH_LOOP | BENCH_COUNTED | BENCH_PINNED | BENCH_DIRECT,
 		.measure = bench_measure_write,
 	}, {
 		.name = "cached-stat",
@@ -91,7 +94,7 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.unit = "us",
 		.backend = "memfs",
 		.options = CACHED,
-		.flags = BENCH_SMALL | BENCH_PINNED,
+		.flags = BENCH_COUNTED | BENCH_PINNED,
 		.measure = bench_measure_stat,
 	}, {
 		.name = "cached-read",
@@ -99,7 +102,7 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.unit = "us",
 		.backend = "memfs",
 		.options = CACHED,
-		.flags = BENCH_SMALL | BENCH_PINNED,
+		.flags = BENCH_COUNTED | BENCH_PINNED,
 		.prepare = bench_prepare_cached,
 		.measure = bench_measure_cached_read,
 	}, {
@@ -146,7 +149,9 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.backend = "memfs",
 		.options = CACHED,
 		.fio = "rw=read\n" FIO_SEQUENTIAL,
-		.flags = BENCH_RATE,
+		.flags = BENCH_COUNTED | BENCH_RATE,
+		.prepare = bench_prepare_data,
+		.measure = bench_measure_cold_read,
 	}, {
 		.name = "mmap-read",
 		.what = "read a mapped file, nothing cached; memfs",
@@ -157,12 +162,12 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.fio = "rw=read\nioengine=mmap\n",
 		.flags = BENCH_RATE,
 	},
-	MIRROR_4K("read", "randread"),
-	MIRROR_4K("write", "randwrite"),
-	MIRROR_1M("read", "psync", "read"),
-	MIRROR_1M("write", "psync", "write"),
-	MIRROR_1M("mmap-read", "mmap", "read"),
-	MIRROR_1M("mmap-write", "mmap", "write"),
+	MIRROR_4K(read, "randread"),
+	MIRROR_4K(write, "randwrite"),
+	MIRROR_1M("read", read_1m, "psync", "read"),
+	MIRROR_1M("write", write_1m, "psync", "write"),
+	MIRROR_1M("mmap-read", mmap_read_1m, "mmap", "read"),
+	MIRROR_1M("mmap-write", mmap_write_1m, "mmap", "write"),
 	{
 		.name = "readdir",
 		.what = "list a directory of 10,000 names; memfs",

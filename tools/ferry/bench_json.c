@@ -87,7 +87,7 @@ static struct json_object *latency(const struct bench_hist *hist)
 /* A rate is told in the other unit as well. */
 static void add_rates(struct json_object *obj, const struct bench_row *row)
 {
-	if (!row->cs->bytes)
+	if (!row->cs->bytes || !row->rate)
 		return;
 	if (!strcmp(row->cs->unit, "IOPS"))
 		add_number(obj, "mb_s", row->median * row->cs->bytes / 1e6);

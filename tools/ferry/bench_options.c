@@ -53,7 +53,7 @@ static int usage(void)
 	       "  --seconds S        what a run on a disk takes (default 0.5; with --quick 0.2)\n"
 	       "  --quick            less of everything\n"
 	       "  --icount           this is a machine whose clock counts instructions\n"
-	       "                     (tools/vm/run --icount): small operations, in instructions\n"
+	       "                     (tools/vm/run --icount): few cases, in instructions\n"
 	       "  --check            fail unless ferry keeps to its bars\n"
 	       "  --regress FILE     fail where ferry got worse than in FILE, made by --json\n"
 	       "  --tolerance P      by more than so many percent (default 3 with --icount, else 25)\n"
@@ -266,13 +266,12 @@ static int choose_cases(struct bench_opts *opts)
 	unsigned int can = (unsigned int)((1ULL << opts->class->nr_cases) - 1);
 
 	if (opts->icount && !opts->split)
-		can = cases_with(opts->class, BENCH_SMALL);
+		can = cases_with(opts->class, BENCH_COUNTED);
 	if (opts->scale || opts->split)
 		can = cases_with(opts->class, BENCH_LOOP);
 	if (opts->cases & ~can)
 		return bad_usage("bench", opts->icount && !opts->split ?
-				 "--icount has the small operations only, "
-				 "not those that move data or trees" :
+				 "--icount has the small operations, seq-read and mirror-* only" :
 				 "--scale and --split have the loops of small operations on a mount "
 				 "only");
 	if (!opts->cases)

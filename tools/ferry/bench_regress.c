@@ -94,7 +94,6 @@ static double growth(const struct bench_opts *opts, const struct bench_results *
 	const char *unit = opts->icount ? "instr" : row->cs->unit;
 	double was = stored(root, row->cs, row->sys, unit), peer_was;
 	const struct bench_row *peer;
-	bool rate = row->cs->flags & BENCH_RATE;
 
 	if (was <= 0 || row->median <= 0)
 		return 0;
@@ -104,7 +103,7 @@ static double growth(const struct bench_opts *opts, const struct bench_results *
 	peer_was = peer ? stored(root, row->cs, peer->sys, unit) : 0;
 	if (peer_was <= 0)
 		return 0;
-	return bench_ratio(row, peer) / (rate ? peer_was / was : was / peer_was);
+	return bench_ratio(row, peer) / (row->rate ? peer_was / was : was / peer_was);
 }
 
 static void print_growth(const struct bench_opts *opts, const struct bench_row *row, double by)

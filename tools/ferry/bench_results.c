@@ -15,7 +15,11 @@ static struct bench_row *row_get(struct bench_results *res, const struct bench_c
 		if (res->rows[i].cs == cs && res->rows[i].sys == sys)
 			return &res->rows[i];
 	row = &res->rows[res->nr++];
-	*row = (struct bench_row){ .cs = cs, .sys = sys };
+	*row = (struct bench_row){
+		.cs = cs,
+		.sys = sys,
+		.rate = cs->flags & BENCH_RATE && !res->icount,
+	};
 	return row;
 }
 
@@ -119,7 +123,7 @@ const struct bench_row *bench_find(const struct bench_results *res, const char *
 /* Of the time that one operation or one byte takes: below 1 is faster. */
 double bench_ratio(const struct bench_row *row, const struct bench_row *to)
 {
-	if (row->cs->flags & BENCH_RATE)
+	if (row->rate)
 		return to->median / row->median;
 	return row->median / to->median;
 }
