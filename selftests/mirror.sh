@@ -17,5 +17,26 @@ else
 fi
 run_fs_tests user-sync "mirror:$work/host" \
 	names link rename attr special xattr rw sparse direct mmap cache readdir fsx stress tree
+
+# Nobody waits for a RELEASE: it goes along with the next OPEN, and the server is woken once for
+# both. On one processor, where a server that is woken for it would be asleep again by then.
+releases() {
+	local handed
+	taskset -c 0 ferry mount -o wait=sync,queues=1 "mirror:$work/host,passthrough=no" \
+		"$work/mnt" </dev/null || return
+	echo text >"$work/mnt/file"
+	handed=$(stat_of "$work/mnt" "" handed)
+	taskset -c 0 perl -e 'for (1 .. 200) { open my $f, "<", $ARGV[0] or die; close $f }' \
+		"$work/mnt/file"
+	handed=$(($(stat_of "$work/mnt" "" handed) - handed))
+	[ "$(stat_of "$work/mnt" RELEASE requests)" -ge 200 ] || { echo "few RELEASEs"; return 1; }
+	[ "$handed" -le 300 ] || { echo "woken $handed times for 200 files"; return 1; }
+	after_test
+}
+
+if wanted releases; then
+	mark_log releases
+	claim "releases: a server is not woken for them alone" releases
+fi
 unload_claim
 finish

@@ -37,7 +37,8 @@ struct ferry_vec {
 #define FERRY_ARGS_INIT		(1U << 5)	/* may go before ferry_chan_ready() */
 #define FERRY_ARGS_LOOKS	(1U << 6)	/* submitted from where one may look for the answer
 						 * for a moment: ->end() may come from there */
-#define FERRY_ARGS_LAZY		(1U << 7)	/* submitted; may go along with what comes next */
+#define FERRY_ARGS_LAZY		(1U << 7)	/* submitted; may go along with what comes next:
+						 * FORGET, RELEASE */
 
 /**
  * struct ferry_args - one request, as its class sees it

@@ -66,7 +66,7 @@ void ferry_file_put(struct ferry_file *ff)
 	ff->release_in.flags = ff->flags;
 	ferry_args_init(args, ff->isdir ? FUSE_RELEASEDIR : FUSE_RELEASE, ff->node);
 	ferry_args_in(args, &ff->release_in, sizeof(ff->release_in));
-	args->flags = FERRY_ARGS_NO_CRED;
+	args->flags = FERRY_ARGS_NO_CRED | FERRY_ARGS_LAZY;
 	args->end = release_end;
 	ferry_submit(ff->mount->chan, args);
 }
