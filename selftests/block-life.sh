@@ -444,7 +444,7 @@ nbd_claim() { # NAME TEXT COMMAND...
 
 for style in user-poll user-uring ${FERRY_TEST_WHOLE:+user-sync user-rw}; do
 	nbd_claim "ext4/$style" "$style: fio verifies, ext4 holds a tree and is clean" \
-		on_nbd $style "" "" good_disk ext4
+		on_nbd "$style" "" "" good_disk ext4
 done
 nbd_claim delayed "below a filter: fio verifies, ext4 holds a tree and is clean" \
 	on_nbd user-sync delay:us=300,percent=20+ "" good_disk ext4
