@@ -6,7 +6,9 @@
  * read as zeros. Whatever is made, written or removed is accepted and dropped.
  * Nothing is remembered: a node's number tells its type. Data of a write is not
  * fetched, data of a read is really copied. Lifetimes are 0, so that each call
- * of a program is a request. As a disk it has `size` bytes in the same way.
+ * of a program is a request. As a disk it has `size` bytes in the same way; with
+ * `untouched` in kernel placement nobody touches the memory that a read is for, as
+ * it is with the kernel's null_blk, and what was there before is what is read.
  */
 #include <ferry/block.h>
 #include <ferry/fs.h>
@@ -18,9 +20,19 @@
 
 static u8 zeros[ZEROS];
 
+struct null {
+	u64 size;
+	bool untouched;
+};
+
+static const struct null *null_of(const struct ferry_req *req)
+{
+	return ferry_req_server(req)->priv;
+}
+
 static u64 file_size(const struct ferry_req *req)
 {
-	return *(const u64 *)ferry_req_server(req)->priv;
+	return null_of(req)->size;
 }
 
 static u64 node_of(const char *name, u32 type)
@@ -121,7 +133,7 @@ static void null_create(struct ferry_req *req, u64 parent, const char *name, u32
 
 static void reply_zeros(struct ferry_req *req, u32 len)
 {
-	struct ferry_iov iov[PIECES];
+	struct ferry_iov iov[PIECES] FERRY_UNINIT;
 	u32 n;
 
 	for (n = 0; len && n < PIECES; n++) {
@@ -169,27 +181,35 @@ static void null_statfs(struct ferry_req *req, u64 node)
 	ferry_reply_statfs(req, &st);
 }
 
-static int null_init(struct ferry_server *server, const char *args)
+static int init(struct ferry_server *server, const char *args, const char *const *known)
 {
-	static const char *const known[] = { "size", NULL };
-	u64 *size;
+	struct null *null;
+	size_t len;
 	int err;
 
 	err = ferry_opt_check(args, known);
 	if (err)
 		return err;
-	size = ferry_alloc(sizeof(*size));
-	if (!size)
+	null = ferry_alloc(sizeof(*null));
+	if (!null)
 		return -ENOMEM;
-	*size = SIZE_DEFAULT;
-	err = ferry_opt_size(args, "size", size);
+	null->size = SIZE_DEFAULT;
+	null->untouched = ferry_opt_find(args, "untouched", &len);
+	err = ferry_opt_size(args, "size", &null->size);
 	if (err) {
 		ferry_log(FERRY_LOG_ERR, "null: size= wants bytes, as in size=512M");
-		ferry_free(size);
+		ferry_free(null);
 		return err;
 	}
-	server->priv = size;
+	server->priv = null;
 	return 0;
+}
+
+static int null_init(struct ferry_server *server, const char *args)
+{
+	static const char *const known[] = { "size", NULL };
+
+	return init(server, args, known);
 }
 
 static void null_destroy(struct ferry_server *server)
@@ -218,16 +238,20 @@ static const struct ferry_fs_ops null_ops = {
 
 static int null_disk_init(struct ferry_server *server, const char *args)
 {
-	int err = null_init(server, args);
+	static const char *const known[] = { "size", "untouched", NULL };
+	int err = init(server, args, known);
 
 	if (!err)
-		server->block.size = *(u64 *)server->priv;
+		server->block.size = ((const struct null *)server->priv)->size;
 	return err;
 }
 
 static void null_disk_read(struct ferry_req *req, u64 off, u32 len)
 {
-	reply_zeros(req, len);
+	if (null_of(req)->untouched && ferry_req_skip(req))
+		ferry_reply_err(req, 0);
+	else
+		reply_zeros(req, len);
 }
 
 static void null_disk_write(struct ferry_req *req, u64 off, u32 len, u32 flags)
@@ -256,5 +280,5 @@ static const struct ferry_block_ops null_disk_ops = {
 };
 
 FERRY_BACKEND(null, .flags = FERRY_RECOVERS | FERRY_STATELESS,
-	      .help = "[size=BYTES]  answers at once; files N*, or a disk, of that size",
+	      .help = "[size=BYTES][,untouched]  answers at once; files N*, or a disk, of that size",
 	      .fs = &null_ops, .block = &null_disk_ops);

@@ -144,7 +144,7 @@ static u32 map_pieces(struct ramdisk *disk, u64 off, u32 *len, struct ferry_iov 
 static void ramdisk_read(struct ferry_req *req, u64 off, u32 len)
 {
 	struct ramdisk *disk = ramdisk_of(req);
-	struct ferry_iov iov[PIECES];
+	struct ferry_iov iov[PIECES] FERRY_UNINIT;
 	ssize_t done = 0;
 
 	while (len && done >= 0) {
@@ -185,7 +185,7 @@ static int make_pieces(struct ramdisk *disk, u64 off, u32 len)
 static void ramdisk_write(struct ferry_req *req, u64 off, u32 len, u32 flags)
 {
 	struct ramdisk *disk = ramdisk_of(req);
-	struct ferry_iov iov[PIECES];
+	struct ferry_iov iov[PIECES] FERRY_UNINIT;
 	u64 pulled = 0;
 	int err = 0;
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # Disks that outlive things: servers killed and moved under I/O, NBD servers that go and come
 # back, filters that delay and fail, removal and tuning in the middle of it all.
+# FERRY_TEST_WHOLE=1, as in make check-all: nbd in each wait style, and more moves.
 
 # shellcheck source=selftests/block/lib.sh
 . "$(dirname "$(realpath "$0")")/block/lib.sh"
@@ -48,7 +49,7 @@ replaced() { # STYLE SOURCE
 		cp -a "$work/tree/linux" "$work/mnt" && umount "$work/mnt" || return
 	dd if="$disk" of="$work/host/before" bs=1M count=32 iflag=direct status=none
 	fio --name=verify --filename="$disk" --direct=1 --ioengine=libaio --iodepth=16 --rw=randwrite \
-		--bsrange=4k-256k --offset=32M --size=24M --verify=crc32c --do_verify=1 --verify_fatal=1 \
+		--bsrange=4k-256k --offset=32M --size=12M --verify=crc32c --do_verify=1 --verify_fatal=1 \
 		--output-format=terse >/dev/null &
 	for _ in 1 2 3 4; do
 		sleep 0.2
@@ -64,7 +65,7 @@ replaced() { # STYLE SOURCE
 }
 
 truncate -s 64M "$work/host/img"
-for case in "user-sync ramdisk:size=64M" "user-poll ramdisk:size=64M" "user-uring ramdisk:size=64M" \
+for case in "user-sync ramdisk:size=64M" "user-uring ramdisk:size=64M" \
 	"user-poll file:path=$work/host/img" \
 	"user-sync delay:us=200+ramdisk:size=64M"; do
 	read -r style source <<<"$case"
@@ -97,7 +98,7 @@ fi
 moves() { # SOURCE DISK
 	local to status=0
 	begin_busy "$2"
-	for to in kernel user kernel user; do
+	for to in kernel user ${FERRY_TEST_WHOLE:+kernel user}; do
 		ferry move "$2" --to "$to" || status=1
 		is "$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $5 }')" \
 			"$to" "placement" || status=1
@@ -132,17 +133,15 @@ fi
 moves_mounted() { # DISK
 	mkfs.ext4 -q -F "$1" && mount "$1" "$work/mnt" || return
 	cp -a "$work/tree/linux" "$work/mnt/" &
-	ferry move "$1" --to kernel && wait $! && echo 3 >/proc/sys/vm/drop_caches &&
+	ferry move "$1" --to kernel && wait $! && umount "$work/mnt" && mount "$1" "$work/mnt" &&
 		diff -r "$work/tree/linux" "$work/mnt/linux" && umount "$work/mnt" && e2fsck -fn "$1"
 }
 
 # moves_both_ways DISK BUSY: while there is I/O on BUSY
 moves_both_ways() {
-	local status=0 _
+	local status=0
 	begin_busy "$2"
-	for _ in 1 2; do
-		ferry move "$1" --to kernel && ferry move "$1" --to user || status=1
-	done
+	ferry move "$1" --to kernel && ferry move "$1" --to user || status=1
 	end_busy || status=1
 	return "$status"
 }
@@ -443,9 +442,9 @@ nbd_claim() { # NAME TEXT COMMAND...
 	fi
 }
 
-for style in user-sync user-poll user-uring user-rw; do
+for style in user-poll user-uring ${FERRY_TEST_WHOLE:+user-sync user-rw}; do
 	nbd_claim "ext4/$style" "$style: fio verifies, ext4 holds a tree and is clean" \
-		on_nbd $style "" "" good_disk ext4
+		on_nbd "$style" "" "" good_disk ext4
 done
 nbd_claim delayed "below a filter: fio verifies, ext4 holds a tree and is clean" \
 	on_nbd user-sync delay:us=300,percent=20+ "" good_disk ext4

@@ -36,10 +36,11 @@ skip_all() { echo "TAP version 13"; echo "1..0 # SKIP $*"; exit 4; }
 
 # claim NAME COMMAND...: one point; the command's output is shown if it fails
 claim() {
-	local name=$1 output status
+	local name=$1 output status began=$SECONDS
 	shift
 	output=$("$@" 2>&1)
 	status=$?
+	[ -z "${FERRY_TEST_TIMES:-}" ] || say "$((SECONDS - began)) s:"
 	case $status in
 	0) ok "$name" ;;
 	4) skip "$name" "$output" ;;

@@ -16,6 +16,7 @@ check: ## the whole test-suite; TESTS=PATTERN for some, DISTRO=NAME elsewhere, H
 	@test -n '$(DISTRO)' || $(MAKE) --no-print-directory -s all selftests unit-tests
 	@HOST='$(HOST)' DISTRO='$(DISTRO)' selftests/check '$(TESTS)'
 
+check-all: export FERRY_TEST_WHOLE := 1
 check-all: ## the whole test-suite on each stock kernel
 	@$(MAKE) --no-print-directory -s check
 	@$(MAKE) --no-print-directory -s check DISTRO=trixie

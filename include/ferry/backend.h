@@ -214,6 +214,15 @@ ssize_t ferry_req_push(struct ferry_req *req, const struct ferry_iov *iov,
 		       unsigned int nr_iov);
 
 /**
+ * ferry_req_skip() - let all of the reply's data count as given, without giving it
+ *
+ * Who reads finds what was in its memory before. That may be anything, if the memory is the
+ * page cache's: only for who wants to measure all but the copy, and says so.
+ * Return: false: that cannot be, in user placement never: answer with data
+ */
+bool ferry_req_skip(struct ferry_req *req);
+
+/**
  * ferry_req_transfer() - move data between the request and a file of this process
  * @req: a request with data: what came with it is written to the file, or the reply's
  *	data goes on with what is read from it

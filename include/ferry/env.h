@@ -15,6 +15,15 @@
 #ifndef FERRY_ENV_H
 #define FERRY_ENV_H
 
+/* A local variable that the compiler need not zero, where it would: all that is read is set. */
+#ifndef __has_attribute
+#define FERRY_UNINIT
+#elif __has_attribute(__uninitialized__)
+#define FERRY_UNINIT	__attribute__((__uninitialized__))
+#else
+#define FERRY_UNINIT
+#endif
+
 /*
  * Types and inline functions of the two hosts. Each header defines:
  *

@@ -27,6 +27,7 @@
  *	around ferry_dispatch() around that. NULL: who calls ferry_req_later() sleeps
  * @done: the request is answered, see struct ferry_req "reply"
  * @control: answer a request of the core's own (FERRY_OP_CORE); may be NULL
+ * @skips: ferry_req_skip() works
  * @data_max: most bytes of data in the reply to a request that changes something, where
  *	the reply must outlive the server; 0: as many as there is room for
  */
@@ -42,6 +43,7 @@ struct ferry_req_host {
 	void (*later)(struct ferry_req *req, u64 us, void (*fn)(struct ferry_req *req));
 	void (*done)(struct ferry_req *req);
 	void (*control)(struct ferry_req *req);
+	bool skips;
 	u32 data_max;
 };
 

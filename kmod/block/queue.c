@@ -66,8 +66,11 @@ static int map_pages(struct disk_cmd *cmd, struct request *rq)
 	unsigned int nr = 0;
 	struct bio_vec bv;
 
-	rq_for_each_bvec(bv, rq, iter)
-		nr++;
+	if (likely(req_bvec(rq).bv_len == blk_rq_bytes(rq)))
+		nr = 1;
+	else
+		rq_for_each_bvec(bv, rq, iter)
+			nr++;
 	if (bio == rq->biotail) {
 		iov_iter_bvec(&cmd->iter, dir, __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter), nr,
 			      blk_rq_bytes(rq));

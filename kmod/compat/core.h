@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/uio.h>
+#include <ferry/env.h>
 #include "compat/have.h"
 
 /*
@@ -16,13 +17,6 @@
  * in 6.1, 6.12 and 7.2.
  */
 #define FERRY_WF_SYNC	0x10
-
-/* A local variable that the compiler need not zero, where it would: all that is read is set. */
-#if __has_attribute(__uninitialized__)
-#define FERRY_UNINIT	__attribute__((__uninitialized__))
-#else
-#define FERRY_UNINIT
-#endif
 
 #ifndef ITER_SOURCE
 #define ITER_SOURCE	WRITE

@@ -136,6 +136,15 @@ ssize_t ferry_req_push(struct ferry_req *req, const struct ferry_iov *iov,
 }
 FERRY_EXPORT(ferry_req_push);
 
+bool ferry_req_skip(struct ferry_req *req)
+{
+	if (!req->host->skips || req->data_in || req->answered)
+		return false;
+	req->pushed = req->data_len;
+	return true;
+}
+FERRY_EXPORT(ferry_req_skip);
+
 ssize_t ferry_req_transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
 {
 	ssize_t n;

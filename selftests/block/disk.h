@@ -20,13 +20,16 @@
 
 struct server;
 
-/* RW is read() and write(); the others answer in slots, POLL without a system call if it may. */
-enum style { RW, SYNC, POLL };
+/*
+ * RW is read() and write(); the others answer in slots: POLL without a system call if it may,
+ * URING by commands in a ring.
+ */
+enum style { RW, SYNC, POLL, URING };
 
 /**
  * struct request - one that was fetched
  * @io: its struct, where it has one of this kind
- * @tag: SYNC, POLL: its slot
+ * @tag: its slot; not of RW
  */
 struct request {
 	struct fuse_in_header head;
@@ -60,7 +63,7 @@ struct shared {
  * @style: server_style when it was made
  * @pid: of the process; 0 in it
  * @fd: /dev/ferry; in the process
- * @geo, @map: SYNC, POLL: the queue's memory; in the process
+ * @geo, @map: not of RW: the queue's memory; in the process
  * @buf: room for a request with its data; in the process
  * @init: its answer to INIT, for lies to change before
  * @how: what ADD is given
@@ -97,6 +100,11 @@ void server_end(struct server *s);
 /** server_answer() - reply with @len bytes at @p; 0 or the errno of the refusal */
 int server_answer(struct server *s, const struct request *req, int error, const void *p,
 		  size_t len);
+
+/** uring_fetch() - the next request's slot, or -1 and errno */
+int uring_fetch(struct server *s);
+/** uring_answer() - FERRY_IOC_SYNC with @arg, which does not wait; 0 or its errno */
+int uring_answer(struct server *s, unsigned long arg);
 
 /** control() - an ioctl of /dev/ferryblk; 0 or -1 and errno */
 int control(unsigned long request, void *arg);

@@ -715,6 +715,13 @@ static void many(void)
 	static void fn##_sync(void) { server_style = SYNC; fn(); }	\
 	static void fn##_poll(void) { server_style = POLL; fn(); }
 #define SLOTS(text, fn)	{ "sync: " text, fn##_sync }, { "poll: " text, fn##_poll }
+#if __SIZEOF_POINTER__ == 8
+#define IN_RING(fn)	static void fn##_uring(void) { server_style = URING; fn(); }
+#define RING(text, fn)	{ "uring: " text, fn##_uring },
+#else
+#define IN_RING(fn)
+#define RING(text, fn)
+#endif
 IN_SLOTS(serves)
 IN_SLOTS(killed_holding)
 IN_SLOTS(killed_in_scan)
@@ -726,6 +733,15 @@ IN_SLOTS(errors)
 IN_SLOTS(bad_init)
 IN_SLOTS(times_out)
 IN_SLOTS(resize_lied)
+IN_RING(serves)
+IN_RING(killed_idle)
+IN_RING(killed_holding)
+IN_RING(killed_in_scan)
+IN_RING(short_read)
+IN_RING(long_read)
+IN_RING(bad_writes)
+IN_RING(times_out)
+IN_RING(resize_lied)
 
 static const struct claim claims[] = {
 	{ "a disk reads, writes, has its partition, and goes", serves },
@@ -763,5 +779,14 @@ static const struct claim claims[] = {
 	SLOTS("INIT that is short or fails: no disk", bad_init),
 	SLOTS("a request that takes too long is ETIMEDOUT, and the disk goes on", times_out),
 	SLOTS("a server that lies or dies in a resize", resize_lied),
+	RING("a disk reads, writes, has its partition, and goes", serves)
+	RING("server killed while idle: the disk goes", killed_idle)
+	RING("server killed with requests: they fail, the disk goes", killed_holding)
+	RING("server killed while partitions are looked for", killed_in_scan)
+	RING("a short read is EIO", short_read)
+	RING("a long read is EIO", long_read)
+	RING("a write or flush that fails, or is answered with data, is EIO", bad_writes)
+	RING("a request that takes too long is ETIMEDOUT, and the disk goes on", times_out)
+	RING("a server that lies or dies in a resize", resize_lied)
 };
 CLAIMS_MAIN(claims)

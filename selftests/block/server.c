@@ -88,6 +88,8 @@ static int answer_slot(struct server *s, const struct request *req, int error, c
 			return 0;
 		how = FERRY_SYNC_KICK;
 	}
+	if (s->style == URING)
+		return uring_answer(s, how | req->tag);
 	return ioctl(s->fd, FERRY_IOC_SYNC, how | req->tag) < 0 ? errno : 0;
 }
 
@@ -169,7 +171,9 @@ static ssize_t fetch(struct server *s, unsigned int *tag)
 		return read(s->fd, s->buf, BUF_SIZE);
 	if (s->style == POLL)
 		ret = look(s);
-	if (ret < 0)
+	if (s->style == URING)
+		ret = uring_fetch(s);
+	else if (ret < 0)
 		ret = ioctl(s->fd, FERRY_IOC_SYNC, FERRY_SYNC_WAIT);
 	if (ret < 0)
 		return -1;

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* null answers everything, and remembers nothing. */
+#include <linux/ferry_blk.h>
+
+#include <ferry/block.h>
+
 #include "../claim.h"
 #include "fsclient.h"
 
@@ -93,12 +97,67 @@ static void bad_arguments_are_refused(void)
 	CHECK_EQ(fs_allocated(), 0);
 }
 
+extern const struct ferry_backend ferry_backend;
+
+static size_t bytes_given;
+
+static ssize_t give(struct ferry_req *req, const struct ferry_iov *iov, unsigned int nr)
+{
+	size_t sum = 0;
+
+	for (; nr; nr--, iov++)
+		sum += iov->len;
+	bytes_given += sum;
+	return sum;
+}
+
+static void answered(struct ferry_req *req)
+{
+}
+
+/* Bytes that a disk's read of 8 KiB gives to a host that can do without, or cannot. */
+static size_t given(const char *args, bool skips)
+{
+	const struct ferry_req_host host = { .push = give, .done = answered, .skips = skips };
+	const struct ferry_blk_io io = { .length = 8192 };
+	struct ferry_server server = { 0 };
+	struct ferry_req req = {
+		.host = &host,
+		.server = &server,
+		.class = FERRY_CLASS_BLOCK,
+		.opcode = FERRY_BLK_READ,
+		.in[0] = { &io, sizeof(io) },
+		.nr_in = 1,
+		.data_len = io.length,
+	};
+
+	CHECK_EQ(ferry_server_init(&server, &ferry_backend, FERRY_CLASS_BLOCK, args), 0);
+	bytes_given = 0;
+	ferry_dispatch(&req);
+	CHECK_EQ(req.error, 0);
+	CHECK_EQ(req.pushed, io.length);
+	ferry_server_destroy(&server, FERRY_CLASS_BLOCK);
+	return bytes_given;
+}
+
+static void untouched_where_that_can_be(void)
+{
+	struct ferry_server s;
+
+	CHECK_EQ(given(NULL, true), 8192);
+	CHECK_EQ(given("untouched,size=1M", true), 0);
+	CHECK_EQ(given("untouched", false), 8192);
+	CHECK_EQ(fs_try_start(&s, "untouched"), -EINVAL);
+	CHECK_EQ(fs_allocated(), 0);
+}
+
 static const struct claim claims[] = {
 	{ "names that begin with N are files", names_with_n_are_files },
 	{ "reads are zeros up to the size", reads_are_zeros },
 	{ "changes are accepted", changes_are_accepted },
 	{ "the root lists one name", the_root_has_one_name },
 	{ "bad arguments are refused", bad_arguments_are_refused },
+	{ "a disk that is to leave memory untouched does, where that can be", untouched_where_that_can_be },
 };
 
 CLAIMS_MAIN(claims)
