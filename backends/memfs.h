@@ -63,14 +63,26 @@ struct memfs_node;
  * @cookie: its place in the order of the listing, never used again
  * @hash: of @text
  * @len: bytes of @text, which has no NUL
+ * @in_row: its memory is the row's that begins the page
  */
 struct memfs_name {
 	struct memfs_name *chain;
 	struct memfs_node *node;
 	u64 cookie;
 	u32 hash;
-	u32 len;
+	u16 len;
+	bool in_row;
 	char text[];
+};
+
+/**
+ * struct memfs_row - a page of names that were loaded together; goes with the last of them
+ * @nr: names there are
+ * @used: bytes given out, the head included
+ */
+struct memfs_row {
+	u32 nr;
+	u32 used;
 };
 
 /**
@@ -203,6 +215,7 @@ void memfs_node_changed(struct memfs_node *node, bool contents);
 void memfs_node_accessed(struct memfs *fs, struct memfs_node *node);
 void memfs_node_kill_suid(struct memfs_node *node);
 struct memfs_node *memfs_node_at(const struct memfs *fs, u32 index);
+struct memfs_node *memfs_node_next(const struct memfs *fs, struct memfs_node *node);
 struct memfs_node *memfs_node_add(struct memfs *fs);
 void memfs_node_bury(struct memfs *fs, struct memfs_node *node);
 
@@ -217,6 +230,8 @@ struct memfs_name *memfs_dir_find(const struct memfs_node *dir, const char *name
 				  u32 hash);
 int memfs_dir_add(struct memfs_node *dir, const char *name, size_t len, u32 hash,
 		  struct memfs_node *node);
+int memfs_dir_load(struct memfs_node *dir, const char *name, size_t len, u32 hash,
+		   struct memfs_node *node, struct memfs_row **row);
 void memfs_dir_expect(struct memfs_node *dir, u64 nr);
 void memfs_dir_del(struct memfs_node *dir, struct memfs_name *name);
 void memfs_dir_set(struct memfs_node *dir, struct memfs_name *name, struct memfs_node *node);

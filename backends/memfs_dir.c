@@ -87,12 +87,57 @@ void memfs_dir_expect(struct memfs_node *dir, u64 nr)
 		buckets_make(&dir->dir, buckets);
 }
 
+static void name_free(struct memfs_name *n)
+{
+	struct memfs_row *row = (void *)((uintptr_t)n & -(uintptr_t)FERRY_PAGE_SIZE);
+
+	if (!n->in_row) {
+		ferry_state_free(n);
+		return;
+	}
+	ferry_tx_save(row->nr);
+	if (!--row->nr)
+		ferry_state_page_free(row);
+}
+
+/* Behind those in @row, or in a new one. */
+static struct memfs_name *name_in_row(struct memfs_row **row, size_t len)
+{
+	const size_t size = (sizeof(struct memfs_name) + len + 7) & ~7UL;
+	struct memfs_row *r = *row;
+	struct memfs_name *n;
+
+	if (!r || r->used + size > FERRY_PAGE_SIZE) {
+		r = ferry_state_page_alloc_raw();
+		*row = r;
+		if (!r)
+			return NULL;
+		r->nr = 0;
+		r->used = sizeof(*r);
+	}
+	n = (void *)((char *)r + r->used);
+	n->in_row = true;
+	r->used += size;
+	r->nr++;
+	return n;
+}
+
+static struct memfs_name *name_alloc(size_t len)
+{
+	struct memfs_name *n = ferry_state_alloc(sizeof(*n) + len);
+
+	if (n)
+		n->in_row = false;
+	return n;
+}
+
 /*
- * Put a name in that is not there
+ * Put a name in that is not there. @row: NULL, or where it is to lie: of NULL at first; the
+ * first name that finds no memory is the last.
  * Return: 0 or -ENOMEM
  */
-int memfs_dir_add(struct memfs_node *dir, const char *name, size_t len, u32 hash,
-		  struct memfs_node *node)
+int memfs_dir_load(struct memfs_node *dir, const char *name, size_t len, u32 hash,
+		   struct memfs_node *node, struct memfs_row **row)
 {
 	struct memfs_dir *d = &dir->dir;
 	struct memfs_name **bucket;
@@ -105,13 +150,13 @@ int memfs_dir_add(struct memfs_node *dir, const char *name, size_t len, u32 hash
 		if (err)
 			return err;
 	}
-	n = ferry_state_alloc(sizeof(*n) + len);
+	n = row ? name_in_row(row, len) : name_alloc(len);
 	if (!n)
 		return -ENOMEM;
 	n->cookie = max(d->cookie, (u64)COOKIE_DOTDOT) + 1;
 	err = memfs_map_set(&d->order, n->cookie, n);
 	if (err) {
-		ferry_state_free(n);
+		name_free(n);
 		return err;
 	}
 	d->cookie = n->cookie;
@@ -128,6 +173,12 @@ int memfs_dir_add(struct memfs_node *dir, const char *name, size_t len, u32 hash
 	return 0;
 }
 
+int memfs_dir_add(struct memfs_node *dir, const char *name, size_t len, u32 hash,
+		  struct memfs_node *node)
+{
+	return memfs_dir_load(dir, name, len, hash, node, NULL);
+}
+
 void memfs_dir_del(struct memfs_node *dir, struct memfs_name *name)
 {
 	struct memfs_dir *d = &dir->dir;
@@ -141,7 +192,7 @@ void memfs_dir_del(struct memfs_node *dir, struct memfs_name *name)
 	memfs_map_del(&d->order, name->cookie);
 	d->nr--;
 	d->nr_dirs -= name->node->type == S_IFDIR;
-	ferry_state_free(name);
+	name_free(name);
 }
 
 /* Let a name stand for another node */
@@ -163,7 +214,7 @@ void memfs_dir_clear(struct memfs_node *dir)
 
 	while ((n = memfs_map_next(&d->order, &cookie))) {
 		memfs_map_del(&d->order, cookie);
-		ferry_state_free(n);
+		name_free(n);
 	}
 	ferry_state_free(d->bucket);
 	memset(d, 0, sizeof(*d));

@@ -62,10 +62,13 @@ static bool begins_page(u32 index)
 /* Room for the node of the next place. */
 static struct memfs_node *node_place(const struct memfs *fs, u32 index)
 {
-	return begins_page(index) ? ferry_state_page_alloc() : table_get(fs, index - 1) + 1;
+	return begins_page(index) ? ferry_state_page_alloc_raw() : table_get(fs, index - 1) + 1;
 }
 
-/* A node that never lived; the caller holds nodes_lock. */
+/*
+ * A node that never lived; the caller holds nodes_lock. What is not set here is when it
+ * begins to live.
+ */
 static struct memfs_node *table_grow(struct memfs *fs)
 {
 	u32 index = fs->nr_known + 1;
@@ -83,7 +86,9 @@ static struct memfs_node *table_grow(struct memfs *fs)
 	if (!node)
 		return NULL;
 	ferry_rwlock_init(&node->lock);
+	ferry_atomic_set(&node->id, 0);
 	node->index = index;
+	node->generation = 0;
 	slot_set(&level[index % LEVEL_SLOTS], node);
 	ferry_tx_save(fs->nr_known);
 	fs->nr_known = index;
@@ -96,7 +101,20 @@ struct memfs_node *memfs_node_at(const struct memfs *fs, u32 index)
 	return table_get(fs, index);
 }
 
-/* The next place of the table, for load(): a node that never lived, or NULL */
+/* The node in the place behind that of @node; NULL: that was the last */
+struct memfs_node *memfs_node_next(const struct memfs *fs, struct memfs_node *node)
+{
+	u32 index = node->index + 1;
+
+	if (index > fs->nr_known)
+		return NULL;
+	return begins_page(index) ? table_get(fs, index) : node + 1;
+}
+
+/*
+ * The next place of the table, for load(): a node that never lived, of which nothing but the
+ * lock, its number and its place are set; or NULL
+ */
 struct memfs_node *memfs_node_add(struct memfs *fs)
 {
 	return table_grow(fs);

@@ -5,7 +5,15 @@
  * stay, for the client goes on using them.
  *
  * Clients wait meanwhile. So what there may be ten thousands of, nodes and names, is
- * one piece of the stream each.
+ * one piece of the stream each, which is written and read in the stream's buffer, and names
+ * that are loaded share pages.
+ *
+ *	saved_fs
+ *	saved_node	nr_known times
+ *	saved_holder	and what it holds: extended attributes; then pages, each with its
+ *			number before it, names, or a target
+ *	...
+ *	saved_holder	of index 0
  *
  * What is loaded may have been written by anybody: it takes no more memory than it has
  * bytes, and all that the rest of memfs relies on is checked: names and nodes are a tree.
@@ -22,22 +30,32 @@ struct saved_fs {
 	u32 nr_nodes;
 };
 
+/* Those of which there are many are read and written where they lie in the stream's buffer. */
+#define UNALIGNED __attribute__((packed))
+
+/* Without holes: what is in them is nobody's to read. */
+struct saved_time {
+	s64 sec;
+	u32 nsec;
+	u32 zero;
+} UNALIGNED;
+
 /* @type: DEAD: nothing but @generation counts. Names make @nlink. */
 struct saved_node {
 	u64 nlookup;
 	u64 size;
 	u64 nr_pages;
 	u64 xattr_pages;
-	struct ferry_time atime;
-	struct ferry_time mtime;
-	struct ferry_time ctime;
+	struct saved_time atime;
+	struct saved_time mtime;
+	struct saved_time ctime;
 	u32 generation;
 	u32 type;
 	u32 perm;
 	u32 uid;
 	u32 gid;
 	u32 rdev;
-};
+} UNALIGNED;
 
 /*
  * struct saved_holder - a node that holds something: extended attributes, and by its type
@@ -53,32 +71,46 @@ struct saved_holder {
 	u64 cookie;
 };
 
+/* @len bytes of text follow. */
 struct saved_name {
 	u64 cookie;
 	u32 index;
 	u32 len;
-	char text[MEMFS_NAME_MAX];
-};
+} UNALIGNED;
+
+static struct saved_time save_time(const struct ferry_time *t)
+{
+	return (struct saved_time){ t->sec, t->nsec, 0 };
+}
+
+static struct ferry_time load_time(const struct saved_time *t)
+{
+	return (struct ferry_time){ t->sec, t->nsec };
+}
 
 static void save_node(struct ferry_stream *s, const struct memfs_node *node)
 {
-	struct saved_node saved = { .type = DEAD, .generation = node->generation };
+	struct saved_node *saved = ferry_stream_room(s, sizeof(*saved));
 
-	if (memfs_node_id(node)) {
-		saved.nlookup = ferry_atomic_read(&node->nlookup);
-		saved.size = node->size;
-		saved.nr_pages = node->nr_pages;
-		saved.xattr_pages = node->xattr_pages;
-		saved.atime = node->atime;
-		saved.mtime = node->mtime;
-		saved.ctime = node->ctime;
-		saved.type = node->type;
-		saved.perm = node->perm;
-		saved.uid = node->uid;
-		saved.gid = node->gid;
-		saved.rdev = node->rdev;
+	if (!saved)
+		return;
+	if (!memfs_node_id(node)) {
+		*saved = (struct saved_node){ .type = DEAD, .generation = node->generation };
+		return;
 	}
-	ferry_stream_write(s, &saved, sizeof(saved));
+	saved->generation = node->generation;
+	saved->nlookup = ferry_atomic_read(&node->nlookup);
+	saved->size = node->size;
+	saved->nr_pages = node->nr_pages;
+	saved->xattr_pages = node->xattr_pages;
+	saved->atime = save_time(&node->atime);
+	saved->mtime = save_time(&node->mtime);
+	saved->ctime = save_time(&node->ctime);
+	saved->type = node->type;
+	saved->perm = node->perm;
+	saved->uid = node->uid;
+	saved->gid = node->gid;
+	saved->rdev = node->rdev;
 }
 
 static void save_pages(struct ferry_stream *s, const struct memfs_node *node)
@@ -96,15 +128,17 @@ static void save_pages(struct ferry_stream *s, const struct memfs_node *node)
 static void save_names(struct ferry_stream *s, const struct memfs_node *node)
 {
 	const struct memfs_name *name;
-	struct saved_name saved;
+	struct saved_name *saved;
 	u64 at = 0;
 
-	for (; (name = memfs_map_next(&node->dir.order, &at)) && !s->err; at++) {
-		saved.cookie = name->cookie;
-		saved.index = name->node->index;
-		saved.len = name->len;
-		memcpy(saved.text, name->text, name->len);
-		ferry_stream_write(s, &saved, offsetof(struct saved_name, text) + name->len);
+	for (; (name = memfs_map_next(&node->dir.order, &at)); at++) {
+		saved = ferry_stream_room(s, sizeof(*saved) + name->len);
+		if (!saved)
+			return;
+		saved->cookie = name->cookie;
+		saved->index = name->node->index;
+		saved->len = name->len;
+		memcpy(saved + 1, name->text, name->len);
 	}
 }
 
@@ -138,13 +172,13 @@ int memfs_save(struct ferry_server *server, struct ferry_stream *s)
 	const struct memfs *fs = server->priv;
 	const struct saved_fs saved = { fs->nr_known, fs->nr_nodes };
 	const struct saved_holder end = { .index = 0 };
-	u32 i;
+	struct memfs_node *node;
 
 	ferry_stream_write(s, &saved, sizeof(saved));
-	for (i = 1; i <= fs->nr_known && !s->err; i++)
-		save_node(s, memfs_node_at(fs, i));
-	for (i = 1; i <= fs->nr_known && !s->err; i++)
-		save_held(s, memfs_node_at(fs, i));
+	for (node = memfs_node_at(fs, 1); node && !s->err; node = memfs_node_next(fs, node))
+		save_node(s, node);
+	for (node = memfs_node_at(fs, 1); node && !s->err; node = memfs_node_next(fs, node))
+		save_held(s, node);
 	return ferry_stream_write(s, &end, sizeof(end));
 }
 
@@ -157,39 +191,42 @@ static bool is_type(u32 type)
 /* All of it but what it holds; the root is there already, and has no names yet. */
 static int load_node(struct memfs *fs, struct ferry_stream *s, u32 index)
 {
-	struct memfs_node *node = memfs_node_at(fs, index);
-	const bool is_root = node;
-	struct saved_node saved;
+	const bool is_root = index == 1;
+	const struct saved_node *saved = ferry_stream_next(s, sizeof(*saved));
+	struct memfs_node *node;
 
-	if (ferry_stream_read(s, &saved, sizeof(saved)))
+	if (!saved)
 		return s->err;
-	if (is_root ? saved.type != S_IFDIR || saved.generation :
-		      saved.type != DEAD && !is_type(saved.type))
+	if (is_root ? saved->type != S_IFDIR || saved->generation :
+		      saved->type != DEAD && !is_type(saved->type))
 		return -EPROTO;
-	if (!node)
-		node = memfs_node_add(fs);
+	node = is_root ? memfs_node_at(fs, 1) : memfs_node_add(fs);
 	if (!node)
 		return -ENOMEM;
-	node->generation = saved.generation;
-	if (saved.type == DEAD) {
+	node->generation = saved->generation;
+	if (saved->type == DEAD) {
 		memfs_node_bury(fs, node);
 		return 0;
 	}
-	node->type = saved.type;
-	node->perm = saved.perm & 07777;
+	node->type = saved->type;
+	node->perm = saved->perm & 07777;
 	node->nlink = is_root;
-	node->uid = saved.uid;
-	node->gid = saved.gid;
-	node->rdev = saved.rdev;
-	node->size = min(saved.size, MEMFS_SIZE_MAX);
-	node->nr_pages = saved.nr_pages;
-	node->xattr_pages = saved.xattr_pages;
-	node->atime = saved.atime;
-	node->mtime = saved.mtime;
-	node->ctime = saved.ctime;
-	ferry_atomic_set(&node->nlookup, saved.nlookup);
+	node->uid = saved->uid;
+	node->gid = saved->gid;
+	node->rdev = saved->rdev;
+	node->size = min(saved->size, MEMFS_SIZE_MAX);
+	node->nr_pages = saved->nr_pages;
+	node->xattr_pages = saved->xattr_pages;
+	node->atime = load_time(&saved->atime);
+	node->mtime = load_time(&saved->mtime);
+	node->ctime = load_time(&saved->ctime);
+	if (!is_root) {
+		node->xattrs = NULL;
+		memset(&node->dir, 0, sizeof(node->dir));
+	}
+	ferry_atomic_set(&node->nlookup, saved->nlookup);
 	ferry_atomic_set(&node->id, memfs_node_number(node));
-	ferry_atomic_add(&fs->nr_pages, saved.nr_pages + saved.xattr_pages);
+	ferry_atomic_add(&fs->nr_pages, saved->nr_pages + saved->xattr_pages);
 	return 0;
 }
 
@@ -216,7 +253,7 @@ static int load_pages(struct ferry_stream *s, struct memfs_node *node)
 }
 
 /* Another name of @node, in @dir: of a directory it is the only one, and the root has none. */
-static int add_link(const struct memfs *fs, struct memfs_node *dir, struct memfs_node *node)
+static int add_link(struct memfs_node *dir, struct memfs_node *node)
 {
 	if (!node || !memfs_node_id(node) ||
 	    (node->type == S_IFDIR && node->nlink) || node->nlink == MEMFS_LINK_MAX)
@@ -227,34 +264,42 @@ static int add_link(const struct memfs *fs, struct memfs_node *dir, struct memfs
 	return 0;
 }
 
-static int load_name(struct memfs *fs, struct ferry_stream *s, struct memfs_node *dir)
+static int load_name(struct memfs *fs, struct ferry_stream *s, struct memfs_node *dir,
+		     struct memfs_row **row)
 {
+	const struct saved_name *saved = ferry_stream_next(s, sizeof(*saved));
+	struct memfs_node *node;
 	struct saved_name name;
+	const char *text;
 	u32 hash;
 	int err;
 
-	if (ferry_stream_read(s, &name, offsetof(struct saved_name, text)))
+	if (!saved)
 		return s->err;
-	if (!name.len || name.len > sizeof(name.text) || name.cookie <= dir->dir.cookie ||
+	name = *saved;
+	if (!name.len || name.len > MEMFS_NAME_MAX || name.cookie <= dir->dir.cookie ||
 	    name.cookie == END)
 		return -EPROTO;
-	if (ferry_stream_read(s, name.text, name.len))
+	text = ferry_stream_next(s, name.len);
+	if (!text)
 		return s->err;
-	hash = memfs_name_hash(fs, name.text, name.len);
-	if (memchr(name.text, 0, name.len) || memchr(name.text, '/', name.len) ||
-	    memfs_dir_find(dir, name.text, name.len, hash))
+	hash = memfs_name_hash(fs, text, name.len);
+	if (memchr(text, 0, name.len) || memchr(text, '/', name.len) ||
+	    memfs_dir_find(dir, text, name.len, hash))
 		return -EPROTO;
-	err = add_link(fs, dir, memfs_node_at(fs, name.index));
+	node = memfs_node_at(fs, name.index);
+	err = add_link(dir, node);
 	if (err)
 		return err;
 	/* It gets the next cookie, which is its own then. */
 	dir->dir.cookie = name.cookie - 1;
-	return memfs_dir_add(dir, name.text, name.len, hash, memfs_node_at(fs, name.index));
+	return memfs_dir_load(dir, text, name.len, hash, node, row);
 }
 
 static int load_names(struct memfs *fs, struct ferry_stream *s, struct memfs_node *dir,
 		      const struct saved_holder *saved)
 {
+	struct memfs_row *row = NULL;
 	u64 nr;
 	int err;
 
@@ -262,7 +307,7 @@ static int load_names(struct memfs *fs, struct ferry_stream *s, struct memfs_nod
 		return -EPROTO;
 	memfs_dir_expect(dir, saved->nr);
 	for (nr = 0; nr < saved->nr; nr++) {
-		err = load_name(fs, s, dir);
+		err = load_name(fs, s, dir, &row);
 		if (err)
 			return err;
 	}

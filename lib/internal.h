@@ -61,6 +61,8 @@ struct ferry_worker {
  * @dir: absolute path of the mount, NULL before it is there
  * @disk: number of the disk, -1 before it is there
  * @held_since: when clients began to wait for this server, CLOCK_MONOTONIC in ns
+ * @held_ns: for how long they did
+ * @cools: the state has had memory made ready for it
  * @mover: thread that has the channel moved into the kernel, if @moves
  * @ended_fd: eventfd, readable from the end of the last thread on
  * @up: FUSE_INIT was answered, or there is none; written under @lock, read without
@@ -85,6 +87,8 @@ struct ferry_session {
 	char *dir;
 	int disk;
 	u64 held_since;
+	u64 held_ns;
+	bool cools;
 	pthread_t mover;
 	bool moves;
 	int ended_fd;

@@ -156,15 +156,15 @@ static int take_over_state(struct ferry_session *session, const struct ferry_bac
 	return err;
 }
 
-/* What the last server saved before it went. */
+/* What the last server saved before it went. @state: made for it already, or -1 */
 static int load_saved(struct ferry_session *session, const struct ferry_backend *backend,
-		      const struct ferry_session_options *want)
+		      const struct ferry_session_options *want, int state)
 {
 	int saved = session->state_fd;
 	int err = 0;
 
-	session->state_fd = -1;
-	if (ferry_session_reissues(backend, want))
+	session->state_fd = state;
+	if (state < 0 && ferry_session_reissues(backend, want))
 		err = ferry_state_create(backend, &session->state_fd);
 	if (!err)
 		err = ferry_saved_load(session, backend, saved);
@@ -183,26 +183,42 @@ static int load_saved(struct ferry_session *session, const struct ferry_backend 
 static int succeed(struct ferry_session *session, const struct ferry_backend *backend,
 		   const char *args, const struct ferry_session_options *want)
 {
-	int err;
+	int err, state = -1;
 
 	if (session->loop == &ferry_loop_rw) {
 		ferry_log(FERRY_LOG_ERR, "channel %u: wait=rw cannot take the place of a server",
 			  want->attach);
 		return -EINVAL;
 	}
+	/* All that can be is made ready before clients wait. */
+	if (want->replace && ferry_session_reissues(backend, want)) {
+		err = ferry_state_create(backend, &state);
+		if (err)
+			return err;
+		ferry_state_warm();
+		session->cools = true;
+	}
 	err = ferry_channel_open(session, want);
 	if (err)
-		return err;
+		goto close_state;
 	err = session->loop->open(session);
 	if (err)
 		goto close_channel;
-	err = session->state_fd >= 0 && ferry_saved_is(session->state_fd) ?
-	      load_saved(session, backend, want) : take_over_state(session, backend, args);
+	if (session->state_fd >= 0 && ferry_saved_is(session->state_fd)) {
+		err = load_saved(session, backend, want, state);
+		state = -1;
+	} else {
+		ferry_state_close();
+		err = take_over_state(session, backend, args);
+	}
 	if (!err)
-		return 0;
+		goto close_state;
 	session->loop->close(session);
 close_channel:
 	ferry_channel_close(session);
+close_state:
+	if (state >= 0)
+		close(state);
 	return err;
 }
 
@@ -436,6 +452,8 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
 
 int ferry_session_resume(struct ferry_session *session, const char *dir)
 {
+	int err;
+
 	if (dir) {
 		session->dir = strdup(dir);
 		if (!session->dir)
@@ -444,12 +462,17 @@ int ferry_session_resume(struct ferry_session *session, const char *dir)
 	session->up = true;
 	if (session->class == FERRY_CLASS_BLOCK)
 		session->disk = ferry_disk_of_channel(session->channel);
-	return ferry_session_start(session);
+	err = ferry_session_start(session);
+	session->held_ns = ferry_clock_ns() - session->held_since;
+	/* What was made ready and is not needed goes back while clients go on. */
+	if (session->cools && ferry_state_is_kept())
+		ferry_state_cool();
+	return err;
 }
 
 double ferry_session_held(const struct ferry_session *session)
 {
-	return (ferry_clock_ns() - session->held_since) / 1e6;
+	return session->held_ns / 1e6;
 }
 
 static void *mover_main(void *arg)

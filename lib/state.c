@@ -88,6 +88,40 @@ static int map(const struct ferry_backend *backend, int fd)
 	return err;
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE	23	/* 5.14 */
+#endif
+
+#define WARM_PAGES	2048ULL		/* what a memfs of 20,000 small files needs */
+#define COOL_STEP	64
+
+static void *state_page(u64 nr)
+{
+	return (char *)STATE_BASE + STATE_PAGES_OFF + nr * FERRY_PAGE_SIZE;
+}
+
+void ferry_state_warm(void)
+{
+	/* Where it fails they are made one by one, when they are used. */
+	if (madvise(state_page(0), WARM_PAGES * FERRY_PAGE_SIZE, MADV_POPULATE_WRITE))
+		ferry_log(FERRY_LOG_DEBUG, "no memory made ready: %s", strerror(errno));
+}
+
+/* From the end, in pieces, between requests: the next pages may be taken meanwhile. */
+void ferry_state_cool(void)
+{
+	u64 end = WARM_PAGES, from;
+
+	do {
+		ferry_tx_enter(FERRY_CHANGE_ALL, STATE_NO_TAG, the_state->mark + 1);
+		from = max(end - COOL_STEP, the_state->nr_pages);
+		if (from < end)
+			madvise(state_page(from), (end - from) * FERRY_PAGE_SIZE, MADV_REMOVE);
+		ferry_tx_leave(NULL);
+		end -= COOL_STEP;
+	} while (end && from == end);
+}
+
 static void begin(void)
 {
 	ferry_state_kept = true;

@@ -75,6 +75,12 @@ static inline void state_order(void)
  */
 int ferry_state_create(const struct ferry_backend *backend, int *fd);
 
+/** ferry_state_warm() - have memory ready for a state that is loaded while clients wait */
+void ferry_state_warm(void);
+
+/** ferry_state_cool() - give back what of it was not needed; beside requests */
+void ferry_state_cool(void);
+
 /**
  * ferry_state_attach() - go on with the state that another process left
  * @mark: desc.mark of a slot of the channel

@@ -50,6 +50,18 @@ int ferry_stream_write(struct ferry_stream *stream, const void *p, size_t len);
 /** ferry_stream_read() - read what comes next; 0 or -errno, which lasts; -EIO: the end */
 int ferry_stream_read(struct ferry_stream *stream, void *p, size_t len);
 
+/*
+ * The same without a copy, for what there are many of. What they return is not aligned, and
+ * good until the stream is used again.
+ */
+#define FERRY_STREAM_PIECE	4096	/* the most at a time; no host's buffer is smaller */
+
+/** ferry_stream_room() - where the next @len bytes of the state are to be put; NULL: see @err */
+void *ferry_stream_room(struct ferry_stream *stream, size_t len);
+
+/** ferry_stream_next() - the @len bytes that come next; NULL: see @err */
+const void *ferry_stream_next(struct ferry_stream *stream, size_t len);
+
 /* Grows only at the end; ferry_backend.abi must be equal on both sides. */
 #define FERRY_BACKEND_ABI	1
 

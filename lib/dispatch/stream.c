@@ -51,6 +51,24 @@ int ferry_stream_write(struct ferry_stream *stream, const void *p, size_t len)
 }
 FERRY_EXPORT(ferry_stream_write);
 
+void *ferry_stream_room(struct ferry_stream *stream, size_t len)
+{
+	void *p;
+
+	if (unlikely(len > stream->size - stream->len)) {
+		if (ferry_stream_flush(stream))
+			return NULL;
+		if (len > stream->size)
+			stream->err = -EINVAL;
+	}
+	if (unlikely(stream->err))
+		return NULL;
+	p = stream->buf + stream->len;
+	stream->len += len;
+	return p;
+}
+FERRY_EXPORT(ferry_stream_room);
+
 /* Some of the bytes that come next: into the buffer, or past it. */
 static int read_in(struct ferry_stream *stream, char **p, size_t *len)
 {
@@ -93,6 +111,38 @@ int ferry_stream_read(struct ferry_stream *stream, void *to, size_t len)
 	}
 }
 FERRY_EXPORT(ferry_stream_read);
+
+/* What is left in the buffer goes to its begin, and more behind it, until it is @len. */
+static int fill(struct ferry_stream *stream, size_t len)
+{
+	stream->len -= stream->used;
+	memmove(stream->buf, stream->buf + stream->used, stream->len);
+	stream->used = 0;
+	while (!stream->err && stream->len < len) {
+		ssize_t n = stream->move(stream, stream->buf + stream->len,
+					 stream->size - stream->len);
+
+		if (n > 0)
+			stream->len += n;
+		else
+			stream->err = n ? n : -EIO;
+	}
+	return stream->err;
+}
+
+const void *ferry_stream_next(struct ferry_stream *stream, size_t len)
+{
+	const char *p;
+
+	if (unlikely(len > stream->size))
+		stream->err = -EINVAL;
+	if (unlikely(stream->err || (len > stream->len - stream->used && fill(stream, len))))
+		return NULL;
+	p = stream->buf + stream->used;
+	stream->used += len;
+	return p;
+}
+FERRY_EXPORT(ferry_stream_next);
 
 /* What a class has come to terms about with its client. */
 static void *settings(struct ferry_server *server, u32 class, u32 *len)

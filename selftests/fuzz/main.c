@@ -17,9 +17,9 @@
 #define CLIENTS		3
 #define SERVERS		3		/* one after the other */
 
-/* Mutations of all claims together, at FERRY_TEST_SCALE=100; and of a round. */
+/* Mutations of all claims together, at FERRY_TEST_SCALE=100; and of a round, at most. */
 #define MUTATIONS	40000
-#define PER_ROUND	500
+#define PER_ROUND	2000
 
 /* Rounds at a time */
 #define JOBS		3
@@ -376,6 +376,20 @@ static pid_t fork_round(struct round *r, unsigned int job)
 	_exit(0);
 }
 
+/* Which of them has ended; that is well, or the claim fails. */
+static unsigned int wait_round(pid_t *pids)
+{
+	unsigned int i = 0;
+	siginfo_t info;
+
+	DO(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT));
+	while (pids[i] != info.si_pid)
+		CHECK(++i < JOBS);
+	wait_ok(pids[i]);
+	pids[i] = 0;
+	return i;
+}
+
 /*
  * As many rounds side by side as keep the processors busy: each waits a good part of its time.
  * FERRY_FUZZ_ROUND=N: just that one, as often as there would be rounds.
@@ -385,13 +399,14 @@ static void fuzz(uint32_t class, enum style style)
 	struct round *rounds = mmap(NULL, JOBS * sizeof(*rounds), PROT_READ | PROT_WRITE,
 				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	unsigned long wanted = test_scale(MUTATIONS / 8), all = 0;
+	const unsigned long per_round = wanted / 6 < PER_ROUND ? wanted / 6 + 1 : PER_ROUND;
 	const char *only = getenv("FERRY_FUZZ_ROUND");
-	unsigned int way = (class - 1) * 4 + style, i, nr;
+	unsigned int way = (class - 1) * 4 + style, running = 0, i;
 	const uint64_t first = (uint64_t)test_seed() << 32;
 	uint64_t number = first;
 	int before = references();
 	char dir[16];
-	pid_t pids[JOBS];
+	pid_t pids[JOBS] = { 0 };
 
 	CHECK(rounds != MAP_FAILED);
 	need_root();
@@ -404,27 +419,31 @@ static void fuzz(uint32_t class, enum style style)
 		snprintf(dir, sizeof(dir), "%u/mnt", i);
 		DO(mkdir(dir, 0755));
 	}
-	while (all < wanted) {
-		nr = (wanted - all + PER_ROUND - 1) / PER_ROUND;
-		if (nr > JOBS)
-			nr = JOBS;
-		for (i = 0; i < nr; i++, number++) {
+	for (;;) {
+		/* A round's end takes longer than its mutations: the next does not wait for it. */
+		for (i = 0; i < JOBS && all + running * per_round < wanted; i++) {
+			if (pids[i])
+				continue;
 			rounds[i] = (struct round){
 				.number = only ? strtoull(only, NULL, 0) : number * 8 + way,
 				.class = class,
 				.style = style,
-				.target = PER_ROUND,
+				.target = per_round,
 				.seconds = patience() / 5,
 				.fd = -1,
 				.disk = -1,
 			};
 			pids[i] = fork_round(&rounds[i], i);
+			number++;
+			running++;
 		}
-		for (i = 0; i < nr; i++) {
-			wait_ok(pids[i]);
-			all += rounds[i].done;
-		}
-		await_references(before);
+		if (!running)
+			break;
+		i = wait_round(pids);
+		all += rounds[i].done;
+		running--;
+		if (!running)
+			await_references(before);
 	}
 	claim_note("%lu mutations in %llu rounds", all, (unsigned long long)(number - first));
 }

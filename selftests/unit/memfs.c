@@ -671,10 +671,18 @@ static ssize_t from_memory(struct ferry_stream *stream, void *p, size_t len)
 	return len;
 }
 
+static void reopen(struct memory *m, ssize_t (*move)(struct ferry_stream *, void *, size_t))
+{
+	static char buf[FERRY_STREAM_PIECE];
+
+	m->stream = (struct ferry_stream){ .move = move, .buf = buf, .size = sizeof(buf) };
+	m->at = 0;
+}
+
 static struct memory saved_fs(u64 *dir, u64 *file, u64 *gone)
 {
 	struct ferry_server *s = fs_start("size=64M,nodes=1000");
-	struct memory m = { .stream.move = to_memory };
+	struct memory m = { 0 };
 	struct fuse_entry_out e;
 	char name[32];
 	int i;
@@ -698,9 +706,10 @@ static struct memory saved_fs(u64 *dir, u64 *file, u64 *gone)
 	*gone = mkfile(s, ROOT, "gone");
 	CHECK_EQ(fs_write(s, *gone, 0, 0, "still", 5), 5);
 	CHECK_EQ(fs_unlink(s, ROOT, "gone"), 0);
+	reopen(&m, to_memory);
 	CHECK_EQ(ferry_server_save(s, FERRY_CLASS_FS, &m.stream), 0);
 	fs_stop(s);
-	m.stream = (struct ferry_stream){ .move = from_memory };
+	reopen(&m, from_memory);
 	return m;
 }
 
@@ -746,8 +755,7 @@ static void a_cut_stream_is_refused(void)
 
 	for (m.len = 0; m.len < len; m.len += 7) {
 		memset(&s, 0, sizeof(s));
-		m.at = 0;
-		m.stream.err = 0;
+		reopen(&m, from_memory);
 		CHECK(ferry_server_load(&s, &ferry_backend, FERRY_CLASS_FS, &m.stream) < 0);
 		CHECK_EQ(fs_allocated(), 0);
 	}
@@ -798,8 +806,7 @@ static void a_stream_of_anybody_does_no_harm(void)
 				m.p[at] ^= 1 << next_random(&random) % 8;
 		}
 		memset(&s, 0, sizeof(s));
-		m.at = 0;
-		m.stream.err = 0;
+		reopen(&m, from_memory);
 		if (!ferry_server_load(&s, &ferry_backend, FERRY_CLASS_FS, &m.stream)) {
 			loaded++;
 			for (id = 1; id < 110; id++)

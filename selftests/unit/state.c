@@ -229,6 +229,37 @@ static void one_at_a_time(void)
 	close(fd);
 }
 
+static u64 bytes_of(int fd)
+{
+	struct stat st;
+
+	CHECK_EQ(fstat(fd, &st), 0);
+	return st.st_blocks * 512ULL;
+}
+
+static void ready_goes_back(void)
+{
+	const u64 mib = 1 << 20;
+	int fd = create(), i;
+	char *pages[100];
+
+	ferry_state_warm();
+	if (bytes_of(fd) < 8 * mib)
+		claim_skip("no MADV_POPULATE_WRITE here");
+	for (i = 0; i < 100; i++) {
+		pages[i] = ferry_state_page_alloc_raw();
+		memset(pages[i], i, FERRY_PAGE_SIZE);
+	}
+	ferry_state_set_root(pages[0]);
+	CHECK(ferry_state_ready());
+	ferry_state_cool();
+	CHECK(bytes_of(fd) < mib);
+	for (i = 0; i < 100; i++)
+		CHECK(pages[i][0] == i && pages[i][FERRY_PAGE_SIZE - 1] == i);
+	ferry_state_close();
+	close(fd);
+}
+
 static const struct claim claims[] = {
 	{ "a backend that keeps nothing has no state", unused_is_dropped },
 	{ "the next server finds the state where it was", same_place },
@@ -238,6 +269,7 @@ static const struct claim claims[] = {
 	{ "what was under way is undone, unless it was marked", mark_decides },
 	{ "free memory is joined", free_is_joined },
 	{ "a transaction has no other request beside it", one_at_a_time },
+	{ "memory made ready goes back, but for what is used", ready_goes_back },
 };
 
 CLAIMS_MAIN(claims)
