@@ -98,6 +98,8 @@ fake_distribution() {
 			print $client "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nyes";
 		}' >"$dir/port" 7>&- &
 	server=$!
+	# It would hold the pipe of whoever reads this script's points.
+	trap 'kill "$server" 2>/dev/null' EXIT
 	until_so [ -s "$dir/port" ] || return
 	echo "deb http://127.0.0.1:$(<"$dir/port")/debian bookworm main" >"$dir/etc/sources.list"
 	mkdir "$dir/bin"
@@ -141,7 +143,7 @@ broken_off() {
 made_once() {
 	local made
 	made=$("$distro" path trixie) || return
-	kill "$server"
+	kill "$server" || return
 	: >"$dir/etc/sources.list"
 	[ "$("$distro" path trixie 2>&1)" = "$made" ]
 }
