@@ -467,6 +467,8 @@ traced() {
 	return "$status"
 }
 
+# Counts alone: perf record reads all symbols and /lib/modules first, a minute of an emulated
+# processor. What an event tells is read by bpftrace, below.
 by_perf() {
 	local status=0 count
 	mount_fs user-sync memfs "$mnt" "$uncached" || return
@@ -476,12 +478,6 @@ by_perf() {
 		count=$(awk -F, -v e="ferry:ferry_$count" '$3 == e { print $1 }' "$work/perf")
 		[ "${count:-0}" -ge 50 ] || { cat "$work/perf"; status=1; }
 	done
-	perf record -q -o "$work/perf" -a -e 'ferry:*' -- perl -e 'stat $ARGV[0]' "$mnt" >/dev/null 2>&1 &&
-		perf script -i "$work/perf" >"$work/script" 2>/dev/null || status=1
-	{
-		grep -q "perl .*ferry:ferry_call: chan=[0-9]* opcode=3 node=1 data=0" "$work/script" &&
-			grep -q "ferryd .*ferry:ferry_answer: chan=[0-9]* tag=[0-9]* err=0" "$work/script"
-	} || { head -n 20 "$work/script"; status=1; }
 	after_test || status=1
 	return "$status"
 }
@@ -490,7 +486,7 @@ by_bpftrace() {
 	local status=0
 	mount_fs user-sync memfs "$mnt" "$uncached" || return
 	# shellcheck disable=SC2016 # bpftrace's
-	timeout 120 bpftrace -c "/usr/bin/stat $mnt" -e '
+	timeout 600 bpftrace -c "/usr/bin/stat $mnt" -e '
 		tracepoint:ferry:ferry_call /args->opcode == 3/ { @calls[args->chan] = count(); }
 		tracepoint:ferry:ferry_end { @errors[args->err] = count(); }' >"$work/out" 2>"$work/err" ||
 		status=1
@@ -505,9 +501,9 @@ if wanted trace; then
 	claim "the tracepoints tell a request's way and a channel's life" traced
 	for tool in perf bpftrace; do
 		if command -v $tool >/dev/null; then
-			claim "$tool counts at the tracepoints and reads what they tell" by_$tool
+			claim "$tool counts at the tracepoints" by_$tool
 		else
-			skip "$tool counts at the tracepoints and reads what they tell" "no $tool"
+			skip "$tool counts at the tracepoints" "no $tool"
 		fi
 	done
 fi

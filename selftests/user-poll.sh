@@ -66,7 +66,10 @@ hot() {
 one_processor() {
 	local cpu=/sys/devices/system/cpu/cpu1/online way status=0
 	if [ "$(nproc)" -gt 1 ]; then
-		[ "$(nproc)" = 2 ] && [ -w "$cpu" ] || { echo "cannot leave one processor"; return 4; }
+		if [ "$(nproc)" != 2 ] || [ ! -w "$cpu" ]; then
+			echo "cannot leave one processor"
+			return 4
+		fi
 		echo 0 >"$cpu"
 	fi
 	mkdir -p "$work/mnt"

@@ -452,9 +452,9 @@ static void init_negotiates(void)
 			     FUSE_EXPORT_SUPPORT | FUSE_SETXATTR_EXT | FUSE_INIT_EXT)));
 
 	server.fs.writeback = true;
-	in.minor = 41;
+	in.minor = FUSE_KERNEL_MINOR_VERSION + 3;
 	out = init(&server, &in, sizeof(in), 0);
-	CHECK_EQ(out.minor, 38);
+	CHECK_EQ(out.minor, FUSE_KERNEL_MINOR_VERSION);
 	CHECK(out.flags & FUSE_WRITEBACK_CACHE);
 
 	/* An old one: the short struct, nothing that it does not offer. */

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # usage: distro.sh DIR. Trees of distributions that cannot be had, or were left half-made: one
-# line says so, and nothing is left for the next try to stumble over.
+# line says so, and nothing is left for the next try to stumble over. Trees that are there
+# stay as they are under those who use them.
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$(realpath "$0")")/../lib.sh"
@@ -85,6 +86,117 @@ no_mirror() {
 	says "names no Debian mirror" "$distro" path trixie
 }
 
+# A mirror that answers, and of debootstrap's work the least one can chroot into. Sets port.
+fake_distribution() {
+	# shellcheck disable=SC2016 # perl's and the inner shells'
+	perl -MIO::Socket::INET -e '
+		my $server = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1") or die;
+		$| = 1;
+		print $server->sockport, "\n";
+		while (my $client = $server->accept) {
+			while (<$client>) { last if /^\r$/ }
+			print $client "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nyes";
+		}' >"$dir/port" 7>&- &
+	server=$!
+	# It would hold the pipe of whoever reads this script's points.
+	trap 'kill "$server" 2>/dev/null' EXIT
+	until_so [ -s "$dir/port" ] || return
+	echo "deb http://127.0.0.1:$(<"$dir/port")/debian bookworm main" >"$dir/etc/sources.list"
+	mkdir "$dir/bin"
+	cat >"$dir/bin/debootstrap" <<-'EOF_STRAP'
+		#!/bin/bash
+		to=${*: -2:1}
+		[ ! -e "${0%/*}/breaks" ] || { mkdir -p "$to/proc"; echo "E: it breaks off" >&2; exit 1; }
+		mkdir -p "$to"/{dev,proc,sys,bin,usr/bin,var/cache/apt/archives} \
+			"$to"/etc/{apt/apt.conf.d,dpkg/dpkg.cfg.d}
+		for program in /bin/sh /usr/bin/env; do
+			ldd $program | grep -o '/[^ ]*' | xargs cp -L --parents -t "$to" $program
+		done
+		printf '#!/bin/sh\n' >"$to/usr/bin/apt-get"
+		chmod +x "$to/usr/bin/apt-get"
+	EOF_STRAP
+	chmod +x "$dir/bin/debootstrap"
+	export PATH=$dir/bin:$PATH
+}
+
+# Is told to go on by its standard input.
+# shellcheck disable=SC2016 # the inner shell's
+in_tree() {
+	timeout 100 "$distro" chroot trixie -- sh -c '
+		echo up
+		read -r _
+		[ -e /etc/ferry-made ] && echo "well in $(read -r which </etc/which && echo $which)"'
+}
+
+broken_off() {
+	: >"$dir/bin/breaks"
+	"$distro" path trixie 2>"$dir/said" && { echo "it was made"; return 1; }
+	rm "$dir/bin/breaks"
+	if ! grep -q '^vm: trixie: not made; the next try begins anew' "$dir/said" ||
+		! grep -q -x 'E: it breaks off' "$dir/said"; then
+		cat "$dir/said"
+		return 1
+	fi
+	[ -e "$("$distro" path trixie)/etc/ferry-made" ]
+}
+
+made_once() {
+	local made
+	made=$("$distro" path trixie) || return
+	kill "$server" || return
+	: >"$dir/etc/sources.list"
+	[ "$("$distro" path trixie 2>&1)" = "$made" ]
+}
+
+# Whoever makes a tree anew waits for those who are in it, and they see nothing of it.
+made_anew() {
+	local made making
+	made=$("$distro" path trixie) || return
+	echo old >"$made/etc/which"
+	mkfifo "$dir"/{one,two}
+	in_tree <"$dir/one" >"$dir/first" &
+	in_tree <"$dir/two" >"$dir/second" &
+	exec 5>"$dir/one" 6>"$dir/two"
+	until_so grep -q up "$dir/first" && until_so grep -q up "$dir/second" || return
+	timeout 100 "$distro" make trixie >/dev/null 2>"$dir/making" 5>&- 6>&- &
+	making=$!
+	until_so grep -q 'waiting for those' "$dir/making" || return
+	echo >&5
+	until_so grep -q 'well in old' "$dir/first" || return
+	in_tree <<<'' >"$dir/third" 5>&- 6>&-
+	grep -q 'well in old' "$dir/third" || return
+	echo >&6
+	until_so grep -q 'well in old' "$dir/second" || return
+	exec 5>&- 6>&-
+	wait "$making" || { cat "$dir/making"; return 1; }
+	[ -e "$made/etc/ferry-made" ] && [ ! -e "$made/etc/which" ]
+}
+
+waits_for() { grep -q -e "-> FLOCK .*:$(stat -c %i "$1") " /proc/locks; }
+
+# It was there when it was asked for, and is another when its lock can be had.
+replaced() {
+	local made
+	made=$("$distro" path trixie) || return
+	mkfifo "$dir/go"
+	exec 7>"$trees/lock" 5<"$made"
+	flock 7
+	flock 5
+	in_tree <"$dir/go" >"$dir/here" 2>"$dir/said" 5<&- 7>&- &
+	exec 6>"$dir/go"
+	until_so waits_for "$made" || return
+	mv "$made" "$dir/gone"
+	exec 5<&-
+	until_so grep -q 'somebody else; waiting' "$dir/said" || return
+	cp -a "$dir/gone" "$made"
+	echo new >"$made/etc/which"
+	exec 7>&-
+	until_so grep -q up "$dir/here" || return
+	! flock -n "$made" true || { echo "the new one is not locked"; return 1; }
+	echo >&6
+	until_so grep -q 'well in new' "$dir/here"
+}
+
 echo "TAP version 13"
 claim "an unknown distribution is named" says "unknown distribution 'hamm'" "$distro" path hamm
 claim "a mirror out of reach is one line that names it" unreachable
@@ -92,5 +204,10 @@ claim "what an interrupted try left goes with the next" half_made
 claim "trees that are young or in use stay when others go" kept
 claim "two at a time: the second waits, and says so" two_at_a_time
 claim "an apt without a mirror is one line" no_mirror
-rm -rf "$dir"
+fake_distribution
+claim "a tree whose making breaks off: it says so, and the next try makes it" broken_off
+claim "a tree is made anew while two runs are in it: they end in the old one" made_anew
+claim "a tree that is replaced while one waits for it: the new one is entered" replaced
+claim "what is made needs no mirror" made_once
+rm -rf --one-file-system "$dir"
 finish
