@@ -359,7 +359,7 @@ removed_without_server() {
 	disk=$(add_disk user-sync "nbd:uri=$uri") || return
 	end_export
 	dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null &
-	timeout 5 ferry disk del --force "$disk" || status=1
+	soon ferry disk del --force "$disk" || status=1
 	wait $! && { echo "it reads"; status=1; }
 	gone "$disk" || status=1
 	no_disk_left || status=1
@@ -499,7 +499,7 @@ removed_busy() { # PLACEMENT SOURCE
 	fio --name=w --filename="$disk" --direct=1 --ioengine=libaio --iodepth=32 --rw=randrw --bs=16k \
 		--time_based --runtime=30 --numjobs=2 --output-format=terse >/dev/null 2>&1 &
 	sleep 1
-	timeout 5 ferry disk del --force "$disk" || status=1
+	soon ferry disk del --force "$disk" || status=1
 	gone "$disk" || status=1
 	wait $! && { echo "fio did not notice"; status=1; }
 	no_disk_left || status=1
@@ -514,7 +514,7 @@ removed_and_killed() { # STYLE
 		dd if=/dev/zero of="$disk" bs=64k oflag=direct 2>/dev/null &
 		sleep 0.2
 		pkill -KILL -x ferryd &
-		timeout 5 ferry disk del --force "$disk" 2>/dev/null
+		soon ferry disk del --force "$disk" 2>/dev/null
 		gone "$disk" || status=1
 		wait
 	done

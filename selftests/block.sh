@@ -284,10 +284,10 @@ forced() {
 	local disk status=0
 	disk=$(add_disk "$1" ramdisk:size=64M) && mkfs.ext4 -q -F "$disk" &&
 		mount "$disk" "$work/mnt" && touch "$work/mnt/f" || return
-	timeout 5 ferry disk del --force "$disk" || status=1
+	soon ferry disk del --force "$disk" || status=1
 	[ ! -e "/sys/block/$(basename "$disk")" ] || { echo "$disk is there"; status=1; }
-	timeout 5 sync -f "$work/mnt" 2>/dev/null && { echo "sync works without a disk"; status=1; }
-	timeout 5 umount "$work/mnt" || status=1
+	soon sync -f "$work/mnt" 2>/dev/null && { echo "sync works without a disk"; status=1; }
+	soon umount "$work/mnt" || status=1
 	no_disk_left || status=1
 	return "$status"
 }
@@ -304,7 +304,7 @@ killed() {
 	(timeout 20 dd if=/dev/zero of="$work/mnt/f" bs=64k count=400 conv=fsync 2>/dev/null) &
 	pkill -KILL -x ferryd
 	wait $! && { echo "dd did not notice"; status=1; }
-	timeout 5 umount "$work/mnt" || status=1
+	soon umount "$work/mnt" || status=1
 	for _ in {1..50}; do
 		[ -e "/sys/block/$(basename "$disk")" ] || break
 		sleep 0.1

@@ -106,6 +106,15 @@ refused() {
 	return 1
 }
 
+# soon COMMAND...: within five seconds, on a machine of the usual speed
+soon() {
+	local seconds=$((${FERRY_TEST_SECONDS:-60} / 12)) status
+	timeout "$seconds" "$@"
+	status=$?
+	[ $status != 124 ] || echo "not within $seconds s: $*"
+	return $status
+}
+
 # scaled N: rounds at FERRY_TEST_SCALE percent
 scaled() {
 	local n=$(($1 * ${FERRY_TEST_SCALE:-100} / 100))
