@@ -39,6 +39,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
+#include <linux/workqueue.h>
 #include <linux/writeback.h>
 #include "compat/pagecache.h"
 #include "fs/fs.h"
@@ -46,6 +47,9 @@
 /* The reserve: so many WRITEs, of so many folios each. */
 #define IO_RESERVE	4
 #define IO_RESERVE_NR	32
+
+/* Below that another thread costs more than it saves: some 20 us of copying, by memory. */
+#define READ_DEFER_MIN	SZ_64K
 
 /**
  * struct ferry_io - a READ or WRITE of folios that is under way
@@ -62,6 +66,7 @@
  * @read: what READ says
  * @write: what WRITE says
  * @written: what it answers
+ * @work: goes on with a READ, on read_wq
  * @bvec: one a folio
  */
 struct ferry_io {
@@ -79,21 +84,31 @@ struct ferry_io {
 		struct fuse_write_in	write;
 	};
 	struct fuse_write_out		written;
+	struct work_struct		work;
 	struct bio_vec			bvec[];
 };
 
 static mempool_t *io_reserve;		/* for WRITEs only */
+static struct workqueue_struct *read_wq;
 
 int ferry_cache_init(void)
 {
 	io_reserve = mempool_create_kmalloc_pool(IO_RESERVE,
 						 sizeof(struct ferry_io) +
 						 IO_RESERVE_NR * sizeof(struct bio_vec));
-	return io_reserve ? 0 : -ENOMEM;
+	if (!io_reserve)
+		return -ENOMEM;
+	read_wq = alloc_workqueue("ferryfs_read", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!read_wq) {
+		mempool_destroy(io_reserve);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void ferry_cache_exit(void)
 {
+	destroy_workqueue(read_wq);
 	mempool_destroy(io_reserve);
 }
 
@@ -199,6 +214,28 @@ static void read_end(struct ferry_args *args, int err)
 	io_free(io);
 }
 
+/* As in the reader, who has folios locked. */
+static void read_work(struct work_struct *work)
+{
+	struct ferry_io *io = container_of(work, struct ferry_io, work);
+	unsigned int nofs = memalloc_nofs_save();
+
+	ferry_submit_deferred(io->file->mount->chan, &io->args);
+	memalloc_nofs_restore(nofs);
+}
+
+/*
+ * A server that is a function would fill in the reader's own time what the reader does not
+ * need yet, beside an idle processor: that a daemon can do both at a time must not be its advantage.
+ */
+static void read_defer(struct ferry_args *args)
+{
+	struct ferry_io *io = container_of(args, struct ferry_io, args);
+
+	INIT_WORK(&io->work, read_work);
+	queue_work(read_wq, &io->work);
+}
+
 static void read_send(struct ferry_io *io)
 {
 	struct ferry_mount *m = io->file->mount;
@@ -214,6 +251,8 @@ static void read_send(struct ferry_io *io)
 	ferry_args_in(&io->args, &io->read, sizeof(io->read));
 	ferry_args_data(&io->args, FERRY_ARGS_DATA_OUT, &io->iter);
 	io->args.end = read_end;
+	if (io->len >= READ_DEFER_MIN && num_online_cpus() > 1)
+		io->args.defer = read_defer;
 	if (m->async_read)
 		ferry_submit(m->chan, &io->args);
 	else
