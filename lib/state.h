@@ -22,11 +22,22 @@
 #include <ferry/req.h>
 #include <ferry/state.h>
 
+/* Where processes have less room: User-Mode Linux, riscv64 with Sv39. */
+#ifndef FERRY_ADDRESS_BITS
+#define FERRY_ADDRESS_BITS	47
+#endif
+#if FERRY_ADDRESS_BITS >= 47
 #define STATE_BASE		(1ULL << 45)	/* no allocator and no sanitizer uses it */
-#define STATE_LOG_OFF		(1ULL << 20)
 #define STATE_KINDS_OFF		(1ULL << 36)
 #define STATE_PAGES_OFF		(1ULL << 37)
 #define STATE_PAGES_MAX		(1ULL << 28)	/* 1 TiB */
+#else
+#define STATE_BASE		(1ULL << 37)
+#define STATE_KINDS_OFF		(1ULL << 32)
+#define STATE_PAGES_OFF		(1ULL << 33)
+#define STATE_PAGES_MAX		(1ULL << 24)	/* 64 GiB */
+#endif
+#define STATE_LOG_OFF		(1ULL << 20)
 #define STATE_SIZE		(STATE_PAGES_OFF + STATE_PAGES_MAX * FERRY_PAGE_SIZE)
 
 #define STATE_NO_TAG		0xffffffffU

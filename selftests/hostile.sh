@@ -11,8 +11,10 @@ echo "TAP version 13"
 for program in device replies styles death misuse road transfer xfer backing uring \
 	device32 replies32 styles32 xfer32 transfer32 backing32; do
 	wanted "$program" || continue
-	if [ ! -e "$programs/hostile/$program" ]; then
-		skip "$program" "not built: apt-get install gcc-multilib"
+	why=
+	case $program in *32) why=$(why_not_32 "$programs/hostile/$program") ;; esac
+	if [ -n "$why" ]; then
+		skip "$program" "$why"
 		continue
 	fi
 	mark_log "$program"

@@ -106,6 +106,15 @@ refused() {
 	return 1
 }
 
+# why_not_32 PROGRAM: says why that one, for 32 bits, cannot run here, or nothing
+why_not_32() {
+	if [ ! -e "$1" ]; then
+		echo "not built: apt-get install gcc-multilib"
+	elif grep -q "User Mode Linux" /proc/cpuinfo; then
+		echo "a User-Mode Linux runs no 32-bit programs"
+	fi
+}
+
 # soon COMMAND...: within five seconds, on a machine of the usual speed
 soon() {
 	local seconds=$((${FERRY_TEST_SECONDS:-60} / 12)) status

@@ -26,7 +26,8 @@ soak: ## long: kills, moves, loads, a million mutations, little memory; hours
 	@$(MAKE) --no-print-directory -s all selftests
 	@SOAK=1 selftests/check '$(TESTS)'
 
-check-debug: ## a choice of it on a debug kernel (KASAN, lockdep, kmemleak); an hour
+check-debug: ## on a debug kernel (KASAN, lockdep, kmemleak), and a choice with two processors; hours
+	@$(MAKE) --no-print-directory -s check DISTRO=uml TESTS='$(TESTS)'
 	@$(MAKE) --no-print-directory -s check DISTRO=debug TESTS='$(TESTS)'
 
 demo: ## memfs in a daemon and in the kernel, with a real tree; HOST=1 in the running kernel

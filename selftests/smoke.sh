@@ -108,8 +108,9 @@ for placement in user-sync kernel; do
 done
 
 served_32() {
-	local output=$work/served-32
-	[ -e "$programs/hostile/device32" ] || { echo "no gcc-multilib"; return 4; }
+	local output=$work/served-32 why
+	why=$(why_not_32 "$programs/hostile/device32")
+	[ -z "$why" ] || { echo "$why"; return 4; }
 	mkdir -p "$work/32"
 	"$programs/hostile/device32" "$work/32" >"$output" 2>&1 || { cat "$output"; return 1; }
 	log_is_clean
