@@ -36,8 +36,7 @@ channel() {
 	{ read -r _ && read -r id _ _ _ state _ _ server _; } < <(ferry list)
 	supervisor=$(pgrep -x -o ferryd)
 	worker=
-	# No newline ends that file.
-	[ -z "$supervisor" ] || read -r worker <"/proc/$supervisor/task/$supervisor/children" || :
+	[ -z "$supervisor" ] || worker=$(pgrep -P "$supervisor" -x ferryd)
 }
 
 is_detached() { channel && [ "$state" = detached ]; }
