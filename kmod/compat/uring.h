@@ -64,6 +64,16 @@ static inline bool ferry_cmd_gone(struct io_uring_cmd *cmd)
 #define ferry_cmd_done(cmd, res, flags)	io_uring_cmd_done(cmd, res, 0, flags)
 #endif
 
+/*
+ * As io_uring_cmd_complete_in_task(), for one that its task may let wait for others: it is
+ * woken when as many have come as it waits for. Older kernels wake it for each.
+ */
+#ifdef HAVE_URING_CMD_H
+#define ferry_cmd_in_task_lazy(cmd, work)	io_uring_cmd_do_in_task_lazy(cmd, work)
+#else
+#define ferry_cmd_in_task_lazy(cmd, work)	io_uring_cmd_complete_in_task(cmd, work)
+#endif
+
 /* Define fn_work for io_uring_cmd_complete_in_task() to call @fn(cmd, issue_flags). */
 #ifdef HAVE_URING_TW
 #define FERRY_CMD_WORK(fn)							\

@@ -87,10 +87,13 @@ struct ferry_command *ferry_uring_take(struct ferry_queue *q, struct ferry_slot 
 	return NULL;
 }
 
-/* Complete a command that ferry_uring_take() returned. */
+/*
+ * Complete a command that ferry_uring_take() returned, with a request. Its task need not be
+ * woken before there are as many as it waits for; until it looks they are FETCHED.
+ */
 void ferry_uring_give(struct ferry_command *command)
 {
-	io_uring_cmd_complete_in_task(cmd_of(command), finish_work);
+	ferry_cmd_in_task_lazy(cmd_of(command), finish_work);
 }
 
 /* Let @command wait. False: the channel is dead. */
@@ -134,7 +137,7 @@ bool ferry_uring_kick(struct ferry_queue *q)
 		}
 		if (!wait_at(q, command)) {
 			command->err = -ENODEV;
-			ferry_uring_give(command);
+			io_uring_cmd_complete_in_task(cmd_of(command), finish_work);
 			return false;
 		}
 		/* @command may be gone by now. */
