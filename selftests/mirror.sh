@@ -26,6 +26,7 @@ releases() {
 		"$work/mnt" </dev/null || return
 	echo text >"$work/mnt/file"
 	handed=$(stat_of "$work/mnt" "" handed)
+	# shellcheck disable=SC2016 # perl's
 	taskset -c 0 perl -e 'for (1 .. 200) { open my $f, "<", $ARGV[0] or die; close $f }' \
 		"$work/mnt/file"
 	handed=$(($(stat_of "$work/mnt" "" handed) - handed))
