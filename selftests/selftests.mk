@@ -27,8 +27,9 @@ soak: ## long: kills, moves, loads, a million mutations, little memory; hours
 	@SOAK=1 selftests/check '$(TESTS)'
 
 check-debug: ## on a debug kernel (KASAN, lockdep, kmemleak), and a choice with two processors; hours
-	@$(MAKE) --no-print-directory -s check DISTRO=uml TESTS='$(TESTS)'
-	@$(MAKE) --no-print-directory -s check DISTRO=debug TESTS='$(TESTS)'
+	@status=0; for kernel in uml debug; do \
+		$(MAKE) --no-print-directory -s check DISTRO=$$kernel TESTS='$(TESTS)' || status=1; \
+	done; exit $$status
 
 demo: ## memfs in a daemon and in the kernel, with a real tree; HOST=1 in the running kernel
 	@tools/deps
