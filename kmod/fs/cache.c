@@ -48,7 +48,7 @@
 #define IO_RESERVE	4
 #define IO_RESERVE_NR	32
 
-/* Below that another thread costs more than it saves: some 20 us of copying, by memory. */
+/* Below that another thread may cost more than it saves; a guess, not measured. */
 #define READ_DEFER_MIN	SZ_64K
 
 /**
