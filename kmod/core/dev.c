@@ -384,6 +384,13 @@ static int sync_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	arg = READ_ONCE(data[0]);
 	if (unlikely(READ_ONCE(data[1]) || arg > U32_MAX))
 		return -EINVAL;
+	/*
+	 * What follows could not know the tag. And 6.1 cannot cancel a command, so a task that
+	 * exits and has one of io_uring's own files behind it would go round without ever
+	 * scheduling until ferry_queue.watch sees to it, which wants that processor.
+	 */
+	if (unlikely(arg & FERRY_SYNC_WAIT && ferry_cmd_leads(cmd)))
+		return -EINVAL;
 	err = answer(endpoint_chan(cmd->file), arg);
 	if (unlikely(err))
 		return err;

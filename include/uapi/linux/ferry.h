@@ -111,6 +111,8 @@
  *     or its process has closed a descriptor of the endpoint's file. A request that had
  *     been given to it and not been seen goes to another server. Closing a ring takes
  *     up to a second to come to that on kernels before 6.7, exec() too.
+ *   - -EINVAL: a command that waits and has others linked behind it (IOSQE_IO_LINK). They
+ *     could not know its tag, and some kernels' exit goes round until it is gone.
  *   - Some kernels refuse commands in a ring with IORING_SETUP_IOPOLL: -EOPNOTSUPP.
  *   What is sync's is uring's too: a server may use both on one channel.
  *
