@@ -260,7 +260,7 @@ enum ferry_death {
  * @name: CREATE in: the backend's name, NUL-terminated, shown in lists; of
  *	letters, digits, '-', '_' and '.'; ATTACH out
  * @geo: out; CREATE in: @geo.nr_queues, @geo.depth, @geo.data_size and @geo.inline_max say
- *	what is wanted (0: the module's choice; one queue per possible CPU), the rest 0
+ *	what is wanted (0: the module's choice; one queue for each CPU that is online), the rest 0
  */
 struct ferry_setup {
 	__u32	size;
