@@ -252,26 +252,36 @@ static int signal_fd(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* Until the mount or disk is gone; a signal sees to that. */
-static void serve(struct ferry_session *session, bool disk, int sig_fd)
+/*
+ * Until the mount or disk is gone; a signal sees to that. One that was sent to the whole process
+ * group, or to all of this name, comes twice, from its sender and from @supervisor, which hands on
+ * what it gets. So those that it hands on are counted by themselves: of how many there were, the
+ * greater of the two counts tells.
+ */
+static void serve(struct ferry_session *session, bool disk, int sig_fd, pid_t supervisor)
 {
 	struct pollfd fds[] = {
 		{ .fd = ferry_session_fd(session), .events = POLLIN },
 		{ .fd = sig_fd, .events = POLLIN },
 	};
+	unsigned int direct = 0, handed_on = 0, times = 0;
 	struct signalfd_siginfo info;
-	bool again = false;
 
 	while (!fds[0].revents) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 || !fds[1].revents)
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 || !fds[1].revents ||
+		    read(sig_fd, &info, sizeof(info)) != sizeof(info))
 			continue;
-		if (read(sig_fd, &info, sizeof(info)) == sizeof(info)) {
-			if (disk)
-				ferry_session_remove(session, again);
-			else
-				ferry_session_unmount(session, again);
-			again = true;
-		}
+		if ((pid_t)info.ssi_pid == supervisor)
+			handed_on++;
+		else
+			direct++;
+		if (max(direct, handed_on) == times)
+			continue;
+		times++;
+		if (disk)
+			ferry_session_remove(session, times > 1);
+		else
+			ferry_session_unmount(session, times > 1);
 	}
 }
 
@@ -348,6 +358,7 @@ static int begin(const struct command *cmd, struct ferry_session *session)
 /* Serve. @report: where to write the channel's number, or -1. */
 static int run(const struct command *cmd, int report)
 {
+	const pid_t supervisor = report < 0 ? -1 : getppid();
 	struct ferry_session *session;
 	int sig_fd = signal_fd();
 	int err;
@@ -371,7 +382,7 @@ static int run(const struct command *cmd, int report)
 		}
 		ferry_log(FERRY_LOG_INFO, "%s serves channel %u%s%s", cmd->source, channel,
 			  cmd->dir ? " on " : "", cmd->dir ? cmd->dir : "");
-		serve(session, cmd->disk, sig_fd);
+		serve(session, cmd->disk, sig_fd, supervisor);
 		err = ferry_session_wait(session);
 		ferry_log(FERRY_LOG_INFO, "%s on channel %u: ended", cmd->source, channel);
 	}
