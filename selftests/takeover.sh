@@ -60,6 +60,24 @@ for backend in memfs "mirror:$work/host"; do
 	claim "${backend%%:*}: it ends" ends
 done
 
+# The first server was told a path that counts from where nobody is any more, and means another
+# directory by now: the next one goes on with what that one had.
+moved_away() {
+	local n
+	mkdir "$work/host/one" && (cd "$work/host" && ferry mount mirror:one "$mnt") &&
+		touch "$mnt/file" || return 1
+	for n in 1 2; do
+		killed 1 && [ -e "$mnt/file" ] || return 1
+		[ "$n" = 2 ] || { mv "$work/host/one" "$work/host/two" && mkdir "$work/host/one"; }
+	done
+	touch "$mnt/more" && [ -e "$work/host/two/more" ]
+}
+
+if wanted mirror; then
+	claim "mirror: who follows serves the same directory, whatever its path means" moved_away
+	claim "mirror: that ends" ends
+fi
+
 # --- on_death=kernel ------------------------------------------------------------------
 
 tree_stays() {
