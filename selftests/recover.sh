@@ -85,7 +85,7 @@ all_are_killed() {
 	client=$!
 	sleep 0.3
 	kill -0 "$client" || return 1
-	ferryd -o "wait=$2,$options" --attach="$was" "$1" "$mnt" || return 1
+	ferryd -o "wait=$2" --attach="$was" "$1" "$mnt" || return 1
 	wait "$client" || return 1
 	until_so is_served || return 1
 	[ "$id" = "$was" ] && [ "$supervisor" != "$pid" ] && "use_$1"

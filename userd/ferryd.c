@@ -26,6 +26,7 @@
  * @disk: serve a disk
  * @to_kernel: serve until the backend in the kernel does
  * @mount_options: what of -o is not ours: for the mount, or the disk
+ * @of_new: one of -o that has a meaning for a new channel, mount or disk alone
  * @up_fd: tells the parent that all is up; -1 in the foreground
  */
 struct command {
@@ -40,6 +41,7 @@ struct command {
 	const char *args;
 	const char *dir;
 	char *mount_options;
+	const char *of_new;
 	int up_fd;
 };
 
@@ -129,29 +131,34 @@ static int parse_number(const char *option, const char *s, u32 *value)
 
 static int take_option(struct command *cmd, char *opt)
 {
-	if (!strncmp(opt, "wait=", 5))
+	if (!strncmp(opt, "wait=", 5)) {
 		cmd->session.wait = opt + 5;
-	else if (!strncmp(opt, "queues=", 7))
-		return parse_number("queues=", opt + 7, &cmd->session.queues);
-	else if (!strncmp(opt, "spin_us=", 8))
-		return parse_number("spin_us=", opt + 8, &cmd->session.spin_us);
-	else if (!strncmp(opt, "depth=", 6))
-		return parse_number("depth=", opt + 6, &cmd->session.depth);
-	else if (!strncmp(opt, "inline=", 7))
-		return parse_number("inline=", opt + 7, &cmd->session.inline_max);
-	else if (!strncmp(opt, "on_death=", 9))
-		cmd->session.on_death = opt + 9;
-	else if (!strncmp(opt, "grace=", 6))
-		return parse_number("grace=", opt + 6, &cmd->session.grace);
-	else if (!strncmp(opt, "timeout=", 8))
-		return parse_number("timeout=", opt + 8, &cmd->session.timeout);
-	else if (!strcmp(opt, "placement=kernel"))
-		return fail("%s is for mount.ferry, ferryd serves from user space", opt);
-	else if (strcmp(opt, "placement=user")) {
-		if (*cmd->mount_options)
-			strcat(cmd->mount_options, ",");
-		strcat(cmd->mount_options, opt);
+		return 0;
 	}
+	if (!strncmp(opt, "spin_us=", 8))
+		return parse_number("spin_us=", opt + 8, &cmd->session.spin_us);
+	if (!strcmp(opt, "placement=user"))
+		return 0;
+	if (!strcmp(opt, "placement=kernel"))
+		return fail("%s is for mount.ferry, ferryd serves from user space", opt);
+	cmd->of_new = opt;
+	if (!strncmp(opt, "queues=", 7))
+		return parse_number("queues=", opt + 7, &cmd->session.queues);
+	if (!strncmp(opt, "depth=", 6))
+		return parse_number("depth=", opt + 6, &cmd->session.depth);
+	if (!strncmp(opt, "inline=", 7))
+		return parse_number("inline=", opt + 7, &cmd->session.inline_max);
+	if (!strncmp(opt, "grace=", 6))
+		return parse_number("grace=", opt + 6, &cmd->session.grace);
+	if (!strncmp(opt, "timeout=", 8))
+		return parse_number("timeout=", opt + 8, &cmd->session.timeout);
+	if (!strncmp(opt, "on_death=", 9)) {
+		cmd->session.on_death = opt + 9;
+		return 0;
+	}
+	if (*cmd->mount_options)
+		strcat(cmd->mount_options, ",");
+	strcat(cmd->mount_options, opt);
 	return 0;
 }
 
@@ -229,6 +236,9 @@ static int parse(struct command *cmd, int argc, char **argv)
 	args = argc - optind;
 	if ((cmd->session.replace || cmd->to_kernel) && !cmd->session.attach)
 		return 1 + fail("%s wants --attach", cmd->to_kernel ? "--to-kernel" : "--replace");
+	if (cmd->session.attach && cmd->of_new)
+		return 1 + fail("\"%s\" is nothing that --attach takes, as wait= and spin_us= are; 'ferry set' changes what a channel has",
+				cmd->of_new);
 	if (cmd->disk && args != 1)
 		return 1 + fail("%s", args ? "a disk wants BACKEND alone" : "BACKEND is needed");
 	if (args != 2 && !((cmd->disk || cmd->session.attach) && args == 1))
@@ -355,7 +365,7 @@ static int begin(const struct command *cmd, struct ferry_session *session)
 	return ferry_session_mount(session, cmd->source, cmd->dir, cmd->mount_options);
 }
 
-/* Serve. @report: where to write the channel's number, or -1. */
+/* Serve. @report: where to write a struct serves, or -1. */
 static int run(const struct command *cmd, int report)
 {
 	const pid_t supervisor = report < 0 ? -1 : getppid();
@@ -372,11 +382,15 @@ static int run(const struct command *cmd, int report)
 		return 1;
 	err = begin(cmd, session);
 	if (!err) {
-		u32 channel = ferry_session_channel(session);
+		const struct serves serves = {
+			.channel = ferry_session_channel(session),
+			.follow = ferry_session_on_death(session) == FERRY_DEATH_REISSUE,
+		};
+		const u32 channel = serves.channel;
 
 		if (report < 0) {
 			tell_up(cmd);
-		} else if (write(report, &channel, sizeof(channel)) == sizeof(channel)) {
+		} else if (write(report, &serves, sizeof(serves)) == sizeof(serves)) {
 			close(report);
 			leave_terminal(cmd);
 		}
@@ -429,16 +443,26 @@ static void up(void *arg)
 	tell_up(arg);
 }
 
+/*
+ * Is there to be a supervisor? Whoever attaches is told only then what is to become of the
+ * channel. Where the kernel is to take over the module sees to that, whoever else has died.
+ */
+static bool is_supervised(const struct command *cmd)
+{
+	const char *on_death = cmd->session.on_death;
+
+	return !cmd->to_kernel && ferry_session_reissues(cmd->backend, &cmd->session) &&
+	       !(on_death && !strcmp(on_death, "kernel"));
+}
+
 static int run_supervised(struct command *cmd)
 {
-	const struct supervised supervised = { .work = work, .up = up, .arg = cmd };
+	const struct supervised supervised = {
+		.work = work, .up = up, .arg = cmd, .leaves = !cmd->foreground,
+	};
 
 	serve_reclaim(cmd);
-	/* Where the kernel is to take over the module sees to that, whoever else has died. */
-	if (!cmd->to_kernel && ferry_session_reissues(cmd->backend, &cmd->session) &&
-	    !(cmd->session.on_death && !strcmp(cmd->session.on_death, "kernel")))
-		return supervise(&supervised);
-	return run(cmd, -1);
+	return is_supervised(cmd) ? supervise(&supervised) : run(cmd, -1);
 }
 
 static int run_in_background(struct command *cmd)
