@@ -12,6 +12,7 @@
 
 #include <ferry/req.h>
 #include <ferry/session.h>
+#include <ferry/state.h>
 #include <linux/ferry.h>
 
 #include "supervise.h"
@@ -371,6 +372,7 @@ static int run(const struct command *cmd, int report)
 	const pid_t supervisor = report < 0 ? -1 : getppid();
 	struct ferry_session *session;
 	int sig_fd = signal_fd();
+	bool served;
 	int err;
 
 	if (sig_fd < 0)
@@ -381,7 +383,8 @@ static int run(const struct command *cmd, int report)
 	if (err)
 		return 1;
 	err = begin(cmd, session);
-	if (!err) {
+	served = !err;
+	if (served) {
 		const struct serves serves = {
 			.channel = ferry_session_channel(session),
 			.follow = ferry_session_on_death(session) == FERRY_DEATH_REISSUE,
@@ -401,9 +404,11 @@ static int run(const struct command *cmd, int report)
 		ferry_log(FERRY_LOG_INFO, "%s on channel %u: ended", cmd->source, channel);
 	}
 	ferry_session_free(session);
+	/* Who ends by itself is not followed: when we are gone nothing is open any more. */
+	if (served)
+		close_range(FERRY_KEPT_FD, ~0U, 0);
 	return err ? 1 : 0;
 }
-
 
 /*
  * What makes memory free may wait for us: so we must not wait for it. We do no I/O to get
