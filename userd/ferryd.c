@@ -484,6 +484,8 @@ static int run_in_background(struct command *cmd)
 	if (!pid) {
 		close(up[0]);
 		setsid();
+		/* Who started us may not have waited to be told. */
+		signal(SIGPIPE, SIG_IGN);
 		cmd->up_fd = up[1];
 		return run_supervised(cmd);
 	}
