@@ -88,6 +88,7 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 	if (!ioctl(fd, FERRY_IOC_CREATE, &setup)) {
 		session->channel = setup.id;
 		session->geo = setup.geo;
+		session->on_death = setup.on_death;
 		return 0;
 	}
 	err = -errno;
@@ -202,6 +203,7 @@ static int succeed(struct ferry_session *session, const struct ferry_session_opt
 	}
 	session->channel = setup.id;
 	session->geo = setup.geo;
+	session->on_death = setup.on_death;
 	return 0;
 }
 
