@@ -62,24 +62,16 @@ void mirror_release(struct ferry_req *req, u64 id, struct ferry_handle *handle)
 	ferry_reply_err(req, 0);
 }
 
-/* ferry_req_transfer(), which may take as long as the host's disk does; its data is no state. */
-static ssize_t transfer(struct ferry_req *req, int fd, u64 off, u32 len)
-{
-	ssize_t n;
-
-	ferry_state_leave();
-	n = ferry_req_transfer(req, fd, off, len);
-	ferry_state_return();
-	return n;
-}
-
 void mirror_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len)
 {
 	ssize_t n;
 
 	if (mirror_ring_read(req, handle->fh, off, len))
 		return;
-	n = transfer(req, handle->fh, off, len);
+	/* May take as long as the host's disk does, and what is read is no state. */
+	ferry_state_leave();
+	n = ferry_req_transfer(req, handle->fh, off, len);
+	ferry_state_return();
 	ferry_reply_err(req, n < 0 ? n : 0);
 }
 
@@ -90,7 +82,11 @@ void mirror_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u6
 
 	if (mirror_ring_write(req, handle->fh, off, len, flags & FERRY_WRITE_KILL_SUID))
 		return;
-	n = transfer(req, handle->fh, off, len);
+	/*
+	 * Not outside of the gate: when the client has been killed its RELEASE comes, and the
+	 * number would be another file's before we write.
+	 */
+	n = ferry_req_transfer(req, handle->fh, off, len);
 	if (n < 0) {
 		ferry_reply_err(req, n);
 		return;
