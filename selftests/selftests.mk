@@ -18,9 +18,9 @@ check: ## the whole test-suite; TESTS=PATTERN for some, DISTRO=NAME elsewhere, H
 
 check-all: export FERRY_TEST_WHOLE := 1
 check-all: ## the whole test-suite on each stock kernel
-	@$(MAKE) --no-print-directory -s check
-	@$(MAKE) --no-print-directory -s check DISTRO=trixie
-	@$(MAKE) --no-print-directory -s check DISTRO=trixie-backports
+	@status=0; for kernel in '' trixie trixie-backports; do \
+		$(MAKE) --no-print-directory -s check DISTRO=$$kernel || status=1; \
+	done; exit $$status
 
 soak: ## long: kills, moves, loads, a million mutations, little memory; hours
 	@$(MAKE) --no-print-directory -s all selftests

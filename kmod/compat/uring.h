@@ -74,7 +74,7 @@ static inline bool ferry_cmd_gone(struct io_uring_cmd *cmd)
  * As io_uring_cmd_complete_in_task(), for one that its task may let wait for others: it is
  * woken when as many have come as it waits for. Older kernels wake it for each.
  */
-#ifdef HAVE_URING_CMD_H
+#ifdef HAVE_URING_LAZY
 #define ferry_cmd_in_task_lazy(cmd, work)	io_uring_cmd_do_in_task_lazy(cmd, work)
 #else
 #define ferry_cmd_in_task_lazy(cmd, work)	io_uring_cmd_complete_in_task(cmd, work)

@@ -17,6 +17,7 @@
 #define IO_MAX			FERRY_DATA_MAX
 #define IO_DEFAULT		(1U << 20)
 
+#define PROTOCOL		7	/* FUSE's major number, since 2006 */
 #define MINOR_MIN		23	/* setattr says ctime */
 #define INIT_OUT_MIN		offsetof(struct fuse_init_out, time_gran)
 #define MAX_PAGES_DEFAULT	32	/* of a server that knows no FUSE_MAX_PAGES */
@@ -251,7 +252,7 @@ struct init {
 
 static void init_fill(struct init *init)
 {
-	init->in.major = FUSE_KERNEL_VERSION;
+	init->in.major = PROTOCOL;
 	init->in.minor = FUSE_KERNEL_MINOR_VERSION;
 	init->in.max_readahead = init->m->max_read;
 	init->in.flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |
@@ -290,7 +291,7 @@ static int init_take(struct init *init)
 	struct super_block *sb = m->sb;
 	u32 io_max;
 
-	if (init->args.out_len < INIT_OUT_MIN || out->major != FUSE_KERNEL_VERSION ||
+	if (init->args.out_len < INIT_OUT_MIN || out->major != PROTOCOL ||
 	    out->minor < MINOR_MIN)
 		return -EPROTO;
 	m->minor = min_t(u32, out->minor, FUSE_KERNEL_MINOR_VERSION);

@@ -3,6 +3,8 @@
 #include <linux/fuse.h>
 #include "dispatch.h"
 
+#define PROTOCOL	7	/* FUSE's major number, since 2006 */
+
 #define WRITE_MIN	4096U
 #define WRITE_MAX	FERRY_DATA_MAX
 #define WRITE_OLD	(32 * 4096U)	/* most that a client without FUSE_MAX_PAGES sends */
@@ -83,8 +85,8 @@ void ferry_fs_negotiate(struct ferry_req *req)
 	struct fuse_init_out *out;
 
 	/* Minor 23 settled the length of this reply. */
-	if (in->major < FUSE_KERNEL_VERSION ||
-	    (in->major == FUSE_KERNEL_VERSION && in->minor < 23)) {
+	if (in->major < PROTOCOL ||
+	    (in->major == PROTOCOL && in->minor < 23)) {
 		ferry_log(FERRY_LOG_ERR, "%s: the client speaks FUSE %u.%u, not 7.23 or newer",
 			  server->backend->name, in->major, in->minor);
 		ferry_reply_err(req, -EPROTO);
@@ -94,9 +96,9 @@ void ferry_fs_negotiate(struct ferry_req *req)
 	if (!out)
 		return;
 	memset(out, 0, sizeof(*out));
-	out->major = FUSE_KERNEL_VERSION;
+	out->major = PROTOCOL;
 	out->minor = min(in->minor, (u32)FUSE_KERNEL_MINOR_VERSION);
-	if (in->major > FUSE_KERNEL_VERSION) {
+	if (in->major > PROTOCOL) {
 		/* It will ask again, by our major version. */
 		out->minor = FUSE_KERNEL_MINOR_VERSION;
 		ferry_req_end(req);

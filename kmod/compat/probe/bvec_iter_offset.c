@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Is an iterator's place in its bvec called bi_offset?
- * Between 7.2 and 7.3; it was bi_bvec_done.
+ * It was bi_bvec_done. Seen in <linux/bvec.h> of 7.3, not of 7.2; the change by name: unknown.
  */
 #include <linux/bvec.h>
 

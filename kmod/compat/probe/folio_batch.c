@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Has struct folio_batch a header of its own?
- * 7.2 has it; in 6.12 it was still in <linux/pagevec.h>.
+ * Between 6.12 and 7.2, "folio_batch: rename pagevec.h to folio_batch.h".
  */
 #include <linux/folio_batch.h>
 

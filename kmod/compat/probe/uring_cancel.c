@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Does io_uring ask a file to cancel the commands of a ring that goes?
- * Since 6.7.
+ * Since 6.7, "io_uring: cancelable uring_cmd".
  */
 #if __has_include(<linux/io_uring/cmd.h>)
 #include <linux/io_uring/cmd.h>

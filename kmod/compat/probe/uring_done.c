@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Does io_uring_cmd_done() take one result, and not two?
- * Between 6.12 and 7.2.
+ * Since 6.18, "io_uring/cmd: drop unused res2 param from io_uring_cmd_done()".
  */
 #if __has_include(<linux/io_uring/cmd.h>)
 #include <linux/io_uring/cmd.h>

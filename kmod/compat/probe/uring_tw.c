@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Is the work that completes a command of io_uring given a struct io_tw_req?
- * Between 6.12 and 7.2.
+ * Since 6.19, "io_uring: add wrapper type for io_req_tw_func_t arg".
  */
 #if __has_include(<linux/io_uring/cmd.h>)
 #include <linux/io_uring/cmd.h>
