@@ -106,6 +106,7 @@ static void drop_leaf(struct ramdisk *disk, u64 n)
 	struct leaf *leaf = disk->leaf[n];
 	u32 i;
 
+	ferry_yield();
 	if (!leaf)
 		return;
 	for (i = 0; i < LEAF_PAGES; i++)

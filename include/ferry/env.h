@@ -31,6 +31,9 @@
  * container_of(), ARRAY_SIZE(), min(), max(), likely(), unlikely(),
  * FERRY_EXPORT(sym): after its definition makes a function one that backends may call.
  *
+ * void ferry_yield(void): let others have the processor, in a loop whose length a client
+ *	chooses and in which nothing sleeps; locks may be held. For each 64 pages is enough.
+ *
  * struct ferry_mutex - sleeping lock, one owner
  *	void ferry_mutex_init(struct ferry_mutex *);
  *	void ferry_mutex_lock(struct ferry_mutex *);
