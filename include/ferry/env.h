@@ -194,7 +194,8 @@ int ferry_opt_size(const char *args, const char *name, u64 *value);
  * ferry_opt_check() - refuse options that nobody knows
  * @args: as ferry_opt_find()
  * @known: NULL-terminated array of names
- * Return: 0, or -EINVAL after a line in the log which names the unknown one
+ * Return: 0, or -EINVAL after a line in the log which names the unknown one, and @known.
+ *	A backend's init() takes ferry_args_check(), which names the backend too.
  */
 int ferry_opt_check(const char *args, const char *const *known);
 
