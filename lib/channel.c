@@ -37,10 +37,12 @@ static int open_device(void)
 /* One a CPU, as far as a channel can have as many of @depth slots; 0: the kernel sees to that. */
 static u32 default_queues(u32 depth)
 {
-	const long cpus = max(sysconf(_SC_NPROCESSORS_ONLN), 1L);
-	const u32 most = min(FERRY_TAGS_MAX / max(depth, 1U), (u32)FERRY_QUEUES_MAX);
+	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	u32 most = FERRY_QUEUES_MAX;
 
-	return min(cpus, (long)max(most, 1U));
+	if (depth)
+		most = min(most, FERRY_TAGS_MAX / depth);
+	return cpus < 1 || !most ? 1 : min(cpus, (long)most);
 }
 
 /*
@@ -99,6 +101,7 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 	if (!ioctl(fd, FERRY_IOC_CREATE, &setup)) {
 		session->channel = setup.id;
 		session->geo = setup.geo;
+		session->on_death = setup.on_death;
 		return 0;
 	}
 	err = -errno;
@@ -213,6 +216,7 @@ static int succeed(struct ferry_session *session, const struct ferry_session_opt
 	}
 	session->channel = setup.id;
 	session->geo = setup.geo;
+	session->on_death = setup.on_death;
 	return 0;
 }
 

@@ -80,6 +80,7 @@ struct ferry_session {
 	const struct ferry_loop_ops *loop;
 	void *loop_data;
 	u32 channel;
+	u32 on_death;
 	int state_fd;
 	struct ferry_geometry geo;
 	struct ferry_worker *workers;

@@ -46,7 +46,7 @@ u32 ferry_session_reissues(const struct ferry_backend *backend,
 	bool reissue = backend->flags & FERRY_RECOVERS &&
 		       (!options->wait || strcmp(options->wait, ferry_loop_rw.name));
 
-	if (options->on_death)
+	if (options->on_death && !options->attach)
 		reissue = strcmp(options->on_death, "fail");
 	return reissue ? options->grace ? options->grace : GRACE_DEFAULT_S : 0;
 }
@@ -156,6 +156,14 @@ static int take_over_state(struct ferry_session *session, const struct ferry_bac
 	return err;
 }
 
+/* Do it and all that stands behind it know nothing but their arguments? */
+static bool is_stateless(const struct ferry_server *server)
+{
+	while (server && server->backend->flags & FERRY_STATELESS)
+		server = server->below;
+	return !server;
+}
+
 /* What the last server saved before it went. @state: made for it already, or -1 */
 static int load_saved(struct ferry_session *session, const struct ferry_backend *backend,
 		      const struct ferry_session_options *want, int state)
@@ -175,7 +183,7 @@ static int load_saved(struct ferry_session *session, const struct ferry_backend 
 	ferry_ring_write_notes(session->loop_data);
 	ferry_ring_write_args(session->loop_data, session->server.args);
 	/* It was true when we came. Of a stateless server it stays so. */
-	return session->state_fd < 0 && backend->flags & FERRY_STATELESS ?
+	return session->state_fd < 0 && is_stateless(&session->server) ?
 	       0 : ferry_channel_keep(session);
 }
 
@@ -245,7 +253,7 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 	err = check_backend(session, backend);
 	if (err)
 		goto free_session;
-	err = check_death(backend, &want);
+	err = want.attach ? 0 : check_death(backend, &want);
 	if (err)
 		goto free_session;
 	err = -EINVAL;
@@ -501,6 +509,11 @@ int ferry_session_to_kernel(struct ferry_session *session)
 u32 ferry_session_channel(const struct ferry_session *session)
 {
 	return session->channel;
+}
+
+u32 ferry_session_on_death(const struct ferry_session *session)
+{
+	return session->on_death;
 }
 
 int ferry_session_unmount(struct ferry_session *session, bool lazy)

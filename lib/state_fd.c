@@ -16,6 +16,7 @@
 static u64 *taken;
 static u32 nr_words;
 static u32 full_words;		/* the first so many have no free one */
+static bool known;		/* all of this */
 
 static bool grow_to(u32 words)
 {
@@ -37,24 +38,41 @@ static bool take(u32 nr)
 	return true;
 }
 
-/* Those that another process left. */
-void state_fd_init(void)
+/*
+ * Find those that another process left. Until that has been done no number is free: what an open
+ * file of a client's is known by would become another file. Return: 0; -errno, but not -ENOENT,
+ * which would tell a client something else
+ */
+static int know(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *de;
+	int err = 0;
 
+	if (!dir)
+		return errno == ENOENT ? -EIO : -errno;
+	while (!err && (errno = 0, de = readdir(dir))) {
+		int fd = atoi(de->d_name);
+
+		if (fd >= FERRY_KEPT_FD && fd != dirfd(dir) && !take(fd - FERRY_KEPT_FD))
+			err = -ENOMEM;
+	}
+	if (!err && errno)
+		err = -errno;
+	closedir(dir);
+	known = !err;
+	return err;
+}
+
+/* Where it fails, it is tried again when there is something to keep. */
+void state_fd_init(void)
+{
 	free(taken);
 	taken = NULL;
 	nr_words = 0;
 	full_words = 0;
-	while (dir && (de = readdir(dir))) {
-		int fd = atoi(de->d_name);
-
-		if (fd >= FERRY_KEPT_FD)
-			take(fd - FERRY_KEPT_FD);
-	}
-	if (dir)
-		closedir(dir);
+	known = false;
+	know();
 }
 
 int ferry_state_keep_fd(int fd)
@@ -63,6 +81,12 @@ int ferry_state_keep_fd(int fd)
 
 	if (!ferry_state_kept)
 		return fd;
+	if (!known)
+		err = know();
+	if (err) {
+		close(fd);
+		return err;
+	}
 	while (full_words < nr_words && !~taken[full_words])
 		full_words++;
 	kept = full_words * BITS;

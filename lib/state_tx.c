@@ -286,6 +286,21 @@ void ferry_tx_begin(void)
 	open_tx();
 }
 
+void ferry_state_leave(void)
+{
+	if (ferry_state_kept && me.how != FERRY_CHANGE_ALL)
+		go_out();
+}
+
+void ferry_state_return(void)
+{
+	int err = errno;
+
+	if (ferry_state_kept && me.how != FERRY_CHANGE_ALL)
+		go_in();
+	errno = err;
+}
+
 /* The open transaction becomes one of no request, whose mark is in the state itself. */
 static u64 *own_mark(void)
 {

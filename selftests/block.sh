@@ -269,6 +269,8 @@ refusal "an errno that no disk has" "errno=" ferry disk add error:errno=EPERM+nu
 refusal "a delay of nothing" "how long" ferry disk add delay:ms=0+null
 refusal "an NBD server that is not there" "No such file" \
 	ferry disk add "nbd:uri=nbd+unix:///?socket=$work/nosuch"
+refusal "an NBD server's socket that is not where it was to a daemon" "absolute path" \
+	ferry disk add "nbd:uri=nbd+unix:///?socket=nosuch"
 
 mounted_stays() { # DISK
 	mkfs.ext4 -q -F "$1" && mount "$1" "$work/mnt" && refused "in use.*force" ferry disk del "$1" &&

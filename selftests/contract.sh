@@ -323,12 +323,43 @@ daemon_lets_go() {
 	mountpoint -q "$mnt" && [ -z "$output" ] && after_test
 }
 
+# Whoever has started it is gone before it serves: it is none the worse for that.
+starter_killed() {
+	local starter
+	command -v gcc >/dev/null || { echo "no gcc"; return 4; }
+	gcc -shared -fPIC -I"$tree/include/uapi" -o "$work/slow.so" -x c - <<-'EOF' || return
+		#include <stdlib.h>
+		#include <sys/syscall.h>
+		#include <unistd.h>
+		#include <linux/ferry.h>
+
+		int ioctl(int fd, unsigned long cmd, void *arg)
+		{
+			while (cmd == FERRY_IOC_CREATE && access(getenv("SLOW_UNTIL"), F_OK))
+				usleep(10000);
+			return syscall(SYS_ioctl, fd, cmd, arg);
+		}
+	EOF
+	SLOW_UNTIL=$work/go LD_PRELOAD=$work/slow.so ferryd -o on_death=reissue memfs "$mnt" 2>"$work/err" &
+	starter=$!
+	until_so has_ferryds 3 || return
+	kill -9 "$starter"
+	touch "$work/go"
+	until_so mountpoint -q "$mnt" && until_so has_ferryds 2 && touch "$mnt/f" || return
+	pkill -KILL -n -x ferryd
+	[ -e "$mnt/f" ] || { echo "nobody has followed"; return 1; }
+	after_test
+}
+
+has_ferryds() { [ "$(pgrep -c -x ferryd)" = "$1" ]; }
+
 for style in user-sync user-rw; do
 	wanted daemon || continue
 	claim "$style: a killed daemon is ENOTCONN, and its mount goes and comes again" daemon_killed $style
 	claim "$style: SIGTERM ends daemon and mount" daemon_terminated $style
 done
 ! wanted daemon || claim "ferryd -f stays in the foreground and ends by umount" daemon_in_foreground
+! wanted daemon || claim "a daemon outlives who started it, at any time" starter_killed
 ! wanted daemon || claim "ferry mount returns when the mount is up, with no word" daemon_lets_go
 
 # --- what tells --------------------------------------------------------------------

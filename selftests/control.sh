@@ -702,6 +702,20 @@ messages_refused() {
 	return "$status"
 }
 
+# Its queues take a while to make.
+half_made() {
+	local id hunter status=0
+	id=$(($("$serve" </dev/null) + 1))
+	"$ask" hunt "$id" >"$work/hunted" &
+	hunter=$!
+	is "its number" "$("$serve" "" 256 </dev/null)" "$id" || status=1
+	wait "$hunter"
+	is "abort" "$(cat "$work/hunted")" 0 || status=1
+	log_is_clean || status=1
+	return "$status"
+}
+
+! wanted messages || claim "a channel that is being made cannot be aborted before it is whole" half_made
 ! wanted messages || claim "a message that is wrong is refused with the errno for it" messages_refused
 
 claim "the log is clean" log_is_clean

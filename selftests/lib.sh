@@ -160,6 +160,10 @@ bad_in_log+='|blocked for more than|soft lockup|rcu:? .*stall|Call Trace:|possib
 bad_in_log+='|inconsistent lock state|suspicious RCU usage|Busy inodes after unmount'
 bad_in_log+='|list_(add|del) corruption|scheduling while atomic|sleeping function called'
 
+# Below a kernel tree there is none.
+overlook=$tree/tools/vm/overlook
+[ -x "$overlook" ] || overlook=cat
+
 mark_log() {
 	log_mark="ferry-selftest: $script/$1 $$.$point"
 	{ echo "$log_mark" >/dev/kmsg; } 2>/dev/null || :
@@ -167,7 +171,8 @@ mark_log() {
 
 # Since mark_log; the places are on stdout.
 log_is_clean() {
-	! dmesg 2>/dev/null | sed "1,\\@${log_mark//@/\\@}@d" | grep -E -A 20 -e "$bad_in_log"
+	! dmesg 2>/dev/null | sed "1,\\@${log_mark//@/\\@}@d" | "$overlook" |
+		grep -E -A 20 -e "$bad_in_log"
 }
 
 # --- modules, mounts, daemons -------------------------------------------------

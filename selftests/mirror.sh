@@ -39,5 +39,54 @@ if wanted releases; then
 	mark_log releases
 	claim "releases: a server is not woken for them alone" releases
 fi
+
+add_slow() { ferry disk add -o io_timeout=600 ramdisk:size=64M </dev/null; }
+fsyncs() { [ "$(stat_of mirror FSYNC in_flight)" = "$1" ]; }
+
+# A file that lies on a disk which does not answer, and a directory that does not
+disk_hangs() {
+	local disk sync status=0
+	mkdir -p "$work/host/slow" && disk=$(add_slow) &&
+		mkfs.ext4 -q -F "$disk" && mount "$disk" "$work/host/slow" &&
+		ferry mount -o queues=2 "mirror:$work/host,passthrough=no" "$work/mnt" </dev/null ||
+		return
+	echo text >"$work/mnt/slow/file" || status=1
+	pkill -STOP -f "ferryd.*ramdisk"
+	sync "$work/mnt/slow/file" &
+	sync=$!
+	until_so fsyncs 1 || status=1
+	timeout -s KILL 60 mkdir "$work/mnt/two" || { echo "nothing else goes on"; status=1; }
+	fsyncs 1 || { echo "it did not hang"; status=1; }
+	pkill -CONT -f "ferryd.*ramdisk"
+	wait "$sync" && rmdir "$work/mnt/two" || status=1
+	unmount_fs "$work/mnt" && umount "$work/host/slow" && ferry disk del "$disk" || status=1
+	rmdir "$work/host/slow"
+	no_daemon_left || status=1
+	log_is_clean || status=1
+	return "$status"
+}
+
+if wanted disk_hangs; then
+	mark_log disk_hangs
+	claim "disk_hangs: an fsync that takes long holds nobody else up" disk_hangs
+fi
+
+# Whoever watched over the server has its files open as well, and does not get to closing them here.
+lets_go() {
+	local watcher status=0
+	ferry mount "mirror:$work/host" "$work/mnt" </dev/null && ls -R "$work/mnt" >/dev/null || return
+	watcher=$(pgrep -x -o ferryd)
+	kill -STOP "$watcher"
+	ferry umount "$work/mnt" && umount "$work/host" || status=1
+	kill -CONT "$watcher"
+	no_daemon_left || status=1
+	log_is_clean || status=1
+	return "$status"
+}
+
+if wanted lets_go; then
+	mark_log lets_go
+	claim "lets_go: what was served can be unmounted when its mount is gone" lets_go
+fi
 unload_claim
 finish

@@ -85,7 +85,7 @@ all_are_killed() {
 	client=$!
 	sleep 0.3
 	kill -0 "$client" || return 1
-	ferryd -o "wait=$2,$options" --attach="$was" "$1" "$mnt" || return 1
+	ferryd -o "wait=$2" --attach="$was" "$1" "$mnt" || return 1
 	wait "$client" || return 1
 	until_so is_served || return 1
 	[ "$id" = "$was" ] && [ "$supervisor" != "$pid" ] && "use_$1"
@@ -133,6 +133,44 @@ gives_up() {
 
 detached_unmounts() { is_detached && umount "$mnt" && no_daemon_left; }
 
+signal_all() { # WAY: one that reaches the supervisor, and who serves as well
+	case $1 in
+	group) kill -INT -- "-$group" ;;	# as ^C does
+	name) pkill -TERM -x ferryd ;;
+	esac
+}
+
+there() { # WAY: what that one is sent to: a mount, or a disk
+	case $1 in
+	group) mountpoint -q "$mnt" ;;
+	name) [ -b /dev/ferryb0 ] ;;
+	esac
+}
+
+not_there() { ! there "$1"; }
+
+# What is in use stays after one signal, whoever has got it, and goes after another one.
+one_is_one() { # WAY OPTION...
+	local way=$1 fd status=0 group
+	shift
+	setsid ferryd -f "$@" >"$work/out" 2>"$work/err" &
+	group=$!
+	until_so there "$way" && until_so is_served || return 1
+	case $way in group) exec {fd}<"$mnt" ;; name) exec {fd}</dev/ferryb0 ;; esac
+	kill -STOP "$supervisor"
+	signal_all "$way"
+	until_so grep -q "in use" "$work/err" || status=1
+	kill -CONT "$supervisor"
+	sleep 1
+	there "$way" || { echo "one signal counts as two"; status=1; }
+	signal_all "$way"
+	until_so not_there "$way" || status=1
+	exec {fd}<&-
+	wait "$group" || status=1
+	[ "$status" = 0 ] || cat "$work/err"
+	return "$status"
+}
+
 refuses_attach() { # TEXT ID
 	timeout 10 ferryd --attach="$2" null "$mnt" 2>"$work/err" && return 1
 	[ "$(wc -l <"$work/err")" = 1 ] && grep -q -e "$1" "$work/err" && return
@@ -152,6 +190,10 @@ if wanted ferryd; then
 	claim "ferryd: --attach to a channel with a server says so" \
 		refuses_attach "has a server" "$id"
 	claim "ferryd: SIGTERM unmounts" term_unmounts
+	claim "ferryd: ^C, which the supervisor gets too, is one signal to a mount in use" \
+		one_is_one group memfs "$mnt"
+	claim "ferryd: pkill, which finds them both, is one signal to a disk in use" \
+		one_is_one name --disk ramdisk:size=16M
 	claim "ferryd: leaves a clean log" log_is_clean
 fi
 unload_claim

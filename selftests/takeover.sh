@@ -60,6 +60,24 @@ for backend in memfs "mirror:$work/host"; do
 	claim "${backend%%:*}: it ends" ends
 done
 
+# The first server was told a path that counts from where nobody is any more, and means another
+# directory by now: the next one goes on with what that one had.
+moved_away() {
+	local n
+	mkdir "$work/host/one" && (cd "$work/host" && ferry mount mirror:one "$mnt") &&
+		touch "$mnt/file" || return 1
+	for n in 1 2; do
+		killed 1 && [ -e "$mnt/file" ] || return 1
+		[ "$n" = 2 ] || { mv "$work/host/one" "$work/host/two" && mkdir "$work/host/one"; }
+	done
+	touch "$mnt/more" && [ -e "$work/host/two/more" ]
+}
+
+if wanted mirror; then
+	claim "mirror: who follows serves the same directory, whatever its path means" moved_away
+	claim "mirror: that ends" ends
+fi
+
 # --- on_death=kernel ------------------------------------------------------------------
 
 tree_stays() {
@@ -238,12 +256,32 @@ cannot_recover() {
 		refused "from 1 to" ferry set "$mnt" grace=0
 }
 
+served_by() { [ "$(pgrep -c -x ferryd)" = "$1" ]; }
+
+# What is to become of a channel is its own, whoever serves it: where the kernel is to go on
+# nobody watches over the daemon, else another process does.
+policy_stays() {
+	local option
+	ferry mount memfs "$mnt" && touch "$mnt/file" || return 1
+	for option in on_death=kernel on_death=fail grace=3 timeout=3 queues=3 depth=3 inline=1 wiat=poll; do
+		refused "\"$option\".*ferry set" ferry upgrade "$mnt" -o "wait=poll,$option" || return 1
+	done
+	[ "$(field style)" = sync ] || { echo "it was replaced all the same"; return 1; }
+	ferry set "$mnt" on_death=kernel && ferryd --attach="$(field id)" --replace memfs "$mnt" &&
+		until_so served_by 1 || return 1
+	kill -9 "$(field pid)" && until_so side kernel && [ -e "$mnt/file" ] || return 1
+	ferry move "$mnt" --to user && until_so served_by 1 && ferry set "$mnt" on_death=reissue &&
+		ferry upgrade "$mnt" && until_so served_by 2 && killed 2 && [ -e "$mnt/file" ]
+}
+
 if wanted settings; then
 	mark_log settings
 	claim "timeout, grace and on_death of a live channel can be set" settings_change
 	claim "that ends" ends
 	claim "who cannot be followed is not set to be" cannot_recover
 	claim "that ends too" ends
+	claim "what becomes of a channel is not its next server's to say" policy_stays
+	claim "that ends as well" ends
 fi
 
 claim "the log is clean" log_is_clean

@@ -12,6 +12,7 @@
 
 #include <ferry/req.h>
 #include <ferry/session.h>
+#include <ferry/state.h>
 #include <linux/ferry.h>
 
 #include "supervise.h"
@@ -28,6 +29,7 @@
  * @disk: serve a disk
  * @to_kernel: serve until the backend in the kernel does
  * @mount_options: what of -o is not ours: for the mount, or the disk
+ * @of_new: one of -o that has a meaning for a new channel, mount or disk alone
  * @up_fd: tells the parent that all is up; -1 in the foreground
  */
 struct command {
@@ -42,6 +44,7 @@ struct command {
 	const char *args;
 	const char *dir;
 	char *mount_options;
+	const char *of_new;
 	int up_fd;
 };
 
@@ -137,29 +140,34 @@ static int parse_number(const char *option, const char *s, u32 *value)
 
 static int take_option(struct command *cmd, char *opt)
 {
-	if (!strncmp(opt, "wait=", 5))
+	if (!strncmp(opt, "wait=", 5)) {
 		cmd->session.wait = opt + 5;
-	else if (!strncmp(opt, "queues=", 7))
-		return parse_number("queues=", opt + 7, &cmd->session.queues);
-	else if (!strncmp(opt, "spin_us=", 8))
-		return parse_number("spin_us=", opt + 8, &cmd->session.spin_us);
-	else if (!strncmp(opt, "depth=", 6))
-		return parse_number("depth=", opt + 6, &cmd->session.depth);
-	else if (!strncmp(opt, "inline=", 7))
-		return parse_number("inline=", opt + 7, &cmd->session.inline_max);
-	else if (!strncmp(opt, "on_death=", 9))
-		cmd->session.on_death = opt + 9;
-	else if (!strncmp(opt, "grace=", 6))
-		return parse_number("grace=", opt + 6, &cmd->session.grace);
-	else if (!strncmp(opt, "timeout=", 8))
-		return parse_number("timeout=", opt + 8, &cmd->session.timeout);
-	else if (!strcmp(opt, "placement=kernel"))
-		return bad_usage("%s is for mount.ferry, ferryd serves from user space", opt);
-	else if (strcmp(opt, "placement=user")) {
-		if (*cmd->mount_options)
-			strcat(cmd->mount_options, ",");
-		strcat(cmd->mount_options, opt);
+		return 0;
 	}
+	if (!strncmp(opt, "spin_us=", 8))
+		return parse_number("spin_us=", opt + 8, &cmd->session.spin_us);
+	if (!strcmp(opt, "placement=user"))
+		return 0;
+	if (!strcmp(opt, "placement=kernel"))
+		return bad_usage("%s is for mount.ferry, ferryd serves from user space", opt);
+	cmd->of_new = opt;
+	if (!strncmp(opt, "queues=", 7))
+		return parse_number("queues=", opt + 7, &cmd->session.queues);
+	if (!strncmp(opt, "depth=", 6))
+		return parse_number("depth=", opt + 6, &cmd->session.depth);
+	if (!strncmp(opt, "inline=", 7))
+		return parse_number("inline=", opt + 7, &cmd->session.inline_max);
+	if (!strncmp(opt, "grace=", 6))
+		return parse_number("grace=", opt + 6, &cmd->session.grace);
+	if (!strncmp(opt, "timeout=", 8))
+		return parse_number("timeout=", opt + 8, &cmd->session.timeout);
+	if (!strncmp(opt, "on_death=", 9)) {
+		cmd->session.on_death = opt + 9;
+		return 0;
+	}
+	if (*cmd->mount_options)
+		strcat(cmd->mount_options, ",");
+	strcat(cmd->mount_options, opt);
 	return 0;
 }
 
@@ -235,6 +243,9 @@ static int parse(struct command *cmd, int argc, char **argv)
 	args = argc - optind;
 	if ((cmd->session.replace || cmd->to_kernel) && !cmd->session.attach)
 		return 1 + bad_usage("%s wants --attach", cmd->to_kernel ? "--to-kernel" : "--replace");
+	if (cmd->session.attach && cmd->of_new)
+		return 1 + bad_usage("\"%s\" is nothing that --attach takes, as wait= and spin_us= are; 'ferry set' changes what a channel has",
+				     cmd->of_new);
 	if (cmd->disk && args != 1)
 		return 1 + bad_usage("%s", args ? "a disk wants BACKEND alone" : "BACKEND is needed");
 	if (args != 2 && !((cmd->disk || cmd->session.attach) && args == 1))
@@ -258,26 +269,36 @@ static int signal_fd(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* Until the mount or disk is gone; a signal sees to that. */
-static void serve(struct ferry_session *session, bool disk, int sig_fd)
+/*
+ * Until the mount or disk is gone; a signal sees to that. One that was sent to the whole process
+ * group, or to all of this name, comes twice, from its sender and from @supervisor, which hands on
+ * what it gets. So those that it hands on are counted by themselves: of how many there were, the
+ * greater of the two counts tells.
+ */
+static void serve(struct ferry_session *session, bool disk, int sig_fd, pid_t supervisor)
 {
 	struct pollfd fds[] = {
 		{ .fd = ferry_session_fd(session), .events = POLLIN },
 		{ .fd = sig_fd, .events = POLLIN },
 	};
+	unsigned int direct = 0, handed_on = 0, times = 0;
 	struct signalfd_siginfo info;
-	bool again = false;
 
 	while (!fds[0].revents) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 || !fds[1].revents)
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 || !fds[1].revents ||
+		    read(sig_fd, &info, sizeof(info)) != sizeof(info))
 			continue;
-		if (read(sig_fd, &info, sizeof(info)) == sizeof(info)) {
-			if (disk)
-				ferry_session_remove(session, again);
-			else
-				ferry_session_unmount(session, again);
-			again = true;
-		}
+		if ((pid_t)info.ssi_pid == supervisor)
+			handed_on++;
+		else
+			direct++;
+		if (max(direct, handed_on) == times)
+			continue;
+		times++;
+		if (disk)
+			ferry_session_remove(session, times > 1);
+		else
+			ferry_session_unmount(session, times > 1);
 	}
 }
 
@@ -351,11 +372,13 @@ static int begin(const struct command *cmd, struct ferry_session *session)
 	return ferry_session_mount(session, cmd->source, cmd->dir, cmd->mount_options);
 }
 
-/* Serve. @report: where to write the channel's number, or -1. */
+/* Serve. @report: where to write a struct serves, or -1. */
 static int run(const struct command *cmd, int report)
 {
+	const pid_t supervisor = report < 0 ? -1 : getppid();
 	struct ferry_session *session;
 	int sig_fd = signal_fd();
+	bool served;
 	int err;
 
 	if (sig_fd < 0)
@@ -366,25 +389,32 @@ static int run(const struct command *cmd, int report)
 	if (err)
 		return 1;
 	err = begin(cmd, session);
-	if (!err) {
-		u32 channel = ferry_session_channel(session);
+	served = !err;
+	if (served) {
+		const struct serves serves = {
+			.channel = ferry_session_channel(session),
+			.follow = ferry_session_on_death(session) == FERRY_DEATH_REISSUE,
+		};
+		const u32 channel = serves.channel;
 
 		if (report < 0) {
 			tell_up(cmd);
-		} else if (write(report, &channel, sizeof(channel)) == sizeof(channel)) {
+		} else if (write(report, &serves, sizeof(serves)) == sizeof(serves)) {
 			close(report);
 			leave_terminal(cmd);
 		}
 		ferry_log(FERRY_LOG_INFO, "%s serves channel %u%s%s", cmd->source, channel,
 			  cmd->dir ? " on " : "", cmd->dir ? cmd->dir : "");
-		serve(session, cmd->disk, sig_fd);
+		serve(session, cmd->disk, sig_fd, supervisor);
 		err = ferry_session_wait(session);
 		ferry_log(FERRY_LOG_INFO, "%s on channel %u: ended", cmd->source, channel);
 	}
 	ferry_session_free(session);
+	/* Who ends by itself is not followed: when we are gone nothing is open any more. */
+	if (served)
+		close_range(FERRY_KEPT_FD, ~0U, 0);
 	return err ? 1 : 0;
 }
-
 
 /*
  * What makes memory free may wait for us: so we must not wait for it. We do no I/O to get
@@ -424,16 +454,26 @@ static void up(void *arg)
 	tell_up(arg);
 }
 
+/*
+ * Is there to be a supervisor? Whoever attaches is told only then what is to become of the
+ * channel. Where the kernel is to take over the module sees to that, whoever else has died.
+ */
+static bool is_supervised(const struct command *cmd)
+{
+	const char *on_death = cmd->session.on_death;
+
+	return !cmd->to_kernel && ferry_session_reissues(cmd->backend, &cmd->session) &&
+	       !(on_death && !strcmp(on_death, "kernel"));
+}
+
 static int run_supervised(struct command *cmd)
 {
-	const struct supervised supervised = { .work = work, .up = up, .arg = cmd };
+	const struct supervised supervised = {
+		.work = work, .up = up, .arg = cmd, .leaves = !cmd->foreground,
+	};
 
 	serve_reclaim(cmd);
-	/* Where the kernel is to take over the module sees to that, whoever else has died. */
-	if (!cmd->to_kernel && ferry_session_reissues(cmd->backend, &cmd->session) &&
-	    !(cmd->session.on_death && !strcmp(cmd->session.on_death, "kernel")))
-		return supervise(&supervised);
-	return run(cmd, -1);
+	return is_supervised(cmd) ? supervise(&supervised) : run(cmd, -1);
 }
 
 static int run_in_background(struct command *cmd)
@@ -450,6 +490,8 @@ static int run_in_background(struct command *cmd)
 	if (!pid) {
 		close(up[0]);
 		setsid();
+		/* Who started us may not have waited to be told. */
+		signal(SIGPIPE, SIG_IGN);
 		cmd->up_fd = up[1];
 		return run_supervised(cmd);
 	}

@@ -98,7 +98,7 @@ static void hand_on(pid_t pid, int sig_fd)
 }
 
 /* Until worker @pid serves, and has said so, or has ended: false. */
-static bool await_report(pid_t pid, int sig_fd, int report, u32 *channel)
+static bool await_report(pid_t pid, int sig_fd, int report, struct serves *serves)
 {
 	struct pollfd pfd[] = {
 		{ .fd = report, .events = POLLIN },
@@ -109,7 +109,7 @@ static bool await_report(pid_t pid, int sig_fd, int report, u32 *channel)
 	for (;;) {
 		poll(pfd, ARRAY_SIZE(pfd), -1);
 		if (pfd[0].revents)
-			return read(report, channel, sizeof(*channel)) == sizeof(*channel);
+			return read(report, serves, sizeof(*serves)) == sizeof(*serves);
 		if (pfd[1].revents)
 			hand_on(pid, sig_fd);
 		info.si_pid = 0;
@@ -132,7 +132,8 @@ static int watch(pid_t pid, int sig_fd)
 int supervise(const struct supervised *s)
 {
 	unsigned int failures = 0, pause = 0;
-	u32 channel = 0, report_channel;
+	struct serves said = { 0 };
+	u32 channel = 0;
 	sigset_t set;
 	int sig_fd;
 
@@ -156,16 +157,26 @@ int supervise(const struct supervised *s)
 			ferry_log(FERRY_LOG_ERR, "no process to serve in: %s", strerror(-pid));
 			return 1;
 		}
-		serves = await_report(pid, sig_fd, report, &report_channel);
+		serves = await_report(pid, sig_fd, report, &said);
 		close(report);
 		if (serves && !channel) {
-			channel = report_channel;
+			channel = said.channel;
 			s->up(s->arg);
+		}
+		if (serves && !said.follow && s->leaves) {
+			close(sig_fd);
+			return 0;
 		}
 		status = watch(pid, sig_fd);
 		if (WIFEXITED(status) && (serves || !channel)) {
 			close(sig_fd);
 			return WEXITSTATUS(status);
+		}
+		if (serves && !said.follow) {
+			ferry_log(FERRY_LOG_WARN, "channel %u: process %d, which served it, was killed by signal %d: none follows",
+				  channel, pid, WTERMSIG(status));
+			close(sig_fd);
+			return 1;
 		}
 		failures = serves ? 0 : failures + 1;
 		if (!channel || failures == FAILURES_MAX) {

@@ -5,24 +5,37 @@
 #include <ferry/session.h>
 
 /**
+ * struct serves - what a process tells its supervisor when it serves
+ * @channel: which
+ * @follow: another process is to follow this one, if it is killed
+ */
+struct serves {
+	u32 channel;
+	bool follow;
+};
+
+/**
  * struct supervised - what a supervisor's processes do
  * @work: in a process of its own: serve; @channel is 0 the first time, later the number of
- *	the channel whose server died. Writes the channel's number, a u32, to @report when it
- *	serves, and closes it. Returns an exit status.
+ *	the channel whose server died. Writes a struct serves to @report when it serves, and
+ *	closes it. Returns an exit status.
  * @up: in the supervisor: the first one serves
  * @arg: for both
+ * @leaves: the supervisor, too, when nobody is to follow; else it waits for the end
  */
 struct supervised {
 	int (*work)(void *arg, u32 channel, int report);
 	void (*up)(void *arg);
 	void *arg;
+	bool leaves;
 };
 
 /**
  * supervise() - have one process serve, and another one when it is killed
  *
  * SIGTERM and SIGINT are handed on to the one that serves.
- * Return: the exit status of the one that ended of its own will; 1: none comes up
+ * Return: the exit status of the one that ended of its own will; 0: one serves, and nobody is to
+ *	follow it; 1: none comes up, or that one was killed
  */
 int supervise(const struct supervised *s);
 

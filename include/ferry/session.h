@@ -38,8 +38,8 @@ struct ferry_session;
  * @grace: "reissue", "kernel": how many seconds they wait at most; 30 by default
  * @timeout: seconds after which a request fails that was not answered; 0: never
  * @attach: number of a channel whose server died, to take its place; 0: make a channel.
- *	What shapes the channel (@queues, @depth, @data_size, @inline_max, @grace, @timeout) is not
- *	looked at then.
+ *	What belongs to the channel (@queues, @depth, @data_size, @inline_max, @on_death, @grace,
+ *	@timeout) is not looked at then.
  * @class: enum ferry_class of <linux/ferry.h>; 0: a filesystem
  * @replace: with @attach: the channel has a server, which is sent home: take its state and
  *	its place
@@ -107,7 +107,10 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
 int ferry_session_resume(struct ferry_session *session, const char *dir);
 
 /**
- * ferry_session_reissues() - will requests wait for another server, with these options?
+ * ferry_session_reissues() - will requests of a new channel wait for another server, with these
+ *	options?
+ *
+ * With @options->attach: can they, if the channel has it so?
  * Return: seconds that they wait; 0: no
  */
 u32 ferry_session_reissues(const struct ferry_backend *backend,
@@ -141,6 +144,12 @@ int ferry_channel_move(u32 channel, bool to_kernel, u64 *held_ns);
 
 /** ferry_session_channel() - the number of the session's channel */
 u32 ferry_session_channel(const struct ferry_session *session);
+
+/**
+ * ferry_session_on_death() - what becomes of the channel when this server dies: enum ferry_death
+ *	of <linux/ferry.h>, as it was when the session was made
+ */
+u32 ferry_session_on_death(const struct ferry_session *session);
 
 /**
  * ferry_session_unmount() - take the mount away; the session ends when it is gone

@@ -134,6 +134,20 @@ int ferry_state_keep_fd(int fd);
 void ferry_state_close_fd(int fd);
 
 /**
+ * ferry_state_leave() - this request is not at the state for a while, but waits for the host
+ *
+ * A transaction waits for all requests that are under way, and all that come wait for it: one
+ * that is long at work, on a disk say, would hold up everybody. Until ferry_state_return() the
+ * state may change, so it is neither read nor written. For a request that is no transaction;
+ * in one, and where there is no state, both do nothing.
+ * Context: no lock of the backend is held; in the thread that called the operation
+ */
+void ferry_state_leave(void);
+
+/** ferry_state_return() - end of what ferry_state_leave() began; errno is kept */
+void ferry_state_return(void);
+
+/**
  * ferry_tx_begin() - make a transaction of this request
  *
  * For a write alone: it begins without one, since writing the same bytes to the same

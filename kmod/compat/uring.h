@@ -30,6 +30,12 @@ static inline struct task_struct *ferry_cmd_task(struct io_uring_cmd *cmd)
 #endif
 }
 
+/* Does io_uring hold others back until @cmd has completed (IOSQE_IO_LINK)? */
+static inline bool ferry_cmd_leads(struct io_uring_cmd *cmd)
+{
+	return cmd_to_io_kiocb(cmd)->flags & (REQ_F_LINK | REQ_F_HARDLINK);
+}
+
 /*
  * Does io_uring tell us when a ring goes? Where it does not, nobody tells us that a
  * ring was closed, or that its task waits in exec() for its commands: who has some that

@@ -12,6 +12,7 @@
 DEFINE_MUTEX(ferry_chans_lock);
 static DEFINE_IDR(ferry_chans);
 
+/* Nobody finds it by its number before ferry_chan_publish(). */
 struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 				    const struct ferry_deliver_ops *ops)
 {
@@ -48,7 +49,7 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 	chan->owner_ns = get_user_ns(current_user_ns());
 
 	mutex_lock(&ferry_chans_lock);
-	err = idr_alloc_cyclic(&ferry_chans, chan, 1, 0, GFP_KERNEL);
+	err = idr_alloc_cyclic(&ferry_chans, NULL, 1, 0, GFP_KERNEL);
 	if (err > 0)
 		chan->id = err;
 	mutex_unlock(&ferry_chans_lock);
@@ -68,14 +69,24 @@ free_chan:
 	return ERR_PTR(err);
 }
 
+/* @chan is whole: from now on whoever asks for its number may list, attach, abort, move. */
+void ferry_chan_publish(struct ferry_chan *chan)
+{
+	mutex_lock(&ferry_chans_lock);
+	idr_replace(&ferry_chans, chan, chan->id);
+	mutex_unlock(&ferry_chans_lock);
+	ferry_event(chan, FERRY_EVENT_CREATED);
+}
+
 static void chan_free(struct kref *ref)
 {
 	struct ferry_chan *chan = container_of(ref, struct ferry_chan, ref);
+	bool published = idr_remove(&ferry_chans, chan->id);
 
-	idr_remove(&ferry_chans, chan->id);
 	mutex_unlock(&ferry_chans_lock);
 
-	ferry_event(chan, FERRY_EVENT_GONE);
+	if (published)
+		ferry_event(chan, FERRY_EVENT_GONE);
 	ferry_backing_drop(chan);
 	ferry_daemon_free(chan);
 	ferry_local_free(chan);

@@ -179,7 +179,7 @@ const char *ferry_chan_name(const struct ferry_chan *chan);
  */
 void ferry_chan_names(const struct ferry_chan *chan, char *buf, size_t size);
 u32 ferry_chan_id(const struct ferry_chan *chan);
-u32 ferry_chan_queues(const struct ferry_chan *chan);	/* 0: it is local, as with the next */
+u32 ferry_chan_queues(const struct ferry_chan *chan);	/* 0, as with the next: it never had a daemon */
 u32 ferry_chan_depth(const struct ferry_chan *chan);
 
 /**

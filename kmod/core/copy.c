@@ -205,7 +205,7 @@ static ssize_t copy_data(struct ferry_slot *slot, u64 offset, struct iov_iter *u
 
 		spin_lock(&slot->lock);
 		smp_mb__after_spinlock();	/* pairs with wait_for_copies(), slot.c */
-		if (atomic_read(&slot->state) != FERRY_FETCHED || !slot->args->data ||
+		if (!ferry_slot_is_fetched(slot) || !slot->args->data ||
 		    !place_find(&place, slot, offset)) {
 			err = -ENOENT;
 		} else if (!(slot->args->flags & way) || (!pull && offset + done != slot->pushed)) {

@@ -198,6 +198,7 @@ static inline struct ferry_ids ferry_ids_of(const struct ferry_chan *chan,
 extern struct mutex ferry_chans_lock;
 struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 				    const struct ferry_deliver_ops *ops);
+void ferry_chan_publish(struct ferry_chan *chan);
 struct ferry_chan *ferry_chan_by_id(u32 id);
 struct ferry_chan *ferry_chan_next(u32 *id);	/* under ferry_chans_lock; for dumps */
 void ferry_chan_server_gone(struct ferry_chan *chan);

@@ -223,7 +223,7 @@ const struct ferry_deliver_ops ferry_daemon_ops = {
 int ferry_daemon_shape(struct ferry_chan *chan, const struct ferry_geometry *want)
 {
 	struct ferry_geometry geo = {
-		.nr_queues = want->nr_queues ?: min_t(u32, num_possible_cpus(), FERRY_QUEUES_MAX),
+		.nr_queues = want->nr_queues ?: min_t(u32, num_online_cpus(), FERRY_QUEUES_MAX),
 		.depth = want->depth ?: DEFAULT_DEPTH,
 		.data_size = want->data_size ?: DEFAULT_DATA,
 	};
@@ -249,7 +249,7 @@ int ferry_daemon_shape(struct ferry_chan *chan, const struct ferry_geometry *wan
 	return 0;
 }
 
-/* A channel with such queues, without endpoint yet. */
+/* A channel with such queues, without endpoint yet, and not published. */
 struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
 				     const struct ferry_geometry *want)
 {
@@ -265,6 +265,5 @@ struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
 		ferry_chan_put(chan);
 		return ERR_PTR(err);
 	}
-	ferry_event(chan, FERRY_EVENT_CREATED);
 	return chan;
 }

@@ -156,8 +156,10 @@ static long dev_create(struct file *file, void __user *arg)
 	err = ferry_recover_setup(chan, &setup);
 	if (!err)
 		err = return_setup(&setup, arg, chan);
-	if (!err)
+	if (!err) {
+		ferry_chan_publish(chan);
 		err = endpoint_set(file->private_data, chan, 0, false);
+	}
 	if (err)
 		ferry_chan_put(chan);
 	return err;
@@ -238,6 +240,8 @@ static long dev_attach(struct file *file, void __user *arg)
 	err = endpoint_set(file->private_data, chan, setup.queue, false);
 	if (err)
 		ferry_chan_put(chan);
+	else
+		ferry_recover_vet(chan);
 put_file:
 	fput(other);
 	return err;
@@ -384,6 +388,13 @@ static int sync_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	arg = READ_ONCE(data[0]);
 	if (unlikely(READ_ONCE(data[1]) || arg > U32_MAX))
 		return -EINVAL;
+	/*
+	 * What follows could not know the tag. And 6.1 cannot cancel a command, so a task that
+	 * exits and has one of io_uring's own files behind it would go round without ever
+	 * scheduling until ferry_queue.watch sees to it, which wants that processor.
+	 */
+	if (unlikely(arg & FERRY_SYNC_WAIT && ferry_cmd_leads(cmd)))
+		return -EINVAL;
 	err = answer(endpoint_chan(cmd->file), arg);
 	if (unlikely(err))
 		return err;
@@ -505,7 +516,8 @@ static long dev_compat_ioctl(struct file *file, unsigned int cmd, unsigned long 
 static int dev_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct ferry_chan *chan = endpoint_chan(file);
-	unsigned long pages, index;
+	unsigned long pages, index, i;
+	void *mem;
 
 	if (!chan)
 		return -ENOTCONN;
@@ -517,9 +529,17 @@ static int dev_mmap(struct file *file, struct vm_area_struct *vma)
 	    vma_pages(vma) != pages || !(vma->vm_flags & VM_SHARED) ||
 	    vma->vm_flags & VM_EXEC)
 		return -EINVAL;
-	vm_flags_set(vma, VM_DONTCOPY);
+	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
 	vm_flags_clear(vma, VM_MAYEXEC);
-	return remap_vmalloc_range(vma, chan->queues[index]->mem, 0);
+	mem = chan->queues[index]->mem;
+	for (i = 0; i < pages; i++) {
+		int err = vm_insert_page(vma, vma->vm_start + i * PAGE_SIZE,
+					 vmalloc_to_page(mem + i * PAGE_SIZE));
+
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 static int enter_rw(struct file *file, struct ferry_chan **chan)
@@ -682,6 +702,7 @@ struct ferry_chan *ferry_chan_of_file(struct file *file, u32 class)
 		chan = ferry_daemon_chan(class, "fuse", FERRY_CREATE_RW, &want);
 		if (IS_ERR(chan))
 			return chan;
+		ferry_chan_publish(chan);
 		err = endpoint_set(file->private_data, chan, 0, false);
 		if (err)	/* somebody was faster: take theirs */
 			ferry_chan_put(chan);

@@ -469,7 +469,7 @@ struct ferry_chan *ferry_chan_local(u32 class, const char *name, const char *arg
 		return chan;
 	}
 	chan->server = ls;
-	ferry_event(chan, FERRY_EVENT_CREATED);
+	ferry_chan_publish(chan);
 	return chan;
 }
 EXPORT_SYMBOL_GPL(ferry_chan_local);

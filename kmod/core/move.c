@@ -212,17 +212,11 @@ static void await_next(struct ferry_chan *chan)
  */
 static int relieve(struct ferry_chan *chan, u32 to, struct state_file *s)
 {
-	static const struct ferry_geometry any;
 	bool local = ferry_chan_is_local(chan);
 	int err;
 
 	if (local && !all_left(chan))
 		return -EBUSY;
-	if (local && !chan->queues) {
-		err = ferry_daemon_shape(chan, &any);
-		if (err)
-			return err;
-	}
 	err = drain(chan);
 	if (!err)
 		err = save(chan, s);
@@ -300,6 +294,7 @@ static void see_out(struct ferry_chan *chan)
  */
 int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *held_ns)
 {
+	static const struct ferry_geometry any;
 	struct state_file s = { .file = get_file(stream), .stream.size = BUF_SIZE };
 	struct module *owner = NULL;
 	unsigned int noio;
@@ -328,6 +323,10 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *h
 		goto unlock;
 	err = -EOPNOTSUPP;
 	if (chan->flags & FERRY_CREATE_RW)
+		goto unlock;
+	/* Takes its time, with so much memory to clear. */
+	err = chan->queues ? 0 : ferry_daemon_shape(chan, &any);
+	if (err)
 		goto unlock;
 	since = ktime_get_ns();
 	/* Memory must not wait for a disk whose requests are held, or ours to submit. */

@@ -33,7 +33,8 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 		return NULL;
 	ferry_uring_init(q);
 	INIT_DELAYED_WORK(&q->nudge, nudge);
-	q->mem = vmalloc_user(chan->geo.queue_size);
+	/* Its owner's memory, as his other memory is: __GFP_ZERO, for he will see all of it. */
+	q->mem = __vmalloc(chan->geo.queue_size, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	q->used = bitmap_zalloc(depth, GFP_KERNEL_ACCOUNT);
 	if (!q->mem || !q->used) {
 		ferry_queue_free(q);
@@ -110,7 +111,7 @@ static bool post(struct ferry_queue *q, struct ferry_slot *slot, bool looks)
 		return false;
 	slot->spin = looks;
 	ferry_ring_set_wait(slot, !slot->spin);
-	atomic_set(&slot->state, FERRY_FETCHED);
+	ferry_slot_set_fetched(slot);
 	if (ferry_ring_post(q, slot->tag))
 		return true;
 	/* FETCHED was to be seen: a server that has answered meanwhile has the slot. */
@@ -134,7 +135,7 @@ static struct task_struct *hand_over(struct ferry_queue *q, struct ferry_slot *s
 		return NULL;
 	list_del_init(&idle->node);
 	task = idle->task;
-	atomic_set(&slot->state, FERRY_FETCHED);
+	ferry_slot_set_fetched(slot);
 	/* Pairs with the acquire in ferry_queue_fetch(). @idle is gone after this. */
 	smp_store_release(&idle->slot, slot);
 	return task;
@@ -289,7 +290,7 @@ static struct ferry_slot *pop(struct ferry_queue *q)
 	if (slot) {
 		ferry_queue_unlink(slot);
 		if (likely(atomic_read(&slot->state) == FERRY_QUEUED))
-			atomic_set(&slot->state, FERRY_FETCHED);
+			ferry_slot_set_fetched(slot);
 		else
 			atomic_set(&slot->state, FERRY_ABANDONED);
 	}

@@ -158,6 +158,18 @@ struct ferry_slot {
 	struct ferry_pin	pin;
 } ____cacheline_aligned_in_smp;
 
+/* From now on whoever guesses its tag can have it, and sees what it was filled with. */
+static inline void ferry_slot_set_fetched(struct ferry_slot *slot)
+{
+	atomic_set_release(&slot->state, FERRY_FETCHED);
+}
+
+/* For who was given nothing but a tag; pairs with ferry_slot_set_fetched(). */
+static inline bool ferry_slot_is_fetched(const struct ferry_slot *slot)
+{
+	return atomic_read_acquire(&slot->state) == FERRY_FETCHED;
+}
+
 /**
  * struct ferry_idle - a server's thread that waits; on its stack
  * @node: in ferry_queue.idle, last come first served (its caches are warm)

@@ -494,7 +494,7 @@ int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull, st
 
 	spin_lock(&slot->lock);
 	smp_mb__after_spinlock();	/* pairs with wait_for_copies() */
-	if (atomic_read(&slot->state) != FERRY_FETCHED || !slot->args->data)
+	if (!ferry_slot_is_fetched(slot) || !slot->args->data)
 		err = -ENOENT;
 	else if (!(slot->args->flags & (pull ? FERRY_ARGS_DATA_IN : FERRY_ARGS_DATA_OUT)) ||
 		 (!pull && offset != slot->pushed))
@@ -593,7 +593,7 @@ bool ferry_slot_is_older(struct ferry_slot *slot, unsigned long limit)
 	for (i = 0; i < 2 && !older; i++) {
 		spin_lock(locks[i]);
 		smp_mb__after_spinlock();	/* pairs with wait_for_copies() */
-		older = atomic_read(&slot->state) == states[i] &&
+		older = atomic_read_acquire(&slot->state) == states[i] &&
 			time_before(slot->args->core.born, then);
 		spin_unlock(locks[i]);
 	}
@@ -626,7 +626,7 @@ struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limi
 		/* What FETCHED means stays so: an answer waits for the lock, take_reply(). */
 		spin_lock(&slot->lock);
 		smp_mb__after_spinlock();
-		if (atomic_read(&slot->state) == FERRY_FETCHED && is_late(slot, limit)) {
+		if (ferry_slot_is_fetched(slot) && is_late(slot, limit)) {
 			args = slot->args;
 			if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) !=
 			    FERRY_FETCHED)
@@ -744,7 +744,7 @@ bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args)
 		/* As in ferry_slot_expire(): who answers waits for the lock. */
 		spin_lock(&slot->lock);
 		smp_mb__after_spinlock();
-		found = atomic_read(&slot->state) == FERRY_FETCHED && slot->args == args &&
+		found = ferry_slot_is_fetched(slot) && slot->args == args &&
 			atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) ==
 			FERRY_FETCHED;
 		spin_unlock(&slot->lock);

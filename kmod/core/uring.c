@@ -81,7 +81,7 @@ struct ferry_command *ferry_uring_take(struct ferry_queue *q, struct ferry_slot 
 		list_del_init(&command->node);
 		command->slot = slot;
 		if (slot)
-			atomic_set(&slot->state, FERRY_FETCHED);
+			ferry_slot_set_fetched(slot);
 		return command;
 	}
 	return NULL;

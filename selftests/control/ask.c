@@ -3,7 +3,9 @@
  * usage: ask WHAT ... One question to the netlink family by hand, as no library would put it;
  * prints the error's name, or "0". For rights and for messages that are wrong.
  *
- *	ask get ID | abort ID | set ID ATTR VALUE | raw CMD [ATTR VALUE] | short CMD | join
+ *	ask get ID | abort ID | hunt ID | set ID ATTR VALUE | raw CMD [ATTR VALUE] | short CMD | join
+ *
+ * hunt: abort ID from the moment that it is there, for which it looks all the time.
  */
 #include <errno.h>
 #include <linux/ferry.h>
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct message {
@@ -108,6 +111,19 @@ static int join(void)
 			  sizeof(group.number)) ? errno : 0;
 }
 
+static int hunt(const struct message *abort_it)
+{
+	time_t end = time(NULL) + 20;
+	struct message m;
+	int err;
+
+	do {
+		m = *abort_it;
+		err = send_and_hear(&m, 0, NULL, 0);
+	} while (err == ENOENT && time(NULL) < end);
+	return err;
+}
+
 static int ask(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -119,9 +135,11 @@ static int ask(int argc, char **argv)
 	if (!strcmp(what, "get") && argc == 3) {
 		begin(&m, id, FERRY_CMD_CHAN_GET);
 		add_u32(&m, FERRY_A_ID, argv[2]);
-	} else if (!strcmp(what, "abort") && argc == 3) {
+	} else if ((!strcmp(what, "abort") || !strcmp(what, "hunt")) && argc == 3) {
 		begin(&m, id, FERRY_CMD_ABORT);
 		add_u32(&m, FERRY_A_ID, argv[2]);
+		if (*what == 'h')
+			return hunt(&m);
 	} else if (!strcmp(what, "set") && argc == 5) {
 		begin(&m, id, FERRY_CMD_SET);
 		add_u32(&m, FERRY_A_ID, argv[2]);
@@ -134,7 +152,7 @@ static int ask(int argc, char **argv)
 		begin(&m, id, atoi(argv[2]));
 		add(&m, FERRY_A_ID, "", 1);
 	} else {
-		fputs("usage: ask get ID | abort ID | set ID ATTR VALUE | raw CMD [ATTR VALUE] | short CMD | join\n",
+		fputs("usage: ask get ID | abort ID | hunt ID | set ID ATTR VALUE | raw CMD [ATTR VALUE] | short CMD | join\n",
 		      stderr);
 		exit(2);
 	}

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * usage: serve [DIR]. Opens /dev/ferry, makes a channel "selftest" and prints its number, tries
- * to mount it on DIR; stays until its input ends. What cannot be done is printed as the call
- * and the error's name.
+ * usage: serve [DIR [QUEUES]]. Opens /dev/ferry, makes a channel "selftest" and prints its
+ * number, tries to mount it on DIR, if that is not empty; stays until its input ends. What
+ * cannot be done is printed as the call and the error's name.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ferry.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -25,6 +26,8 @@ int main(int argc, char **argv)
 	char options[32], c;
 	int fd;
 
+	if (argc > 2)
+		setup.geo.nr_queues = (unsigned int)atoi(argv[2]);
 	fd = open("/dev/ferry", O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
 		printf("open %s\n", strerrorname_np(errno));
@@ -36,7 +39,7 @@ int main(int argc, char **argv)
 	}
 	printf("%u\n", setup.id);
 	snprintf(options, sizeof(options), "fd=%d", fd);
-	if (argc > 1 && mount("selftest", argv[1], "ferry", 0, options))
+	if (argc > 1 && *argv[1] && mount("selftest", argv[1], "ferry", 0, options))
 		printf("mount %s\n", strerrorname_np(errno));
 	fflush(stdout);
 	while (read(STDIN_FILENO, &c, 1) > 0)

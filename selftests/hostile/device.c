@@ -103,7 +103,7 @@ static void default_shape(void)
 
 	memset(&s.geo, 0, sizeof(s.geo));
 	fd = DO(create(&s));
-	CHECK_EQ(s.geo.nr_queues, sysconf(_SC_NPROCESSORS_CONF));
+	CHECK_EQ(s.geo.nr_queues, sysconf(_SC_NPROCESSORS_ONLN));
 	CHECK(s.geo.depth > 0 && s.geo.data_size > 0);
 	CHECK(s.geo.slot_off >= s.geo.desc_off + s.geo.depth * sizeof(struct ferry_desc));
 	CHECK(s.geo.slot_size >= s.geo.data_off + s.geo.data_size);

@@ -112,6 +112,11 @@ static void refused(void)
 	CHECK_EQ(result_of(&ring), -EINVAL);
 	((uint64_t *)command(&ring, fd, FERRY_SYNC_WAIT)->cmd)[1] = 1;
 	CHECK_EQ(result_of(&ring), -EINVAL);
+	command(&ring, fd, FERRY_SYNC_WAIT)->flags |= IOSQE_IO_LINK;
+	command(&ring, ring.ring_fd, FERRY_SYNC_POLL);
+	CHECK_EQ(io_uring_submit(&ring), 2);
+	CHECK_EQ(completion(&ring), -EINVAL);
+	CHECK_EQ(completion(&ring), -ECANCELED);
 	command(&ring, fd, FERRY_SYNC_REPLY | FERRY_SYNC_WAIT | 8);
 	CHECK_EQ(result_of(&ring), -EINVAL);
 	command(&ring, fd, FERRY_SYNC_REPLY | FERRY_SYNC_WAIT | 7);

@@ -682,8 +682,65 @@ static void exactly_once(void)
 	CHECK_EQ(used, never);
 }
 
+static u32 other_stores;
+static unsigned int others;
+
+static int change(u32 stores, u32 opcode, const void *in, u32 in_len, const char *name,
+		  const char *name2)
+{
+	return mortal_call(stores, false, opcode, ROOT, in, in_len, name, name2, NULL, 0, NULL, 0,
+			   false);
+}
+
+static int make_dir(u32 stores, const char *name)
+{
+	const struct fuse_mkdir_in in = { .mode = 0755 };
+	const struct fuse_forget_in once = { .nlookup = 1 };
+	struct fuse_entry_out e;
+	int err = mortal_call(stores, false, FUSE_MKDIR, ROOT, &in, sizeof(in), name, NULL, &e,
+			      sizeof(e), NULL, 0, false);
+
+	if (!err)
+		mortal_call(0, false, FUSE_FORGET, e.nodeid, &once, sizeof(once), NULL, NULL, NULL,
+			    0, NULL, 0, false);
+	return err;
+}
+
+/* These come between, and their server may die as well. */
+static void make_others(void)
+{
+	others++;
+	CHECK_EQ(make_dir(other_stores, "other"), 0);
+	CHECK_EQ(change(other_stores, FUSE_RMDIR, NULL, 0, "other", NULL), 0);
+}
+
+/* Each of the three would be refused if it were done twice. */
+static void overtaken(void)
+{
+	const struct fuse_rename2_in in = { .newdir = ROOT };
+	unsigned int before;
+	u32 stores = 0;
+
+	begin(test_seed());
+	do {
+		before = others;
+		other_stores = stores++ / 2;
+		mortal_overtake(make_others);
+		CHECK_EQ(make_dir(stores, "a"), 0);
+		mortal_overtake(make_others);
+		CHECK_EQ(change(stores, FUSE_RENAME2, &in, sizeof(in), "a", "b"), 0);
+		mortal_overtake(make_others);
+		CHECK_EQ(change(stores, FUSE_RMDIR, NULL, 0, "b", NULL), 0);
+	} while (others > before);
+	mortal_overtake(NULL);
+	claim_note("%u times", others);
+	mortal_end();
+	fs_stop(twin);
+}
+
 static const struct claim claims[] = {
 	{ "each request takes effect once, whenever the server dies", exactly_once, 300 },
+	{ "it does so, too, if others come before it comes again", overtaken, 60 },
 };
 
 CLAIMS_MAIN(claims)

@@ -27,6 +27,13 @@ int mortal_call(uint32_t stores, bool drop, u32 opcode, u64 node, const void *in
 		const char *name1, const char *name2, void *out, u32 out_len,
 		void *data, u32 data_len, bool data_in);
 
+/**
+ * mortal_overtake() - what comes from another queue, and is quicker than what comes again
+ * @first: called once, when a server has died and the next one is there, before that one is
+ *	given the request that was under way; may make requests
+ */
+void mortal_overtake(void (*first)(void));
+
 /** mortal_deaths() - how often it was killed; @marked: out, when the request was done */
 unsigned int mortal_deaths(unsigned int *marked);
 

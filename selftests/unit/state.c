@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The state that outlives a server: what it refuses, and who may do what beside whom. */
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -260,6 +261,37 @@ static void ready_goes_back(void)
 	close(fd);
 }
 
+/* Where a server cannot see what was left to it, it puts nothing in its place. */
+static void left_files_stay(void)
+{
+	const struct rlimit few = { FERRY_KEPT_FD + 50, FERRY_KEPT_FD + 50 };
+	struct stat was, st;
+	int fd, kept, last = -1, n;
+	long *p;
+
+	fd = make_long(1, &p);
+	ferry_tx_enter(FERRY_CHANGE_ALL, STATE_NO_TAG, 1);
+	kept = ferry_state_keep_fd(DO(open(".", O_PATH | O_DIRECTORY)));
+	ferry_tx_leave(NULL);
+	CHECK_EQ(kept, FERRY_KEPT_FD);
+	DO(fstat(kept, &was));
+	ferry_state_close();
+
+	DO(setrlimit(RLIMIT_NOFILE, &few));
+	while ((n = open("/dev/null", O_RDONLY)) >= 0)
+		last = n;
+	CHECK_EQ(errno, EMFILE);
+	CHECK_EQ(ferry_state_attach(&backend, fd, no_mark, NULL), 0);
+	CHECK_EQ(ferry_state_keep_fd(last), -EMFILE);
+	DO(fstat(kept, &st));
+	CHECK_EQ(st.st_ino, was.st_ino);
+	/* That one was closed: now there is one to look with, and it is the only free one. */
+	CHECK_EQ(ferry_state_keep_fd(last - 1), last);
+	DO(fstat(kept, &st));
+	CHECK_EQ(st.st_ino, was.st_ino);
+	ferry_state_close();
+}
+
 static const struct claim claims[] = {
 	{ "a backend that keeps nothing has no state", unused_is_dropped },
 	{ "the next server finds the state where it was", same_place },
@@ -270,6 +302,7 @@ static const struct claim claims[] = {
 	{ "free memory is joined", free_is_joined },
 	{ "a transaction has no other request beside it", one_at_a_time },
 	{ "memory made ready goes back, but for what is used", ready_goes_back },
+	{ "where what was left cannot be looked at, it is not overwritten", left_files_stay },
 };
 
 CLAIMS_MAIN(claims)

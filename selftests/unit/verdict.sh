@@ -55,6 +55,13 @@ claim "programs that crash, and what is said in passing, are no faults" clean \
 	"rogue[77]: segfault at 0 ip 0000000000401000 sp 00007ffe error 4 in rogue[401000+1000]" \
 	"ferry: channel 7 (null): no server, and /nonexistent does not start: -2" \
 	"Buffer I/O error on dev ferryb0, logical block 0, async page read"
+table='kswapd0: page allocation failure: order:0, mode:0xc0de0(GFP_KERNEL|__GFP_HIGH|__GFP_ZERO|__GFP_COMP|__GFP_NOMEMALLOC), nodemask=(null)'
+claim "that 7.3 finds no memory for a swap cluster's table is none" clean \
+	"$table"$'\n[   10.1] Call Trace:\n[   10.1]  <TASK>\n[   10.1]  warn_alloc.cold+0x4a/0x5e\n[   10.1]  </TASK>'
+claim "what is said in the midst of that counts" fault \
+	"$table"$'\n[   10.1] Call Trace:\n[   10.1]  <TASK>\n[   10.1] Oops: 0000 [#1] SMP\n[   10.1]  </TASK>'
+claim "other pages that could not be had are a fault" fault \
+	"ferryd: page allocation failure: order:0, mode:0x40cc0(GFP_KERNEL|__GFP_COMP), nodemask=(null)"
 claim "what was said before the command does not count" judged 0 \
 	"[    1.000000] WARNING: CPU: 0 PID: 1 at arch/x86/kernel/cpu.c:7" "$mark" "[   10.0] well"
 claim "without the mark all counts" judged 1 "[    1.0] WARNING: CPU: 0 PID: 1 at mm/slab.h:7"

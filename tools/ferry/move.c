@@ -27,7 +27,7 @@ static const char move_usage[] =
 	"delay. NAME is the channel's number, mount point, disk or backend.\n"
 	"\n"
 	"  -t, --to SIDE        kernel or user\n"
-	"  -o, --options LIST   for ferryd, where it serves next: wait=, on_death= ...\n"
+	"  -o, --options LIST   for ferryd, where it serves next: wait=, spin_us=\n"
 	"  -h, --help           show this help\n";
 
 static const char upgrade_usage[] =
@@ -37,7 +37,7 @@ static const char upgrade_usage[] =
 	"that are installed now, while its clients use it. They see a delay. NAME is the\n"
 	"channel's number, mount point, disk or backend.\n"
 	"\n"
-	"  -o, --options LIST   for ferryd: wait=, on_death= ...\n"
+	"  -o, --options LIST   for ferryd: wait=, spin_us=\n"
 	"  -h, --help           show this help\n";
 
 static const char recover_usage[] =
@@ -49,7 +49,7 @@ static const char recover_usage[] =
 	"\n"
 	"  -t, --to SIDE        user, or kernel: the daemon answers what was left, and the backend\n"
 	"                       inside the kernel goes on\n"
-	"  -o, --options LIST   for ferryd: wait=, on_death= ...\n"
+	"  -o, --options LIST   for ferryd: wait=, spin_us=\n"
 	"  -h, --help           show this help\n";
 
 /* What a verb was asked. */
@@ -111,7 +111,7 @@ static int exec_ferryd(const struct request *req, const char *how)
 	struct libmnt_table *table = mounts_read();
 	char path[PATH_MAX], attach[32], place[PATH_MAX], *source;
 	const char *ferryd = ferryd_find(path, sizeof(path));
-	const char *argv[11] = { "ferryd" };
+	const char *argv[9] = { "ferryd" };
 	int n = 1;
 
 	snprintf(attach, sizeof(attach), "--attach=%u", c->id);
@@ -120,11 +120,6 @@ static int exec_ferryd(const struct request *req, const char *how)
 		argv[n++] = how;
 	if (c->class == FERRY_CLASS_BLOCK)
 		argv[n++] = "--disk";
-	/* Then the module watches over it, and ferryd need not. */
-	if (c->on_death == FERRY_DEATH_KERNEL) {
-		argv[n++] = "-o";
-		argv[n++] = "on_death=kernel";
-	}
 	if (req->options) {
 		argv[n++] = "-o";
 		argv[n++] = req->options;

@@ -62,13 +62,24 @@ void mirror_release(struct ferry_req *req, u64 id, struct ferry_handle *handle)
 	ferry_reply_err(req, 0);
 }
 
+/* ferry_req_transfer(), which may take as long as the host's disk does; its data is no state. */
+static ssize_t transfer(struct ferry_req *req, int fd, u64 off, u32 len)
+{
+	ssize_t n;
+
+	ferry_state_leave();
+	n = ferry_req_transfer(req, fd, off, len);
+	ferry_state_return();
+	return n;
+}
+
 void mirror_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len)
 {
 	ssize_t n;
 
 	if (mirror_ring_read(req, handle->fh, off, len))
 		return;
-	n = ferry_req_transfer(req, handle->fh, off, len);
+	n = transfer(req, handle->fh, off, len);
 	ferry_reply_err(req, n < 0 ? n : 0);
 }
 
@@ -79,7 +90,7 @@ void mirror_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u6
 
 	if (mirror_ring_write(req, handle->fh, off, len, flags & FERRY_WRITE_KILL_SUID))
 		return;
-	n = ferry_req_transfer(req, handle->fh, off, len);
+	n = transfer(req, handle->fh, off, len);
 	if (n < 0) {
 		ferry_reply_err(req, n);
 		return;
@@ -91,8 +102,11 @@ void mirror_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u6
 
 void mirror_fsync(struct ferry_req *req, u64 id, struct ferry_handle *handle, bool datasync)
 {
-	int err = datasync ? fdatasync(handle->fh) : fsync(handle->fh);
+	int err;
 
+	ferry_state_leave();
+	err = datasync ? fdatasync(handle->fh) : fsync(handle->fh);
+	ferry_state_return();
 	ferry_reply_err(req, err ? -errno : 0);
 }
 

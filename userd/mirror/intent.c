@@ -12,16 +12,40 @@
 
 #include "mirror.h"
 
-/*
- * Begin: look, unless a server that died has looked for the same request.
- * Return: that is so, and m->intent is what it saw
- */
-static bool is_again(struct ferry_req *req, struct mirror_intent **intent)
+/* What a server that died saw before it went to work on @req; NULL: none has. */
+static const struct mirror_intent *left_of(struct ferry_req *req)
 {
-	*intent = &mirror_of(req)->intent;
-	if (!ferry_state_is_kept())
-		return false;
-	return (*intent)->id == ferry_req_id(req);
+	const struct mirror *m = mirror_of(req);
+	const u64 id = ferry_req_id(req);
+	u32 i;
+
+	for (i = 0; i < m->nr_left; i++)
+		if (m->left[i].id == id)
+			return &m->left[i];
+	return NULL;
+}
+
+/**
+ * mirror_intents_resume() - keep what the last server saw, for when its request comes again
+ *
+ * Others may come before it, and each of them is going to be the one at work. Of every server
+ * that died there is one at most, and a request is given up when so many have had it.
+ */
+void mirror_intents_resume(struct mirror *m)
+{
+	u32 i;
+
+	for (i = 0; i < m->nr_left; i++)
+		if (m->left[i].id == m->intent.id)
+			return;
+	if (!m->intent.id)
+		return;
+	ferry_tx_add(m->left, sizeof(m->left));
+	ferry_tx_save(m->nr_left);
+	/* The oldest one goes. */
+	memmove(m->left + 1, m->left, sizeof(m->left) - sizeof(m->left[0]));
+	m->left[0] = m->intent;
+	m->nr_left = min(m->nr_left + 1, MIRROR_LEFT);
 }
 
 static void seen(struct ferry_req *req, bool there, const struct stat *st)
@@ -38,59 +62,60 @@ static void seen(struct ferry_req *req, bool there, const struct stat *st)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
+/*
+ * A request is going to change something. Return: NULL: this server is the first that does, and
+ * has seen what there is; or what that was before another one began, and died.
+ */
+
 /** mirror_intend_name() - a name is going to be made, removed or moved */
-bool mirror_intend_name(struct ferry_req *req, int dir_fd, const char *name)
+const struct mirror_intent *mirror_intend_name(struct ferry_req *req, int dir_fd, const char *name)
 {
-	struct mirror_intent *intent;
+	const struct mirror_intent *left = left_of(req);
 	struct stat st = { 0 };
 
-	if (is_again(req, &intent))
-		return true;
-	if (ferry_state_is_kept())
+	if (!left && ferry_state_is_kept())
 		seen(req, !fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW), &st);
-	return false;
+	return left;
 }
 
 /**
  * mirror_intend_rename() - a file is going to have the new name instead of, or in exchange for,
  *	the old one; @there: it has the old one, and has not both
  */
-bool mirror_intend_rename(struct ferry_req *req, int dir_fd, const char *name, int new_dir_fd,
-			  const char *new_name)
+const struct mirror_intent *mirror_intend_rename(struct ferry_req *req, int dir_fd,
+						 const char *name, int new_dir_fd,
+						 const char *new_name)
 {
-	struct mirror_intent *intent;
+	const struct mirror_intent *left = left_of(req);
 	struct stat st = { 0 }, to;
 	bool there;
 
-	if (is_again(req, &intent))
-		return true;
-	if (!ferry_state_is_kept())
-		return false;
+	if (left || !ferry_state_is_kept())
+		return left;
 	there = !fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) &&
 		(fstatat(new_dir_fd, new_name, &to, AT_SYMLINK_NOFOLLOW) ||
 		 to.st_dev != st.st_dev || to.st_ino != st.st_ino);
 	seen(req, there, &st);
-	return false;
+	return NULL;
 }
 
 /** mirror_intend_xattr() - an attribute is going to be set or removed */
-bool mirror_intend_xattr(struct ferry_req *req, const char *path, const char *name)
+const struct mirror_intent *mirror_intend_xattr(struct ferry_req *req, const char *path,
+						const char *name)
 {
+	const struct mirror_intent *left = left_of(req);
 	const struct stat none = { 0 };
-	struct mirror_intent *intent;
 
-	if (is_again(req, &intent))
-		return true;
-	if (ferry_state_is_kept())
+	if (!left && ferry_state_is_kept())
 		seen(req, getxattr(path, name, NULL, 0) >= 0, &none);
-	return false;
+	return left;
 }
 
-/** mirror_is_intended() - whether a name stands for the file that the intent is about */
-bool mirror_is_intended(const struct mirror *m, int dir_fd, const char *name)
+/** mirror_is_intended() - whether a name stands for the file that an intent is about */
+bool mirror_is_intended(const struct mirror_intent *intent, int dir_fd, const char *name)
 {
 	struct stat st;
 
 	return !fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) &&
-	       st.st_dev == m->intent.dev && st.st_ino == m->intent.ino;
+	       st.st_dev == intent->dev && st.st_ino == intent->ino;
 }

@@ -216,19 +216,16 @@ static int option_bool(const char *args, const char *name, bool *value)
 	return 0;
 }
 
-/*
- * "PATH[,timeout=SECONDS][,passthrough=no]": the directory's descriptor, or -errno after a
- * line in the log.
- */
+/* "PATH[,timeout=SECONDS][,passthrough=no]", but for PATH; 0 or -errno after a line in the log */
 static int configure(struct mirror *m, const char *args)
 {
 	static const char *const known[] = { "timeout", "passthrough", NULL };
 	const char *comma = args ? strchr(args, ',') : NULL;
 	const char *value;
-	char *path, *end;
 	double seconds;
 	size_t len;
-	int fd, err;
+	char *end;
+	int err;
 
 	if (!args || !*args || comma == args) {
 		ferry_log(FERRY_LOG_ERR, "mirror: name the directory to serve, as in mirror:/srv");
@@ -236,22 +233,30 @@ static int configure(struct mirror *m, const char *args)
 	}
 	m->valid_ns = NS_PER_S;
 	m->passthrough = true;
-	if (comma) {
-		err = ferry_opt_check(comma + 1, known);
-		if (!err)
-			err = option_bool(comma + 1, "passthrough", &m->passthrough);
-		if (err)
-			return err;
-		value = ferry_opt_find(comma + 1, "timeout", &len);
-		seconds = value ? strtod(value, &end) : 1;
-		if (value && (!len || end != value + len || !(seconds >= 0 && seconds < 1e9))) {
-			ferry_log(FERRY_LOG_ERR,
-				  "mirror: timeout= wants seconds from 0 to 10^9, as in timeout=0.5");
-			return -EINVAL;
-		}
-		m->valid_ns = seconds * NS_PER_S;
+	if (!comma)
+		return 0;
+	err = ferry_opt_check(comma + 1, known);
+	if (!err)
+		err = option_bool(comma + 1, "passthrough", &m->passthrough);
+	if (err)
+		return err;
+	value = ferry_opt_find(comma + 1, "timeout", &len);
+	seconds = value ? strtod(value, &end) : 1;
+	if (value && (!len || end != value + len || !(seconds >= 0 && seconds < 1e9))) {
+		ferry_log(FERRY_LOG_ERR,
+			  "mirror: timeout= wants seconds from 0 to 10^9, as in timeout=0.5");
+		return -EINVAL;
 	}
-	path = comma ? strndup(args, comma - args) : strdup(args);
+	m->valid_ns = seconds * NS_PER_S;
+	return 0;
+}
+
+/* PATH's descriptor, or -errno after a line in the log. */
+static int open_root(const char *args)
+{
+	char *path = strndup(args, strcspn(args, ","));
+	int fd;
+
 	if (!path)
 		return -ENOMEM;
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -282,16 +287,21 @@ static int mirror_init(struct ferry_server *server, const char *args)
 {
 	struct mirror *left = ferry_state_root();
 	struct mirror *m = left ? left : ferry_state_alloc(sizeof(*m));
-	int fd, err;
+	int fd = -1, err;
 	u32 i;
 
 	if (!m)
 		return -ENOMEM;
-	fd = configure(m, args);
-	if (fd < 0) {
+	err = configure(m, args);
+	/* What was left has its root, wherever that is by now, and whatever PATH means. */
+	if (!err && !left) {
+		fd = open_root(args);
+		err = min(fd, 0);
+	}
+	if (err) {
 		if (!left)
 			ferry_state_free(m);
-		return fd;
+		return err;
 	}
 	raise_nofile();
 	mirror_caps_init();
@@ -303,7 +313,6 @@ static int mirror_init(struct ferry_server *server, const char *args)
 	server->priv = m;
 	server->fs.stack_depth = m->passthrough;
 	if (left) {
-		close(fd);
 		err = mirror_nodes_resume(m);
 		if (err)
 			ferry_log(FERRY_LOG_ERR,

@@ -30,6 +30,7 @@
 
 #define MIRROR_BUFFER	(1U << 20)	/* the most data that one request moves */
 #define PROC_PATH	32		/* room for a mirror_proc_path() */
+#define MIRROR_LEFT	16U		/* servers that may die of a request before it fails */
 
 /**
  * struct mirror_node - a file of the host that the client knows
@@ -82,6 +83,8 @@ struct mirror_intent {
  * @valid_ns: how long the client may believe an answer
  * @passthrough: the kernel is given the files it opens
  * @intent: of the request that changes something, of which there is one at a time
+ * @left: those that servers left which died, the latest first
+ * @nr_left: how many
  */
 struct mirror {
 	pthread_mutex_t lock;
@@ -98,6 +101,8 @@ struct mirror {
 	u64 valid_ns;
 	bool passthrough;
 	struct mirror_intent intent;
+	struct mirror_intent left[MIRROR_LEFT];
+	u32 nr_left;
 };
 
 static inline struct mirror *mirror_of(const struct ferry_req *req)
@@ -124,11 +129,15 @@ static inline const char *mirror_proc_path(int fd, char *path)
 }
 
 /* intent.c */
-bool mirror_intend_name(struct ferry_req *req, int dir_fd, const char *name);
-bool mirror_intend_rename(struct ferry_req *req, int dir_fd, const char *name, int new_dir_fd,
-			  const char *new_name);
-bool mirror_intend_xattr(struct ferry_req *req, const char *path, const char *name);
-bool mirror_is_intended(const struct mirror *m, int dir_fd, const char *name);
+void mirror_intents_resume(struct mirror *m);
+const struct mirror_intent *mirror_intend_name(struct ferry_req *req, int dir_fd,
+					       const char *name);
+const struct mirror_intent *mirror_intend_rename(struct ferry_req *req, int dir_fd,
+						 const char *name, int new_dir_fd,
+						 const char *new_name);
+const struct mirror_intent *mirror_intend_xattr(struct ferry_req *req, const char *path,
+						const char *name);
+bool mirror_is_intended(const struct mirror_intent *intent, int dir_fd, const char *name);
 
 /* mirror.c */
 void *mirror_buffer(void);

@@ -87,13 +87,13 @@ static void make(struct ferry_req *req, u64 parent, const char *name, mode_t mod
 {
 	struct mirror *m = mirror_of(req);
 	struct mirror_node *dir = get(req, parent);
+	const struct mirror_intent *left;
 	struct ferry_entry entry;
-	bool done;
 	int err;
 
 	if (!dir)
 		return;
-	done = mirror_intend_name(req, dir->fd, name) && !m->intent.there;
+	left = mirror_intend_name(req, dir->fd, name);
 	become_caller(req);
 	if (S_ISDIR(mode))
 		err = mkdirat(dir->fd, name, mode & 07777);
@@ -103,7 +103,7 @@ static void make(struct ferry_req *req, u64 parent, const char *name, mode_t mod
 		err = mknodat(dir->fd, name, mode, rdev);
 	err = err ? -errno : 0;
 	become_self();
-	if (err == -EEXIST && done)
+	if (err == -EEXIST && left && !left->there)
 		err = 0;
 	if (!err)
 		err = mirror_entry_at(m, dir->fd, name, &entry);
@@ -135,14 +135,16 @@ void mirror_create(struct ferry_req *req, u64 parent, const char *name, u32 mode
 		    mirror_open_flags(handle->flags);
 	struct mirror *m = mirror_of(req);
 	struct mirror_node *dir = get(req, parent);
+	const struct mirror_intent *left;
 	struct ferry_entry entry = { 0 };
 	char path[PROC_PATH];
 	int fd, path_fd, err;
 
 	if (!dir)
 		return;
+	left = mirror_intend_name(req, dir->fd, name);
 	/* It was made by the server that died. */
-	if (mirror_intend_name(req, dir->fd, name) && !m->intent.there &&
+	if (left && !left->there &&
 	    !faccessat(dir->fd, name, F_OK, AT_SYMLINK_NOFOLLOW))
 		flags &= ~O_EXCL;
 	become_caller(req);
@@ -176,12 +178,13 @@ static void remove_name(struct ferry_req *req, u64 parent, const char *name, int
 {
 	struct mirror *m = mirror_of(req);
 	struct mirror_node *dir = get(req, parent);
+	const struct mirror_intent *left;
 	int err;
 
 	if (!dir)
 		return;
-	if (mirror_intend_name(req, dir->fd, name) && m->intent.there &&
-	    !mirror_is_intended(m, dir->fd, name))
+	left = mirror_intend_name(req, dir->fd, name);
+	if (left && left->there && !mirror_is_intended(left, dir->fd, name))
 		err = 0;	/* by the server that died */
 	else
 		err = unlinkat(dir->fd, name, flags) ? -errno : 0;
@@ -204,6 +207,7 @@ void mirror_rename(struct ferry_req *req, u64 parent, const char *name, u64 new_
 {
 	struct mirror *m = mirror_of(req);
 	struct mirror_node *dir = get(req, parent);
+	const struct mirror_intent *left;
 	struct mirror_node *new_dir;
 	int err;
 
@@ -214,8 +218,8 @@ void mirror_rename(struct ferry_req *req, u64 parent, const char *name, u64 new_
 		mirror_put(m, dir);
 		return;
 	}
-	if (mirror_intend_rename(req, dir->fd, name, new_dir->fd, new_name) && m->intent.there &&
-	    mirror_is_intended(m, new_dir->fd, new_name))
+	left = mirror_intend_rename(req, dir->fd, name, new_dir->fd, new_name);
+	if (left && left->there && mirror_is_intended(left, new_dir->fd, new_name))
 		err = 0;	/* by the server that died */
 	else
 		err = renameat2(dir->fd, name, new_dir->fd, new_name, flags) ? -errno : 0;
@@ -228,10 +232,10 @@ void mirror_link(struct ferry_req *req, u64 id, u64 new_parent, const char *new_
 {
 	struct mirror *m = mirror_of(req);
 	struct mirror_node *node = get(req, id);
+	const struct mirror_intent *left;
 	struct mirror_node *dir;
 	struct ferry_entry entry;
 	char path[PROC_PATH];
-	bool done;
 	int err;
 
 	if (!node)
@@ -241,10 +245,10 @@ void mirror_link(struct ferry_req *req, u64 id, u64 new_parent, const char *new_
 		mirror_put(m, node);
 		return;
 	}
-	done = mirror_intend_name(req, dir->fd, new_name) && !m->intent.there;
+	left = mirror_intend_name(req, dir->fd, new_name);
 	err = linkat(AT_FDCWD, mirror_proc_path(node->fd, path), dir->fd, new_name,
 		     AT_SYMLINK_FOLLOW) ? -errno : 0;
-	if (err == -EEXIST && done)
+	if (err == -EEXIST && left && !left->there)
 		err = 0;
 	if (!err)
 		err = mirror_entry_at(m, dir->fd, new_name, &entry);

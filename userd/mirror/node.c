@@ -286,6 +286,7 @@ int mirror_nodes_resume(struct mirror *m)
 			return -EBADF;
 		node->users = 0;
 	}
+	mirror_intents_resume(m);
 	return 0;
 }
 

@@ -23,6 +23,7 @@ static struct mirror_node *get(struct ferry_req *req, u64 id, char *path)
 void mirror_setxattr(struct ferry_req *req, u64 id, const char *name, u32 len, u32 flags)
 {
 	struct ferry_iov iov = { mirror_buffer(), len };
+	const struct mirror_intent *left;
 	char path[PROC_PATH];
 	struct mirror_node *node;
 	ssize_t n;
@@ -41,7 +42,8 @@ void mirror_setxattr(struct ferry_req *req, u64 id, const char *name, u32 len, u
 	if (!node)
 		return;
 	/* It was made by the server that died. */
-	if (mirror_intend_xattr(req, path, name) && !mirror_of(req)->intent.there)
+	left = mirror_intend_xattr(req, path, name);
+	if (left && !left->there)
 		flags &= ~XATTR_CREATE;
 	err = setxattr(path, name, iov.base, len, flags) ? -errno : 0;
 	mirror_put(mirror_of(req), node);
@@ -96,14 +98,14 @@ void mirror_removexattr(struct ferry_req *req, u64 id, const char *name)
 {
 	char path[PROC_PATH];
 	struct mirror_node *node = get(req, id, path);
-	bool done;
+	const struct mirror_intent *left;
 	int err;
 
 	if (!node)
 		return;
-	done = mirror_intend_xattr(req, path, name) && mirror_of(req)->intent.there;
+	left = mirror_intend_xattr(req, path, name);
 	err = removexattr(path, name) ? -errno : 0;
-	if (err == -ENODATA && done)
+	if (err == -ENODATA && left && left->there)
 		err = 0;
 	mirror_put(mirror_of(req), node);
 	ferry_reply_err(req, err);

@@ -135,6 +135,7 @@ static int parse(const struct ferry_server *server, const char *args, struct nbd
 	u64 reconnect = RECONNECT_S;
 	size_t len = 0, none;
 	const char *uri = ferry_opt_find(args, "uri", &len);
+	const char *socket;
 
 	if (ferry_args_check(server, args, known))
 		return -EINVAL;
@@ -147,7 +148,14 @@ static int parse(const struct ferry_server *server, const char *args, struct nbd
 	disk->reconnect_ms = reconnect * 1000;
 	disk->read_only = ferry_opt_find(args, "ro", &none);
 	disk->uri = strndup(uri, len);
-	return disk->uri ? 0 : -ENOMEM;
+	if (!disk->uri)
+		return -ENOMEM;
+	/* A daemon is in no directory of its caller's when it connects again. */
+	socket = strstr(disk->uri, "socket=");
+	if (!socket || strchr("/%", socket[7]))
+		return 0;
+	ferry_log(FERRY_LOG_ERR, "nbd: socket= wants an absolute path, as in uri=nbd+unix:///?socket=/run/x.sock");
+	return -EINVAL;
 }
 
 /*

@@ -111,6 +111,8 @@
  *     or its process has closed a descriptor of the endpoint's file. A request that had
  *     been given to it and not been seen goes to another server. Closing a ring takes
  *     up to a second to come to that on kernels before 6.7, exec() too.
+ *   - -EINVAL: a command that waits and has others linked behind it (IOSQE_IO_LINK). They
+ *     could not know its tag, and some kernels' exit goes round until it is gone.
  *   - Some kernels refuse commands in a ring with IORING_SETUP_IOPOLL: -EOPNOTSUPP.
  *   What is sync's is uring's too: a server may use both on one channel.
  *
@@ -258,7 +260,7 @@ enum ferry_death {
  * @name: CREATE in: the backend's name, NUL-terminated, shown in lists; of
  *	letters, digits, '-', '_' and '.'; ATTACH out
  * @geo: out; CREATE in: @geo.nr_queues, @geo.depth, @geo.data_size and @geo.inline_max say
- *	what is wanted (0: the module's choice; one queue per possible CPU), the rest 0
+ *	what is wanted (0: the module's choice; one queue for each CPU that is online), the rest 0
  */
 struct ferry_setup {
 	__u32	size;
