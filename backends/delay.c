@@ -22,13 +22,13 @@ static void delay_filter(struct ferry_req *req, u32 op, u64 off, u64 len)
 		ferry_filter_pass(req);
 }
 
-static int parse(struct delay *delay, const char *args)
+static int parse(const struct ferry_server *server, struct delay *delay, const char *args)
 {
 	static const char *const known[] = { "ms", "us", FERRY_PICK_OPTIONS, NULL };
 	u64 ms = 0;
 	int err;
 
-	err = ferry_opt_check(args, known);
+	err = ferry_args_check(server, args, known);
 	if (err)
 		return err;
 	if (ferry_opt_size(args, "ms", &ms) || ferry_opt_size(args, "us", &delay->us) ||
@@ -50,7 +50,7 @@ static int delay_init(struct ferry_server *server, const char *args)
 	if (err)
 		return err;
 	delay = ferry_alloc(sizeof(*delay));
-	err = delay ? parse(delay, own) : -ENOMEM;
+	err = delay ? parse(server, delay, own) : -ENOMEM;
 	ferry_free(own);
 	if (err) {
 		ferry_free(delay);

@@ -51,12 +51,12 @@ static int parse_errno(struct error *error, const char *args)
 	return -EINVAL;
 }
 
-static int parse(struct error *error, const char *args)
+static int parse(const struct ferry_server *server, struct error *error, const char *args)
 {
 	static const char *const known[] = { "errno", FERRY_PICK_OPTIONS, NULL };
 	int err;
 
-	err = ferry_opt_check(args, known);
+	err = ferry_args_check(server, args, known);
 	if (!err)
 		err = parse_errno(error, args);
 	return err ? err : ferry_pick_init(&error->pick, "error", args);
@@ -72,7 +72,7 @@ static int error_init(struct ferry_server *server, const char *args)
 	if (err)
 		return err;
 	error = ferry_alloc(sizeof(*error));
-	err = error ? parse(error, own) : -ENOMEM;
+	err = error ? parse(server, error, own) : -ENOMEM;
 	ferry_free(own);
 	if (err) {
 		ferry_free(error);

@@ -69,18 +69,42 @@ static void file_resize(struct ferry_req *req, u64 size)
 		ferry_reply_resized(req, size ? size : (u64)have);
 }
 
+static const char *why_not_opened(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "is not there: make it, as large as the disk is to be: truncate -s 1G FILE";
+	case -EACCES:
+	case -EPERM:
+		return "may not be opened: be root, or see to its mode and owner";
+	case -EBUSY:
+		return "is in use: unmount it, or end what holds it";
+	case -EROFS:
+		return "cannot be written to: say ro";
+	case -EISDIR:
+	case -EINVAL:
+		return "a regular file or a block device is needed, and of direct one that can do direct I/O";
+	}
+	return NULL;
+}
+
 static int open_file(struct ferry_server *server, const char *path, bool direct)
 {
 	u32 flags = (server->block.read_only ? 0 : FERRY_FILE_WRITE) |
 		    (direct ? FERRY_FILE_DIRECT : 0);
 	struct ferry_file *file;
+	const char *why;
 	s64 size;
 	int err;
 
 	err = ferry_file_open(path, flags, &file);
 	if (err) {
-		ferry_log(FERRY_LOG_ERR, "file: %s does not open (error %d)%s", path, -err,
-			  err == -EINVAL ? ": a regular file or a block device is needed" : "");
+		why = why_not_opened(err);
+		if (why)
+			ferry_log(FERRY_LOG_ERR, "file: %s: %s", path, why);
+		else
+			ferry_log(FERRY_LOG_ERR, "file: %s does not open: error %d, see errno(3)",
+				  path, -err);
 		return err;
 	}
 	size = ferry_file_size(file);
@@ -126,7 +150,7 @@ static int file_init(struct ferry_server *server, const char *args)
 	char *path;
 	int err;
 
-	err = ferry_opt_check(args, known);
+	err = ferry_args_check(server, args, known);
 	if (err)
 		return err;
 	path = string_of(args, "path");

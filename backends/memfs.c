@@ -201,7 +201,7 @@ static int configure(struct memfs *fs, struct ferry_server *server, const char *
 	size_t len;
 	int err;
 
-	err = ferry_opt_check(args, known);
+	err = ferry_args_check(server, args, known);
 	if (err)
 		return err;
 	err = ferry_opt_size(args, "size", &size);

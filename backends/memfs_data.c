@@ -13,6 +13,13 @@
 #define IOV_FEW		32
 #define IOV_MANY	257
 
+/* In loops over the pages of a file, of which @nr is one. */
+static void page_passed(u64 nr)
+{
+	if (nr % 64 == 0)
+		ferry_yield();
+}
+
 /* Bytes from @off to the next begin of a page, 0 if it is one. */
 static u64 to_page(u64 off)
 {
@@ -43,8 +50,10 @@ static u64 pages_missing(const struct memfs_node *node, u64 first, u64 count)
 	u64 missing = count;
 	u64 nr;
 
-	for (nr = first; memfs_map_next(&node->pages, &nr) && nr - first < count; nr++)
+	for (nr = first; memfs_map_next(&node->pages, &nr) && nr - first < count; nr++) {
 		missing--;
+		page_passed(nr);
+	}
 	return missing;
 }
 
@@ -125,6 +134,7 @@ static void pages_drop(struct memfs *fs, struct memfs_node *node, u64 first, u64
 	while (memfs_map_next(&node->pages, &nr) && nr <= last) {
 		ferry_state_page_free(memfs_map_del(&node->pages, nr));
 		dropped++;
+		page_passed(dropped);
 	}
 	node->nr_pages -= dropped;
 	memfs_pages_uncharge(fs, dropped);
@@ -142,6 +152,7 @@ static void wipe(struct memfs_node *node, u64 off, u64 len, bool save)
 				ferry_tx_add(page + IN_PAGE(off), n);
 			memset(page + IN_PAGE(off), 0, n);
 		}
+		page_passed(PAGE_OF(off));
 		off += n;
 		len -= n;
 	}
@@ -396,7 +407,7 @@ static s64 seek(const struct memfs_node *node, u64 off, u32 whence)
 		return max(off, nr * FERRY_PAGE_SIZE);
 	}
 	while (memfs_map_get(&node->pages, nr))
-		nr++;
+		page_passed(nr++);
 	off = max(off, nr * FERRY_PAGE_SIZE);
 	return min(off, node->size);
 }
@@ -437,6 +448,7 @@ static int preallocate(struct memfs *fs, struct memfs_node *node, u64 off, u64 l
 		return -ENOSPC;
 	}
 	for (i = 0; i < nr && granted; i++) {
+		page_passed(i);
 		if (memfs_map_get(&node->pages, first + i))
 			continue;
 		if (!page_make(node, first + i, false)) {

@@ -64,6 +64,8 @@ static int buckets_make(struct memfs_dir *d, u32 nr)
 			n->chain = *to;
 			*to = n;
 		}
+		if (i % 64 == 0)
+			ferry_yield();
 	}
 	ferry_state_free(d->bucket);
 	d->bucket = bigger.bucket;
@@ -215,6 +217,8 @@ void memfs_dir_clear(struct memfs_node *dir)
 	while ((n = memfs_map_next(&d->order, &cookie))) {
 		memfs_map_del(&d->order, cookie);
 		name_free(n);
+		if (cookie % 64 == 0)
+			ferry_yield();
 	}
 	ferry_state_free(d->bucket);
 	memset(d, 0, sizeof(*d));

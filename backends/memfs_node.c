@@ -475,6 +475,7 @@ void memfs_nodes_destroy(struct memfs *fs)
 		if (begins_page(i)) {
 			ferry_state_page_free(page);
 			page = node;
+			ferry_yield();
 		}
 	}
 	ferry_state_page_free(page);

@@ -187,7 +187,7 @@ static int init(struct ferry_server *server, const char *args, const char *const
 	size_t len;
 	int err;
 
-	err = ferry_opt_check(args, known);
+	err = ferry_args_check(server, args, known);
 	if (err)
 		return err;
 	null = ferry_alloc(sizeof(*null));

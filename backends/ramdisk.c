@@ -106,6 +106,7 @@ static void drop_leaf(struct ramdisk *disk, u64 n)
 	struct leaf *leaf = disk->leaf[n];
 	u32 i;
 
+	ferry_yield();
 	if (!leaf)
 		return;
 	for (i = 0; i < LEAF_PAGES; i++)
@@ -285,7 +286,7 @@ static int parse(struct ferry_server *server, const char *args, u64 *limit)
 	static const char *const known[] = { "size", "max", "block", NULL };
 	u64 size = SIZE_DEFAULT, block = FERRY_BLOCK_SIZE_MIN;
 
-	if (ferry_opt_check(args, known))
+	if (ferry_args_check(server, args, known))
 		return -EINVAL;
 	if (ferry_opt_size(args, "size", &size) || ferry_opt_size(args, "block", &block) ||
 	    size > SIZE_LIMIT || block > FERRY_BLOCK_SIZE_MAX) {

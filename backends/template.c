@@ -277,7 +277,7 @@ static int template_init(struct ferry_server *server, const char *args)
 	server->priv = ferry_state_root();
 	if (server->priv)
 		return 0;
-	err = ferry_opt_check(args, known);
+	err = ferry_args_check(server, args, known);
 	if (err)
 		return err;
 	arg = ferry_opt_find(args, "text", &arg_len);

@@ -34,6 +34,17 @@ static int open_device(void)
 	return err;
 }
 
+/* One a CPU, as far as a channel can have as many of @depth slots; 0: the kernel sees to that. */
+static u32 default_queues(u32 depth)
+{
+	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	u32 most = FERRY_QUEUES_MAX;
+
+	if (depth)
+		most = min(most, FERRY_TAGS_MAX / depth);
+	return cpus < 1 || !most ? 1 : min(cpus, (long)most);
+}
+
 /*
  * What a queue is to be like. Whoever uses a disk has many requests under way, of which each
  * has its data in the slot or past it: there are more slots, and smaller ones. 0: as the kernel
@@ -42,20 +53,22 @@ static int open_device(void)
 static struct ferry_geometry geometry(const struct ferry_session *session,
 				      const struct ferry_session_options *want)
 {
+	const bool disk = session->class == FERRY_CLASS_BLOCK;
 	struct ferry_geometry geo = {
-		.nr_queues = want->queues ? want->queues : sysconf(_SC_NPROCESSORS_ONLN),
+		.nr_queues = want->queues,
 		.depth = want->depth,
 		.data_size = want->data_size,
 		.inline_max = want->inline_max,
 	};
 
-	if (session->class != FERRY_CLASS_BLOCK)
-		return geo;
-	if (!geo.depth)
+	if (disk && !geo.depth)
 		geo.depth = DISK_DEPTH;
-	if (!geo.data_size)
+	if (disk && !geo.data_size)
 		geo.data_size = min(geo.inline_max, DISK_DATA_MAX);
-	geo.data_size = max(geo.data_size, DISK_DATA);
+	if (disk)
+		geo.data_size = max(geo.data_size, DISK_DATA);
+	if (!geo.nr_queues)
+		geo.nr_queues = default_queues(geo.depth);
 	return geo;
 }
 

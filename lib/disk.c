@@ -89,25 +89,41 @@ int ferry_disk_of_channel(u32 channel)
 	return index;
 }
 
-static int ask(unsigned long request, void *arg)
+/*
+ * Ask for something; @err is what was said. Return: false: it could not be asked, and a line in
+ * the log says why; @err is -ENOENT if the module is not loaded.
+ */
+static bool ask(unsigned long request, void *arg, int *err)
 {
 	int fd = open(CONTROL, O_RDWR | O_CLOEXEC);
-	int err;
 
-	if (fd < 0) {
-		err = -errno;
-		if (err == -ENOENT || err == -ENXIO || err == -ENODEV)
-			ferry_log(FERRY_LOG_ERR,
-				  "%s: the module ferryblk is not loaded: run 'modprobe ferryblk' or 'make load'",
-				  CONTROL);
-		else
-			ferry_log(FERRY_LOG_ERR, "%s: %s: making disks needs root", CONTROL,
-				  strerror(-err));
-		return err == -ENXIO || err == -ENODEV ? -ENOENT : err;
+	if (fd >= 0) {
+		*err = ioctl(fd, request, arg) ? -errno : 0;
+		close(fd);
+		return true;
 	}
-	err = ioctl(fd, request, arg) ? -errno : 0;
-	close(fd);
-	return err;
+	*err = -errno;
+	if (*err == -ENOENT || *err == -ENXIO || *err == -ENODEV) {
+		ferry_log(FERRY_LOG_ERR,
+			  "%s: the module ferryblk is not loaded: run 'modprobe ferryblk' or 'make load'",
+			  CONTROL);
+		*err = -ENOENT;
+	} else {
+		ferry_log(FERRY_LOG_ERR, "%s: %s: adding, removing and resizing disks needs root",
+			  CONTROL, strerror(-*err));
+	}
+	return false;
+}
+
+/* Is the module of a backend there? Then it was not for want of one that nothing was found. */
+static bool is_loaded(const char *backend)
+{
+	char path[64 + FERRY_NAME_MAX], *p;
+	int n = snprintf(path, sizeof(path), "/sys/module/ferry_%s", backend);
+
+	for (p = path; (p = strchr(p, '-')); )
+		*p = '_';
+	return n < (int)sizeof(path) && !access(path, F_OK);
 }
 
 static const char *why_not_added(int err, bool in_kernel)
@@ -152,14 +168,16 @@ static int add(struct ferry_blk_add *how, const char *source,
 	how->depth = want.depth;
 	how->timeout = want.timeout;
 	memcpy(how->serial, want.serial, sizeof(how->serial));
-	err = ask(FERRY_BLK_IOC_ADD, how);
+	if (!ask(FERRY_BLK_IOC_ADD, how, &err))
+		return err;
 	if (!err)
 		return how->index;
-	if (access(CONTROL, R_OK | W_OK))
-		return err;	/* ask() has said why */
-	if (err == -ENOENT)
-		ferry_log(FERRY_LOG_ERR, "%s: no disk: there is no backend %s in the kernel: modprobe ferry-%s, or what it needs is not there",
-			  source, how->backend, how->backend);
+	if (err == -ENOENT && is_loaded(how->backend))
+		ferry_log(FERRY_LOG_ERR, "%s: no disk: what it is to be made of is not there: see the end of dmesg",
+			  source);
+	else if (err == -ENOENT)
+		ferry_log(FERRY_LOG_ERR, "%s: no disk: there is no backend %s in the kernel: 'ferry version --features' lists those that are there",
+			  source, how->backend);
 	else
 		ferry_log(FERRY_LOG_ERR, "%s: no disk: %s", source,
 			  why_not_added(err, how->fd < 0));
@@ -205,6 +223,18 @@ int ferry_disk_add(const char *name, const char *args, const char *source,
 	return add(&how, source, options);
 }
 
+static int complain_del(u32 index, int err)
+{
+	if (err == -EBUSY)
+		ferry_log(FERRY_LOG_ERR, "ferryb%u: is in use, not removed: unmount it, see 'lsblk /dev/ferryb%u', or give --force",
+			  index, index);
+	else if (err == -ENODEV)
+		ferry_log(FERRY_LOG_ERR, "ferryb%u: no such disk: see 'ferry disk list'", index);
+	else
+		ferry_log(FERRY_LOG_ERR, "ferryb%u: not removed: %s", index, strerror(-err));
+	return err;
+}
+
 int ferry_disk_del(u32 index, bool force)
 {
 	struct ferry_blk_del how = {
@@ -214,23 +244,21 @@ int ferry_disk_del(u32 index, bool force)
 	unsigned int tries = 0;
 	int err;
 
-	while ((err = ask(FERRY_BLK_IOC_DEL, &how)) == -EBUSY && ++tries < BUSY_TRIES)
+	while (ask(FERRY_BLK_IOC_DEL, &how, &err)) {
+		if (err != -EBUSY || ++tries == BUSY_TRIES)
+			return err ? complain_del(index, err) : 0;
 		usleep(BUSY_US);
-	if (err == -EBUSY)
-		ferry_log(FERRY_LOG_ERR, "ferryb%u: is in use, not removed: unmount it, see 'lsblk /dev/ferryb%u', or give --force",
-			  index, index);
-	else if (err == -ENODEV)
-		ferry_log(FERRY_LOG_ERR, "ferryb%u: no such disk: see 'ferry disk list'", index);
-	else if (err && err != -ENOENT)
-		ferry_log(FERRY_LOG_ERR, "ferryb%u: not removed: %s", index, strerror(-err));
+	}
 	return err;
 }
 
 int ferry_disk_resize(u32 index, u64 *bytes)
 {
 	struct ferry_blk_set_size how = { .index = index, .bytes = *bytes };
-	int err = ask(FERRY_BLK_IOC_RESIZE, &how);
+	int err;
 
+	if (!ask(FERRY_BLK_IOC_RESIZE, &how, &err))
+		return err;
 	if (!err)
 		*bytes = how.bytes;
 	else if (err == -ENODEV)
@@ -241,7 +269,7 @@ int ferry_disk_resize(u32 index, u64 *bytes)
 		ferry_log(FERRY_LOG_ERR, "ferryb%u: there is not so much under it", index);
 	else if (err == -EINVAL)
 		ferry_log(FERRY_LOG_ERR, "ferryb%u: %llu bytes are no whole blocks", index, *bytes);
-	else if (err != -ENOENT)
+	else
 		ferry_log(FERRY_LOG_ERR, "ferryb%u: not resized: %s", index, strerror(-err));
 	return err;
 }

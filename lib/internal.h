@@ -67,6 +67,7 @@ struct ferry_worker {
  * @ended_fd: eventfd, readable from the end of the last thread on
  * @up: FUSE_INIT was answered, or there is none; written under @lock, read without
  * @stop: threads shall end; read after -EINTR
+ * @sending: answers that others than the loop's threads are sending
  * @lock: guards what follows
  * @changed: one of them did
  * @started: threads there are
@@ -95,6 +96,7 @@ struct ferry_session {
 	int ended_fd;
 	bool up;
 	bool stop;
+	u32 sending;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -174,11 +176,42 @@ static inline bool ferry_answer_is_there(int *state)
 	       FERRY_ANSWER_THERE;
 }
 
-/* done()'s side. Return: it is to send the answer. */
-static inline bool ferry_answer_is_late(int *state)
+/*
+ * What is of @session stays until ferry_session_hold_end(), though no request seems to be
+ * under way: a state cannot say so, for once its answer is sent a slot may be another request's.
+ */
+static inline void ferry_session_hold(struct ferry_session *session)
 {
-	return __atomic_exchange_n(state, FERRY_ANSWER_THERE, __ATOMIC_ACQ_REL) ==
-	       FERRY_ANSWER_LATER;
+	__atomic_add_fetch(&session->sending, 1, __ATOMIC_RELAXED);
+}
+
+static inline void ferry_session_hold_end(struct ferry_session *session)
+{
+	__atomic_sub_fetch(&session->sending, 1, __ATOMIC_RELEASE);
+}
+
+/* done()'s side. After it the request may be another one, and the session gone. */
+static inline void ferry_answer_done(struct ferry_session *session, int *state,
+				     void (*send)(struct ferry_req *req), struct ferry_req *req)
+{
+	int none = FERRY_ANSWER_NONE;
+
+	if (__atomic_compare_exchange_n(state, &none, FERRY_ANSWER_THERE, false,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return;
+	ferry_session_hold(session);
+	__atomic_store_n(state, FERRY_ANSWER_THERE, __ATOMIC_RELEASE);
+	send(req);
+	ferry_session_hold_end(session);
+}
+
+/* Requests without an answer, and answers that are on their way; no thread of the loop runs. */
+static inline unsigned int ferry_session_pending(struct ferry_session *session)
+{
+	/* In this order: who answers holds the session before he says that the answer is there. */
+	unsigned int pending = session->loop->pending(session);
+
+	return pending + __atomic_load_n(&session->sending, __ATOMIC_ACQUIRE);
 }
 
 #endif

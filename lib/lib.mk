@@ -62,3 +62,8 @@ $(B)/test/loop: $(B)/asan/selftests/unit/loop.o $(B)/asan/selftests/unit/loop_ke
 		saved $(LIB_STATE) page)
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=ioctl -o $@ $^
+
+# A machine and a device that the test makes up.
+$(B)/test/channel: $(B)/asan/selftests/unit/channel.o $(B)/asan/lib/channel.o $(B)/asan/selftests/claim.o
+	@mkdir -p $(@D)
+	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=ioctl -Wl,--wrap=open64 -Wl,--wrap=sysconf -o $@ $^

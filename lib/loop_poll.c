@@ -187,19 +187,14 @@ static unsigned long publish(struct ferry_slot *slot)
 	return __atomic_load_n(&desc->wait, __ATOMIC_RELAXED) ? kick : 0;
 }
 
-static void done(struct ferry_req *req)
+static void send_late(struct ferry_req *req)
 {
 	struct ferry_slot *slot = container_of(req, struct ferry_slot, req);
-	const int fd = slot->fd;
-	unsigned long kick;
+	const int fd = slot->fd;	/* before it is another request's */
+	const unsigned long kick = publish(slot);
 
-	ferry_ring_put(slot);
-	if (!ferry_answer_is_late(&slot->answer))
-		return;
-	kick = publish(slot);
 	if (kick && ioctl(fd, FERRY_IOC_SYNC, kick) < 0)
-		ferry_log(FERRY_LOG_DEBUG, "slot %lu: a late answer was not taken: %s",
-			  kick & FERRY_SYNC_TAG, strerror(errno));
+		ferry_ring_not_taken(kick, errno);
 }
 
 /* The same with an open box: a request may have come into it already. */
@@ -293,7 +288,7 @@ static int run(struct ferry_worker *worker)
 
 static int open_ring(struct ferry_session *session)
 {
-	return ferry_ring_open(session, done);
+	return ferry_ring_open(session, send_late);
 }
 
 const struct ferry_loop_ops ferry_loop_poll = {

@@ -24,6 +24,7 @@
  * @in: what read() gave
  * @out: what write() gets: header, then structs or data
  * @data: data that came with the request, in @in
+ * @session: whose
  * @fd: endpoint of the thread that read it
  * @answer: enum ferry_answer
  * @written: the reply has gone already
@@ -34,6 +35,7 @@ struct message {
 	char *in;
 	char *out;
 	const char *data;
+	struct ferry_session *session;
 	int fd;
 	int answer;
 	bool written;
@@ -149,22 +151,23 @@ static int backing(struct ferry_req *req, int fd)
 	return ferry_fd_back(message_of(req)->fd, fd);
 }
 
-static void send_reply(struct message *m)
+/* Then the message may be used again. */
+static void send_reply(struct ferry_req *req)
 {
-	if (m->req.no_reply || m->written)
-		return;
-	fill_header(m, m->req.pushed);
-	wrote(m, write(m->fd, m->out, ((struct fuse_out_header *)m->out)->len));
+	struct message *m = message_of(req);
+
+	if (!req->no_reply && !m->written) {
+		fill_header(m, req->pushed);
+		wrote(m, write(m->fd, m->out, ((struct fuse_out_header *)m->out)->len));
+	}
+	__atomic_store_n(&m->answer, FERRY_ANSWER_SENT, __ATOMIC_RELEASE);
 }
 
 static void done(struct ferry_req *req)
 {
 	struct message *m = message_of(req);
 
-	if (ferry_answer_is_late(&m->answer)) {
-		send_reply(m);
-		__atomic_store_n(&m->answer, FERRY_ANSWER_SENT, __ATOMIC_RELEASE);
-	}
+	ferry_answer_done(m->session, &m->answer, send_reply, req);
 }
 
 static void go_on(struct ferry_req *req, void (*fn)(struct ferry_req *req))
@@ -201,6 +204,7 @@ static struct message *new_message(struct ferry_session *session, int fd)
 	}
 	m->in = p;
 	m->out = p + BUFFER;
+	m->session = session;
 	m->fd = fd;
 	m->answer = FERRY_ANSWER_SENT;
 	m->req.host = &host;
@@ -342,8 +346,7 @@ static int run(struct ferry_worker *worker)
 			m = get_message(session, worker->fd);
 			continue;
 		}
-		send_reply(m);
-		m->answer = FERRY_ANSWER_SENT;
+		send_reply(&m->req);
 		if (unlikely(!ferry_session_is_up(session)))
 			ferry_session_answered(session);
 	}

@@ -4,17 +4,13 @@
 
 #include "ring.h"
 
-static void done(struct ferry_req *req)
+static void send_late(struct ferry_req *req)
 {
-	struct ferry_slot *slot = container_of(req, struct ferry_slot, req);
+	const struct ferry_slot *slot = container_of(req, struct ferry_slot, req);
 	const unsigned long arg = slot->tag | FERRY_SYNC_REPLY;
-	const int fd = slot->fd;
 
-	ferry_ring_put(slot);
-	/* If the loop is to send it, the slot may be another request's from here on. */
-	if (ferry_answer_is_late(&slot->answer) && ioctl(fd, FERRY_IOC_SYNC, arg) < 0)
-		ferry_log(FERRY_LOG_DEBUG, "slot %lu: a late answer was not taken: %s",
-			  arg & FERRY_SYNC_TAG, strerror(errno));
+	if (ioctl(slot->fd, FERRY_IOC_SYNC, arg) < 0)
+		ferry_ring_not_taken(arg, errno);
 }
 
 /* What to go on with after an error; 0: not at all. */
@@ -27,8 +23,7 @@ static unsigned long recover(int err, unsigned long arg)
 	case ENOENT:
 		if (!(arg & FERRY_SYNC_REPLY))
 			return 0;
-		ferry_log(FERRY_LOG_DEBUG, "slot %lu: the answer was not taken: %s",
-			  arg & FERRY_SYNC_TAG, strerror(err));
+		ferry_ring_not_taken(arg, err);
 		return FERRY_SYNC_WAIT;
 	}
 	return 0;
@@ -75,7 +70,7 @@ static int run(struct ferry_worker *worker)
 
 static int open_ring(struct ferry_session *session)
 {
-	return ferry_ring_open(session, done);
+	return ferry_ring_open(session, send_late);
 }
 
 const struct ferry_loop_ops ferry_loop_sync = {

@@ -122,31 +122,21 @@ void *ferry_uring_data(struct ferry_req *req, u32 *len)
 	return own ? ferry_ring_data(req, len) : NULL;
 }
 
-static void say_not_taken(unsigned long arg, int err)
-{
-	ferry_log(FERRY_LOG_DEBUG, "slot %lu: an answer was not taken: %s",
-		  arg & FERRY_SYNC_TAG, strerror(err));
-}
-
 static void answer_now(int fd, unsigned long arg)
 {
 	if (ioctl(fd, FERRY_IOC_SYNC, arg) < 0)
-		say_not_taken(arg, errno);
+		ferry_ring_not_taken(arg, errno);
 }
 
-static void done(struct ferry_req *req)
+static void send_late(struct ferry_req *req)
 {
-	struct ferry_slot *slot = container_of(req, struct ferry_slot, req);
+	const struct ferry_slot *slot = container_of(req, struct ferry_slot, req);
 	const unsigned long arg = slot->tag | FERRY_SYNC_REPLY;
-	const int fd = slot->fd;
 
-	ferry_ring_put(slot);
-	if (!ferry_answer_is_late(&slot->answer))
-		return;
-	if (own && own->worker->fd == fd)
+	if (own && own->worker->fd == slot->fd)
 		command(own, arg);
 	else
-		answer_now(fd, arg);
+		answer_now(slot->fd, arg);
 }
 
 static int serve(struct uring *u, u32 tag)
@@ -188,7 +178,7 @@ static int command_ended(struct uring *u, unsigned long arg, int res)
 	case -ENOENT:
 		if (!(arg & FERRY_SYNC_REPLY))
 			return res;
-		say_not_taken(arg, -res);
+		ferry_ring_not_taken(arg, -res);
 		break;
 	case -ECANCELED:
 		break;
@@ -333,7 +323,7 @@ static int open_ring(struct ferry_worker *worker)
 
 static int open_uring(struct ferry_session *session)
 {
-	int err = ferry_ring_open(session, done);
+	int err = ferry_ring_open(session, send_late);
 	u32 i;
 
 	for (i = 0; !err && i < session->nr_workers; i++) {

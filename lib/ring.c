@@ -276,7 +276,8 @@ struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd)
 	return slot;
 }
 
-void ferry_ring_put(struct ferry_slot *slot)
+/* Fill in the descriptor from what the request's reply says. */
+static void put(struct ferry_slot *slot)
 {
 	const struct ferry_req *req = &slot->req;
 	int err = req->error;
@@ -286,6 +287,26 @@ void ferry_ring_put(struct ferry_slot *slot)
 	slot->desc->error = err;
 	slot->desc->rep_len = err ? 0 : req->out_len;
 	slot->desc->rep_data = err ? 0 : slot->held;
+}
+
+static struct ferry_ring *ring_of(const struct ferry_req *req)
+{
+	return container_of(req->host, struct ferry_ring, host);
+}
+
+static void done(struct ferry_req *req)
+{
+	struct ferry_ring *ring = ring_of(req);
+	struct ferry_slot *slot = slot_of(req);
+
+	put(slot);
+	ferry_answer_done(ring->session, &slot->answer, ring->send, req);
+}
+
+void ferry_ring_not_taken(unsigned long arg, int err)
+{
+	ferry_log(FERRY_LOG_DEBUG, "slot %lu: an answer was not taken: %s", arg & FERRY_SYNC_TAG,
+		  strerror(err));
 }
 
 /*
@@ -378,19 +399,15 @@ static void serve_once(struct ferry_slot *slot)
 }
 
 /*
- * A request that was left for later goes on. Where a state is kept, what it does is a
- * transaction of its own, whose end is before its answer is seen: done() is let believe
- * that it is in the dispatch, and called once more behind it.
+ * A request that was left for later goes on, as a transaction of its own, whose end is before
+ * its answer is seen: done() is let believe that it is in the dispatch, and called once more
+ * behind it.
  */
-static void go_on(struct ferry_req *req, void (*fn)(struct ferry_req *req))
+static void go_on_once(struct ferry_req *req, void (*fn)(struct ferry_req *req))
 {
 	struct ferry_slot *slot = slot_of(req);
 	bool there;
 
-	if (!ferry_state_is_kept()) {
-		fn(req);
-		return;
-	}
 	while (__atomic_load_n(&slot->answer, __ATOMIC_ACQUIRE) != FERRY_ANSWER_LATER)
 		sched_yield();	/* its thread is on the way out of the dispatch */
 	__atomic_store_n(&slot->answer, FERRY_ANSWER_NONE, __ATOMIC_RELAXED);
@@ -401,17 +418,24 @@ static void go_on(struct ferry_req *req, void (*fn)(struct ferry_req *req))
 	if (!ferry_answer_is_there(&slot->answer))
 		return;
 	__atomic_store_n(&slot->answer, FERRY_ANSWER_LATER, __ATOMIC_RELAXED);
-	req->host->done(req);
+	done(req);
+}
+
+static void go_on(struct ferry_req *req, void (*fn)(struct ferry_req *req))
+{
+	struct ferry_session *session = ring_of(req)->session;
+
+	ferry_session_hold(session);
+	if (ferry_state_is_kept())
+		go_on_once(req, fn);
+	else
+		fn(req);
+	ferry_session_hold_end(session);
 }
 
 static void later(struct ferry_req *req, u64 us, void (*fn)(struct ferry_req *req))
 {
 	ferry_later(req, us, fn, go_on);
-}
-
-static struct ferry_ring *ring_of(const struct ferry_req *req)
-{
-	return container_of(req->host, struct ferry_ring, host);
 }
 
 static void control(struct ferry_req *req)
@@ -470,7 +494,7 @@ struct ferry_box *ferry_ring_box(const struct ferry_ring *ring, u32 queue)
 	return (void *)((char *)ring->queues[queue] + ring->session->geo.box_off);
 }
 
-int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req *req))
+int ferry_ring_open(struct ferry_session *session, void (*send)(struct ferry_req *req))
 {
 	const struct ferry_geometry *geo = &session->geo;
 	const u32 nr_slots = geo->nr_queues * geo->depth;
@@ -481,6 +505,7 @@ int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req
 		goto no_memory;
 	session->loop_data = ring;
 	ring->session = session;
+	ring->send = send;
 	ring->host.pull = pull;
 	ring->host.push = push;
 	ring->host.transfer = transfer;

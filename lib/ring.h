@@ -34,6 +34,7 @@ struct ferry_slot {
 /**
  * struct ferry_ring - all queues of a channel
  * @host: of all requests
+ * @send: see ferry_ring_open()
  * @slots: by tag
  * @nr_slots: how many
  * @queues: where each is mapped
@@ -42,6 +43,7 @@ struct ferry_slot {
 struct ferry_ring {
 	struct ferry_session *session;
 	struct ferry_req_host host;
+	void (*send)(struct ferry_req *req);
 	struct ferry_slot *slots;
 	u32 nr_slots;
 	void **queues;
@@ -49,10 +51,10 @@ struct ferry_ring {
 };
 
 /*
- * Map the queues of a session's channel into session->loop_data; @done is called with
- * each request that is answered. 0, or -errno after a line in the log.
+ * Map the queues of a session's channel into session->loop_data; @send is to send the answers
+ * that come when the loop is not there any more. 0, or -errno after a line in the log.
  */
-int ferry_ring_open(struct ferry_session *session, void (*done)(struct ferry_req *req));
+int ferry_ring_open(struct ferry_session *session, void (*send)(struct ferry_req *req));
 void ferry_ring_close(struct ferry_session *session);
 
 /* Where a server that spins at @queue is given requests. */
@@ -79,8 +81,8 @@ struct ferry_slot *ferry_ring_take(struct ferry_ring *ring, u32 tag, int fd);
  */
 bool ferry_ring_serve(struct ferry_slot *slot);
 
-/* Fill in the descriptor from what the request's reply says. */
-void ferry_ring_put(struct ferry_slot *slot);
+/* An answer of @arg's slot that @send has sent was not taken. */
+void ferry_ring_not_taken(unsigned long arg, int err);
 
 /*
  * Where data lies that came with a request, or is to lie in its reply, @len bytes; NULL if

@@ -556,7 +556,7 @@ static void wait_answered(struct ferry_session *session)
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	unsigned int pending, ms;
 
-	for (ms = 1; (pending = session->loop->pending(session)); ms++) {
+	for (ms = 1; (pending = ferry_session_pending(session)); ms++) {
 		if (ms == 2000)
 			ferry_log(FERRY_LOG_WARN, "%s: waiting for %u answers",
 				  session->server.backend->name, pending);

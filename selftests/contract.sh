@@ -172,6 +172,68 @@ refusal "ferryd wants a known log level" "loud" ferryd -l loud memfs "$mnt"
 refusal "who is not root is told so" "root|permission|permitted|CAP_SYS" \
 	setpriv --reuid=65534 --regid=65534 --clear-groups ferry mount memfs "$mnt"
 
+misused() { # TEXT COMMAND...
+	refused "$@" && is "the status of ${*:2}" "$refused_with" 2
+}
+
+misuse() {
+	local status=0
+	misused "queues" ferry mount -o queues=0 memfs "$mnt" || status=1
+	misused "bad/name" ferry mount bad/name "$mnt" || status=1
+	misused "bad/name" ferry disk add bad/name || status=1
+	misused "depth" ferry disk add -o depth=0 ramdisk || status=1
+	misused "nonsense.*serial" ferry disk add --in-kernel -o nonsense ramdisk || status=1
+	misused "foo" ferry disk del ferryb77 foo || status=1
+	misused "12x" ferry disk resize ferryb77 12x || status=1
+	misused "--to kernel or --to user is needed" ferry move "$mnt" kernel || status=1
+	misused "wait=poll.*daemon.*--to kernel" ferry move "$mnt" --to kernel -o wait=poll || status=1
+	misused "number" ferryd -o queues=0 memfs "$mnt" || status=1
+	misused "DIR" ferryd memfs || status=1
+	misused "--attach" ferryd --replace memfs "$mnt" || status=1
+	misused "nonsense" ferryd --nonsense memfs "$mnt" || status=1
+	refused "missing" ferry mount memfs "$work/missing" &&
+		is "the status of what failed" "$refused_with" 1 || status=1
+	return "$status"
+}
+! wanted status || claim "what nobody can have meant ends with 2, what failed with 1" misuse
+
+what_to_do() {
+	local status=0 as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	refused "memfs: .*siz.*size, nodes and writeback.*ferryd --help memfs" \
+		ferry mount memfs:siz=1G "$mnt" || status=1
+	refused "ramdisk: .*siz.*size, max and block.*ferryd --help ramdisk" \
+		ferry disk add delay:ms=1+ramdisk:siz=1G || status=1
+	refused "/missing: .*make it" ferry disk add "file:path=$work/missing" || status=1
+	refused "/missing: .*not there.*dmesg" ferry disk add --in-kernel "file:path=$work/missing" || status=1
+	refused "backend nbd .*ferry version --features" ferry disk add --in-kernel nbd:uri=nbd://x || status=1
+	refused "removing.*needs root" "${as_nobody[@]}" ferry disk del ferryb77 || status=1
+	refused "resizing.*needs root" "${as_nobody[@]}" ferry disk resize ferryb77 || status=1
+	return "$status"
+}
+! wanted messages || claim "what is wrong is named, with what there is instead" what_to_do
+
+# As in ferry mount: the same options go for both placements.
+disk_options() {
+	local disk status=0
+	disk=$(ferry disk add --in-kernel -o wait=poll,queues=2,on_death=fail,serial=abc ramdisk:size=1M) || return
+	is "its serial" "$(cat "/sys/block/${disk#/dev/}/ferry/serial")" abc || status=1
+	ferry disk del "$disk" || status=1
+	return "$status"
+}
+! wanted "disk options" || claim "a disk in the kernel ignores what is a daemon's" disk_options
+
+by_word() {
+	local status=0
+	cd "$work" && mount_fs "$1" memfs mnt || return
+	ferry set mnt latency=on && is "latency" "$(stat_of mnt "" latency)" 1 || status=1
+	cd mnt && ferry stat . >"$work/out" || status=1
+	cd "$work" && ferry umount mnt || status=1
+	refused "mnt: .*see ferry list" ferry stat mnt || status=1
+	cd / || status=1
+	return "$status"
+}
+! wanted "mount point" || claim "a channel is named by a relative path, too" by_word kernel
+
 busy_twice() {
 	local placement=$1 status=0
 	mount_fs "$placement" memfs "$mnt" || return

@@ -87,11 +87,14 @@ points_of() {
 
 # refused TEXT COMMAND...: it fails by itself, with one line that matches TEXT. Two minutes: a
 # make that only reads its files took more than 30 s of a guest's fast clock on a busy host.
+# With which status is in refused_with.
 refused() {
 	local text=$1 status
 	shift
 	timeout -k 2 120 "$@" >"$work/out" 2>"$work/err" </dev/null
 	status=$?
+	# shellcheck disable=SC2034 # for those who source this
+	refused_with=$status
 	if [ "$status" = 0 ] || [ "$status" -ge 124 ]; then
 		echo "status $status"
 	elif [ "$(grep -v -c '^make.*\*\*\*' "$work/err")" != 1 ]; then

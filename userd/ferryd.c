@@ -17,6 +17,8 @@
 
 #include "supervise.h"
 
+#define EXIT_USAGE	2
+
 /**
  * struct command - the command line
  * @source: BACKEND[:ARGS], as given
@@ -89,6 +91,12 @@ static int fail(const char *fmt, const char *what)
 	return 1;
 }
 
+static int bad_usage(const char *fmt, const char *what)
+{
+	fail(fmt, what);
+	return EXIT_USAGE;
+}
+
 static int help(const char *name)
 {
 	const struct ferry_backend *backend;
@@ -114,7 +122,7 @@ static int parse_level(const char *s, enum ferry_log_level *level)
 			return 0;
 		}
 	}
-	return fail("no log level \"%s\", there are err, warn, info and debug", s);
+	return bad_usage("no log level \"%s\", there are err, warn, info and debug", s);
 }
 
 static int parse_number(const char *option, const char *s, u32 *value)
@@ -125,7 +133,7 @@ static int parse_number(const char *option, const char *s, u32 *value)
 	errno = 0;
 	v = strtoul(s, &end, 10);
 	if (*s < '0' || *s > '9' || *end || errno || !v || v > UINT32_MAX)
-		return fail("%s needs a number from 1 on", option);
+		return bad_usage("%s needs a number from 1 on", option);
 	*value = v;
 	return 0;
 }
@@ -141,7 +149,7 @@ static int take_option(struct command *cmd, char *opt)
 	if (!strcmp(opt, "placement=user"))
 		return 0;
 	if (!strcmp(opt, "placement=kernel"))
-		return fail("%s is for mount.ferry, ferryd serves from user space", opt);
+		return bad_usage("%s is for mount.ferry, ferryd serves from user space", opt);
 	cmd->of_new = opt;
 	if (!strncmp(opt, "queues=", 7))
 		return parse_number("queues=", opt + 7, &cmd->session.queues);
@@ -169,15 +177,15 @@ static int parse_options(struct command *cmd, char *options)
 	size_t have = cmd->mount_options ? strlen(cmd->mount_options) : 0;
 	char *grown = realloc(cmd->mount_options, have + strlen(options) + 2);
 	char *save = NULL, *opt;
+	int status = 0;
 
 	if (!grown)
 		return fail("%s", strerror(errno));
 	grown[have] = 0;
 	cmd->mount_options = grown;
-	for (opt = strtok_r(options, ",", &save); opt; opt = strtok_r(NULL, ",", &save))
-		if (take_option(cmd, opt))
-			return 1;
-	return 0;
+	for (opt = strtok_r(options, ",", &save); opt && !status; opt = strtok_r(NULL, ",", &save))
+		status = take_option(cmd, opt);
+	return status;
 }
 
 /* Return: 0: go on; else end with this status less one. */
@@ -194,14 +202,13 @@ static int parse(struct command *cmd, int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
+	int c, args, status = 0;
 	size_t name_len;
-	int c, args;
 
-	while ((c = getopt_long(argc, argv, "a:drkfl:o:hV", options, NULL)) != -1) {
+	while (!status && (c = getopt_long(argc, argv, "a:drkfl:o:hV", options, NULL)) != -1) {
 		switch (c) {
 		case 'a':
-			if (parse_number("--attach", optarg, &cmd->session.attach))
-				return 2;
+			status = parse_number("--attach", optarg, &cmd->session.attach);
 			break;
 		case 'd':
 			cmd->disk = true;
@@ -217,12 +224,10 @@ static int parse(struct command *cmd, int argc, char **argv)
 			cmd->foreground = true;
 			break;
 		case 'l':
-			if (parse_level(optarg, &cmd->level))
-				return 2;
+			status = parse_level(optarg, &cmd->level);
 			break;
 		case 'o':
-			if (parse_options(cmd, optarg))
-				return 2;
+			status = parse_options(cmd, optarg);
 			break;
 		case 'h':
 			return 1 + help(argv[optind]);
@@ -230,20 +235,21 @@ static int parse(struct command *cmd, int argc, char **argv)
 			puts("ferryd " FERRY_VERSION);
 			return 1;
 		default:
-			fputs("Try 'ferryd --help'.\n", stderr);
-			return 2;
+			return 1 + EXIT_USAGE;	/* getopt has said why */
 		}
 	}
+	if (status)
+		return 1 + status;
 	args = argc - optind;
 	if ((cmd->session.replace || cmd->to_kernel) && !cmd->session.attach)
-		return 1 + fail("%s wants --attach", cmd->to_kernel ? "--to-kernel" : "--replace");
+		return 1 + bad_usage("%s wants --attach", cmd->to_kernel ? "--to-kernel" : "--replace");
 	if (cmd->session.attach && cmd->of_new)
-		return 1 + fail("\"%s\" is nothing that --attach takes, as wait= and spin_us= are; 'ferry set' changes what a channel has",
-				cmd->of_new);
+		return 1 + bad_usage("\"%s\" is nothing that --attach takes, as wait= and spin_us= are; 'ferry set' changes what a channel has",
+				     cmd->of_new);
 	if (cmd->disk && args != 1)
-		return 1 + fail("%s", args ? "a disk wants BACKEND alone" : "BACKEND is needed");
+		return 1 + bad_usage("%s", args ? "a disk wants BACKEND alone" : "BACKEND is needed");
 	if (args != 2 && !((cmd->disk || cmd->session.attach) && args == 1))
-		return 1 + fail("%s", args < 2 ? "BACKEND and DIR are needed" :
+		return 1 + bad_usage("%s", args < 2 ? "BACKEND and DIR are needed" :
 						 "more than BACKEND and DIR");
 	cmd->source = argv[optind];
 	cmd->dir = argv[optind + 1];	/* NULL with --attach and none, and of a disk */

@@ -167,6 +167,10 @@ struct ferry_server {
 	struct ferry_server *above;
 };
 
+/** ferry_args_check() - ferry_opt_check() for a server's init(): says whose arguments they are */
+int ferry_args_check(const struct ferry_server *server, const char *args,
+		     const char *const *known);
+
 /** struct ferry_iov - a piece of the backend's memory */
 struct ferry_iov {
 	void *base;

@@ -31,6 +31,9 @@
  * container_of(), ARRAY_SIZE(), min(), max(), likely(), unlikely(),
  * FERRY_EXPORT(sym): after its definition makes a function one that backends may call.
  *
+ * void ferry_yield(void): let others have the processor, in a loop whose length a client
+ *	chooses and in which nothing sleeps; locks may be held. For each 64 pages is enough.
+ *
  * struct ferry_mutex - sleeping lock, one owner
  *	void ferry_mutex_init(struct ferry_mutex *);
  *	void ferry_mutex_lock(struct ferry_mutex *);
@@ -191,7 +194,8 @@ int ferry_opt_size(const char *args, const char *name, u64 *value);
  * ferry_opt_check() - refuse options that nobody knows
  * @args: as ferry_opt_find()
  * @known: NULL-terminated array of names
- * Return: 0, or -EINVAL after a line in the log which names the unknown one
+ * Return: 0, or -EINVAL after a line in the log which names the unknown one, and @known.
+ *	A backend's init() takes ferry_args_check(), which names the backend too.
  */
 int ferry_opt_check(const char *args, const char *const *known);
 

@@ -14,6 +14,7 @@
 #include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/stat.h>
 #include <linux/string.h>
 #include <linux/types.h>
@@ -21,6 +22,11 @@
 #define FERRY_PAGE_SIZE		4096
 #define FERRY_PRINTF(f, a)	__printf(f, a)
 #define FERRY_EXPORT(sym)	EXPORT_SYMBOL_GPL(sym)
+
+static inline void ferry_yield(void)
+{
+	cond_resched();
+}
 
 /*
  * Lock classes are told apart by where a lock is initialised, hence macros: the

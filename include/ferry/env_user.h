@@ -47,6 +47,11 @@ typedef long long s64;
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 #endif
 
+/* Who is preemptible need not. */
+static inline void ferry_yield(void)
+{
+}
+
 struct ferry_mutex {
 	pthread_mutex_t m;
 };

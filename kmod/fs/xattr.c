@@ -112,18 +112,67 @@ static bool names_ok(const char *list, size_t len)
 	return true;
 }
 
+/* Take the names out of @list that only an administrator may see. Return: what is left of @len. */
+static size_t drop_trusted(char *list, size_t len)
+{
+	size_t n, at, kept = 0;
+
+	for (at = 0; at < len; at += n) {
+		n = strlen(list + at) + 1;
+		if (!strncmp(list + at, XATTR_TRUSTED_PREFIX, XATTR_TRUSTED_PREFIX_LEN))
+			continue;
+		memmove(list + kept, list + at, n);
+		kept += n;
+	}
+	return kept;
+}
+
+/* All names that the server tells; @size is not 0. */
+static ssize_t list_all(struct inode *inode, char *list, size_t size)
+{
+	ssize_t ret = ask(inode, NULL, list, size, &ferry_mount_of(inode)->no_listxattr);
+
+	return ret > 0 && !names_ok(list, ret) ? -EIO : ret;
+}
+
+/* Who may not see all of them is not told either how long they are, nor that they do not fit. */
+static ssize_t list_visible(struct inode *inode, char *list, size_t size)
+{
+	ssize_t ret = size ? list_all(inode, list, size) :
+			     ask(inode, NULL, NULL, 0, &ferry_mount_of(inode)->no_listxattr);
+	char *all;
+
+	if (ret > 0 && size)
+		return drop_trusted(list, ret);
+	if (ret <= 0 && ret != -ERANGE)
+		return ret;
+	all = kvmalloc(XATTR_LIST_MAX, GFP_KERNEL);
+	if (!all)
+		return -ENOMEM;
+	ret = list_all(inode, all, XATTR_LIST_MAX);
+	if (ret > 0)
+		ret = drop_trusted(all, ret);
+	if (ret > 0 && size) {
+		if (ret > (ssize_t)size)
+			ret = -ERANGE;
+		else
+			memcpy(list, all, ret);
+	}
+	kvfree(all);
+	return ret;
+}
+
 ssize_t ferry_listxattr(struct dentry *dentry, char *list, size_t size)
 {
 	struct inode *inode = d_inode(dentry);
 	struct ferry_mount *m = ferry_mount_of(inode);
-	ssize_t ret;
 
 	if (!ferry_may_enter(m))
 		return -EACCES;
-	ret = ask(inode, NULL, list, min_t(size_t, size, XATTR_LIST_MAX), &m->no_listxattr);
-	if (ret > 0 && size && !names_ok(list, ret))
-		return -EIO;
-	return ret;
+	size = min_t(size_t, size, XATTR_LIST_MAX);
+	if (!ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN))
+		return list_visible(inode, list, size);
+	return size ? list_all(inode, list, size) : ask(inode, NULL, NULL, 0, &m->no_listxattr);
 }
 
 static const struct xattr_handler handler = {

@@ -46,11 +46,10 @@ static ssize_t pull_through(struct ferry_req *req, struct ferry_file *file, u64 
 
 	while (nr && done < req->data_len) {
 		u32 part = min(req->data_len - done, nr * FERRY_PAGE_SIZE);
-		unsigned int pieces = iov_of(iov, pages, part);
 
-		n = ferry_req_pull(req, done, iov, pieces);
-		if (n == part)
-			n = ferry_file_write(file, off + done, iov, pieces, sync);
+		n = ferry_req_pull(req, done, iov, iov_of(iov, pages, part));
+		if (n > 0)
+			n = ferry_file_write(file, off + done, iov, iov_of(iov, pages, n), sync);
 		if (n <= 0)
 			break;
 		done += n;

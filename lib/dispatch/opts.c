@@ -101,19 +101,61 @@ static bool is_known(const char *const *known, const char *name, size_t len)
 	return false;
 }
 
-int ferry_opt_check(const char *args, const char *const *known)
+/* "a, b and c" */
+static void join(char *list, size_t size, const char *const *words)
+{
+	const char *const *w;
+	size_t used = 0;
+
+	*list = 0;
+	for (w = words; *w && used < size; w++)
+		used += snprintf(list + used, size - used, "%s%s",
+				 w == words ? "" : w[1] ? ", " : " and ", *w);
+}
+
+/* The first option that is not known, and in @len its length; NULL: there is none. */
+static const char *find_unknown(const char *args, const char *const *known, int *len)
 {
 	while (args && *args) {
 		size_t opt = opt_len(args);
 		size_t n = name_len(args, opt);
 
 		if (!is_known(known, args, n)) {
-			ferry_log(FERRY_LOG_ERR, "unknown option \"%.*s\"",
-				  (int)min(n, (size_t)255), args);
-			return -EINVAL;
+			*len = min(n, (size_t)255);
+			return args;
 		}
 		args += opt + (args[opt] == ',');
 	}
-	return 0;
+	return NULL;
+}
+
+int ferry_opt_check(const char *args, const char *const *known)
+{
+	char list[256];
+	int len;
+	const char *opt = find_unknown(args, known, &len);
+
+	if (!opt)
+		return 0;
+	join(list, sizeof(list), known);
+	ferry_log(FERRY_LOG_ERR, "unknown option \"%.*s\": there are %s", len, opt, list);
+	return -EINVAL;
 }
 FERRY_EXPORT(ferry_opt_check);
+
+int ferry_args_check(const struct ferry_server *server, const char *args,
+		     const char *const *known)
+{
+	const char *name = server->backend->name;
+	char list[256];
+	int len;
+	const char *opt = find_unknown(args, known, &len);
+
+	if (!opt)
+		return 0;
+	join(list, sizeof(list), known);
+	ferry_log(FERRY_LOG_ERR, "%s: unknown argument \"%.*s\": there are %s: see 'ferryd --help %s'",
+		  name, len, opt, list, name);
+	return -EINVAL;
+}
+FERRY_EXPORT(ferry_args_check);

@@ -83,6 +83,32 @@ static void listing(void)
 	CHECK_ERR(listxattr("f", buf, 3), ERANGE);
 }
 
+/* Nor is their length told. */
+static void trusted(void)
+{
+	static const char visible[] = "user.a";
+	char buf[64];
+	pid_t pid;
+
+	need_root();
+	need_xattrs();
+	DO(setxattr("f", "trusted.b", "1", 1, 0));
+	DO(setxattr("f", "user.a", "1", 1, 0));
+	CHECK_EQ(listxattr("f", buf, sizeof(buf)), sizeof("trusted.b") + sizeof(visible));
+	pid = DO(fork());
+	if (!pid) {
+		become(65534, 65534);
+		CHECK_EQ(listxattr("f", NULL, 0), sizeof(visible));
+		CHECK_EQ(listxattr("f", buf, sizeof(buf)), sizeof(visible));
+		memset(buf, 0, sizeof(buf));
+		CHECK_EQ(listxattr("f", buf, sizeof(visible)), sizeof(visible));
+		CHECK(!memcmp(buf, visible, sizeof(visible)));
+		CHECK_ERR(listxattr("f", buf, sizeof(visible) - 1), ERANGE);
+		_exit(0);
+	}
+	wait_ok(pid);
+}
+
 static void names(void)
 {
 	char name[300] = "user.";
@@ -117,6 +143,7 @@ static const struct claim claims[] = {
 	{ "XATTR_CREATE and XATTR_REPLACE keep their word", create_replace },
 	{ "values of any size up to the limit, ERANGE and E2BIG", sizes },
 	{ "listxattr names each", listing },
+	{ "listxattr shows trusted names to an administrator alone", trusted },
 	{ "names of 255 bytes work, longer and foreign ones do not", names },
 	{ "directories have attributes and keep them", directories },
 };

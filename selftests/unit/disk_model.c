@@ -71,9 +71,14 @@ static ssize_t move(u64 at, const struct ferry_iov *iov, unsigned int nr, bool i
 	return done;
 }
 
+/* The client's data ends here; in the first piece that is asked for, if before DATA. */
+static size_t data_end = DATA;
+
 static ssize_t pull(struct ferry_req *req, u64 off, const struct ferry_iov *iov, unsigned int nr)
 {
-	return move(off, iov, nr, true);
+	const struct ferry_iov part = { iov->base, data_end - off };
+
+	return data_end < DATA ? move(off, &part, 1, true) : move(off, iov, nr, true);
 }
 
 static ssize_t push(struct ferry_req *req, const struct ferry_iov *iov, unsigned int nr)
@@ -226,6 +231,23 @@ static void refuses(void)
 	stop(server);
 }
 
+static void short_data(void)
+{
+	struct ferry_server *server = start("");
+	char *want = xmalloc(3 * FERRY_PAGE_SIZE);
+
+	fill_pattern(want, 3 * FERRY_PAGE_SIZE, 0, 7);
+	memcpy(call.data, want, 3 * FERRY_PAGE_SIZE);
+	data_end = 1000;
+	CHECK_EQ(io(server, FERRY_BLK_WRITE, 0, 3 * FERRY_PAGE_SIZE, 0), -EIO);
+	data_end = DATA;
+	memset(call.data, 0xee, 3 * FERRY_PAGE_SIZE);
+	CHECK_EQ(io(server, FERRY_BLK_READ, 0, 3 * FERRY_PAGE_SIZE, 0), 0);
+	CHECK(!memcmp(call.data, want, 1000));
+	free(want);
+	stop(server);
+}
+
 static void introduces_itself(void)
 {
 	struct ferry_server *server = start(",block=1024");
@@ -266,6 +288,7 @@ static void bad_arguments(void)
 static const struct claim claims[] = {
 	{ "it is what was written to it", is_what_was_written },
 	{ "what lies beside the disk or is no whole block is refused", refuses },
+	{ "what came of a write that was cut short is there, and it failed", short_data },
 	{ "it says what it is like", introduces_itself },
 	{ "bad arguments are refused with one line", bad_arguments },
 };

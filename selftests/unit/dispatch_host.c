@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
+#include <stdarg.h>
 #include <stdlib.h>
 
 #include "dispatch_host.h"
 
 unsigned int logged;
+char last_line[512];
 
 void ferry_log(enum ferry_log_level level, const char *fmt, ...)
 {
+	va_list ap;
+
 	logged++;
+	va_start(ap, fmt);
+	vsnprintf(last_line, sizeof(last_line), fmt, ap);
+	va_end(ap);
 }
 
 struct fake {

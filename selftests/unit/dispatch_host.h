@@ -59,6 +59,9 @@ struct reply {
 /** logged - how many lines ferry_log() was given */
 extern unsigned int logged;
 
+/** last_line - the last of them */
+extern char last_line[512];
+
 /** ask() - dispatch @m to @server; @reply.data is to be freed by reply_free() */
 void ask(struct ferry_server *server, const struct message *m, struct reply *reply);
 void reply_free(struct reply *reply);

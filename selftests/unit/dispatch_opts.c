@@ -89,9 +89,30 @@ static void unknown_options_are_refused(void)
 	CHECK_EQ(ferry_opt_check("=1", known), -EINVAL);
 }
 
+static void check_said(const char *want)
+{
+	if (strcmp(last_line, want))
+		claim_fail(__FILE__, __LINE__, "said '%s', not '%s'", last_line, want);
+}
+
+static void the_known_ones_are_named(void)
+{
+	static const char *const three[] = { "size", "nodes", "writeback", NULL };
+	static const char *const one[] = { "text", NULL };
+	static const struct ferry_backend backend = { .name = "some" };
+	const struct ferry_server server = { .backend = &backend };
+
+	CHECK_EQ(ferry_opt_check("siz=1,nodes=2", three), -EINVAL);
+	check_said("unknown option \"siz\": there are size, nodes and writeback");
+	CHECK_EQ(ferry_args_check(&server, "text=1", one), 0);
+	CHECK_EQ(ferry_args_check(&server, "text=1,txt", one), -EINVAL);
+	check_said("some: unknown argument \"txt\": there are text: see 'ferryd --help some'");
+}
+
 static const struct claim claims[] = {
 	{ "options are found", options_are_found },
 	{ "sizes are read", sizes_are_read },
 	{ "unknown options are refused", unknown_options_are_refused },
+	{ "who gives an unknown one is told whose, and the known ones", the_known_ones_are_named },
 };
 CLAIMS_MAIN(claims)

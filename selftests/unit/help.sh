@@ -43,8 +43,10 @@ echo "1..$(($(echo "$verbs" | wc -l) + 3))"
 claim "ferry help and ferry(8) name the same verbs" "$verbs" \
 	"$(sed -n 's/^\.Ss ferry //p' "$man/ferry.8" | sort)"
 for verb in $verbs; do
-	claim "ferry $verb --help and ferry(8) name the same options" \
-		"$(of_help "$bin/ferry" help "$verb")" "$(of_man ferry.8 "ferry $verb")"
+	of_page=$(of_man ferry.8 "ferry $verb")
+	claim "ferry help $verb, ferry $verb -h and ferry(8) name the same options" \
+		"$(of_help "$bin/ferry" help "$verb"; of_help "$bin/ferry" "$verb" -h)" \
+		"$(printf '%s\n' "$of_page" "$of_page")"
 done
 claim "ferryd --help and ferryd(8) name the same options" \
 	"$(of_help "$bin/ferryd" --help)" "$(of_man ferryd.8)"

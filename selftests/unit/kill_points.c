@@ -92,6 +92,15 @@ type __tsan_atomic##bits##_fetch_sub(type *p, type v, int order)		\
 {										\
 	point();								\
 	return __atomic_fetch_sub(p, v, __ATOMIC_SEQ_CST);			\
+}										\
+int __tsan_atomic##bits##_compare_exchange_strong(type *p, type *was, type v,	\
+						  int order, int failed);	\
+int __tsan_atomic##bits##_compare_exchange_strong(type *p, type *was, type v,	\
+						  int order, int failed)	\
+{										\
+	point();								\
+	return __atomic_compare_exchange_n(p, was, v, 0, __ATOMIC_SEQ_CST,	\
+					   __ATOMIC_SEQ_CST);			\
 }
 
 ATOMIC(8, uint8_t)

@@ -5,10 +5,12 @@
  */
 #include <linux/fuse.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <ferry/fs.h>
 
 #include "../claim.h"
+#include "../../lib/ring.h"
 #include "loop_kernel.h"
 
 #define CLIENTS		6
@@ -28,7 +30,7 @@ struct job {
 static pthread_mutex_t jobs_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t jobs_changed = PTHREAD_COND_INITIALIZER;
 static struct job *jobs;
-static bool jobs_end;
+static bool jobs_end, jobs_held;
 static unsigned int nr_later;
 
 static void *late_thread(void *arg)
@@ -37,7 +39,7 @@ static void *late_thread(void *arg)
 
 	pthread_mutex_lock(&jobs_lock);
 	for (;;) {
-		while (!jobs && !jobs_end)
+		while ((!jobs || jobs_held) && !jobs_end)
 			pthread_cond_wait(&jobs_changed, &jobs_lock);
 		job = jobs;
 		if (!job)
@@ -50,6 +52,14 @@ static void *late_thread(void *arg)
 	}
 	pthread_mutex_unlock(&jobs_lock);
 	return NULL;
+}
+
+static void hold_jobs(bool hold)
+{
+	pthread_mutex_lock(&jobs_lock);
+	jobs_held = hold;
+	pthread_cond_signal(&jobs_changed);
+	pthread_mutex_unlock(&jobs_lock);
 }
 
 static void now_or_later(struct ferry_req *req, u64 node,
@@ -269,39 +279,42 @@ static void *server(void *arg)
 	return (void *)(intptr_t)worker->session->loop->run(worker);
 }
 
-static void try_loop(const struct ferry_loop_ops *loop, const struct kernel *k, int end)
+static struct ferry_worker workers[THREADS];
+static struct ferry_session session = {
+	.class = FERRY_CLASS_FS,
+	.workers = workers,
+	.nr_workers = THREADS,
+	.geo = {
+		.nr_queues = THREADS, .depth = 3, .desc_off = 64, .slot_off = 4096,
+		.req_size = 4096, .rep_off = 4096, .rep_size = 4096, .data_off = 8192,
+		.data_size = DATA_SIZE, .inline_max = DATA_SIZE / 2,
+		.slot_size = 8192 + DATA_SIZE,
+		.queue_size = 4096 + 3 * (8192 + DATA_SIZE),
+	},
+};
+static pthread_t late;
+
+static void begin(const struct ferry_loop_ops *loop, const struct kernel *k)
 {
-	struct ferry_worker workers[THREADS] = { 0 };
-	pthread_t clients[CLIENTS], late;
-	struct ferry_session session = {
-		.class = FERRY_CLASS_FS,
-		.loop = loop,
-		.workers = workers,
-		.nr_workers = THREADS,
-		.geo = {
-			.nr_queues = THREADS, .depth = 3, .desc_off = 64, .slot_off = 4096,
-			.req_size = 4096, .rep_off = 4096, .rep_size = 4096, .data_off = 8192,
-			.data_size = DATA_SIZE, .inline_max = DATA_SIZE / 2,
-			.slot_size = 8192 + DATA_SIZE,
-			.queue_size = 4096 + 3 * (8192 + DATA_SIZE),
-		},
-	};
 	size_t i;
 
 	kernel = k;
+	session.loop = loop;
 	CHECK_EQ(ferry_server_init(&session.server, &backend, FERRY_CLASS_FS, NULL), 0);
 	for (i = 0; i < THREADS; i++)
 		workers[i].session = &session;
 	kernel->open(&session);
 	CHECK_EQ(loop->open(&session), 0);
-	CHECK_EQ(loop->pending(&session), 0);
+	CHECK_EQ(ferry_session_pending(&session), 0);
 	CHECK_EQ(pthread_create(&late, NULL, late_thread, NULL), 0);
 	for (i = 0; i < THREADS; i++)
 		CHECK_EQ(pthread_create(&workers[i].thread, NULL, server, &workers[i]), 0);
-	for (i = 0; i < CLIENTS; i++)
-		CHECK_EQ(pthread_create(&clients[i], NULL, client, (void *)i), 0);
-	for (i = 0; i < CLIENTS; i++)
-		pthread_join(clients[i], NULL);
+}
+
+/* @end: what the threads of the loop return */
+static void stop(int end)
+{
+	size_t i;
 
 	kernel->unbind();
 	for (i = 0; i < THREADS; i++) {
@@ -310,15 +323,71 @@ static void try_loop(const struct ferry_loop_ops *loop, const struct kernel *k, 
 		pthread_join(workers[i].thread, &ret);
 		CHECK_EQ((intptr_t)ret, end);
 	}
-	CHECK_EQ(loop->pending(&session), 0);
+}
+
+static void finish(void)
+{
+	while (ferry_session_pending(&session))
+		usleep(1000);
 	pthread_mutex_lock(&jobs_lock);
 	jobs_end = true;
 	pthread_cond_signal(&jobs_changed);
 	pthread_mutex_unlock(&jobs_lock);
 	pthread_join(late, NULL);
-	loop->close(&session);
+	session.loop->close(&session);
+}
+
+static void try_loop(const struct ferry_loop_ops *loop, const struct kernel *k, int end)
+{
+	pthread_t clients[CLIENTS];
+	size_t i;
+
+	begin(loop, k);
+	for (i = 0; i < CLIENTS; i++)
+		CHECK_EQ(pthread_create(&clients[i], NULL, client, (void *)i), 0);
+	for (i = 0; i < CLIENTS; i++)
+		pthread_join(clients[i], NULL);
+	stop(end);
+	finish();
 	CHECK(nr_answered > 0);
 	claim_note("%u answers came later", nr_later);
+}
+
+static bool one_is_late(void)
+{
+	const struct ferry_ring *ring = session.loop_data;
+	bool found = false;
+	u32 tag;
+
+	for (tag = 0; tag < ring->nr_slots; tag++)
+		found |= __atomic_load_n(&ring->slots[tag].answer, __ATOMIC_RELAXED) ==
+			FERRY_ANSWER_LATER;
+	return found;
+}
+
+static void *one_call(void *arg)
+{
+	call_getattr(2);
+	return NULL;
+}
+
+/* Its client has it already, but it still uses the session's memory. */
+static void session_waits_for_senders(void)
+{
+	pthread_t client;
+
+	begin(&ferry_loop_sync, &kernel_sync);
+	hold_jobs(true);
+	kernel_sync_hold(true);
+	CHECK_EQ(pthread_create(&client, NULL, one_call, NULL), 0);
+	while (!one_is_late())
+		usleep(1000);
+	hold_jobs(false);
+	pthread_join(client, NULL);
+	stop(0);
+	CHECK_EQ(ferry_session_pending(&session), 1);
+	kernel_sync_hold(false);
+	finish();
 }
 
 static void sync_answers_all(void)
@@ -334,6 +403,7 @@ static void rw_answers_all(void)
 
 static const struct claim claims[] = {
 	{ "style sync answers all, now or later", sync_answers_all, 120 },
+	{ "a session waits for who sends a late answer", session_waits_for_senders, 120 },
 	{ "style rw answers all, now or later", rw_answers_all, 120 },
 };
 CLAIMS_MAIN(claims)

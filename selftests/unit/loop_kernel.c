@@ -13,7 +13,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static bool gone;
+static bool gone, held;
 
 /* Style sync: slots in memory that is mapped twice, ioctl() caught by the linker. */
 enum { IDLE, QUEUED, FETCHED, ANSWERED };
@@ -139,8 +139,11 @@ static int sync_ioctl(unsigned long arg)
 		if (err)
 			return err;
 	}
-	if (!(arg & FERRY_SYNC_WAIT))
+	if (!(arg & FERRY_SYNC_WAIT)) {
+		while (held)
+			pthread_cond_wait(&changed, &lock);
 		return 0;
+	}
 	for (;;) {
 		for (tag = 0; tag < nr_slots(); tag++) {
 			if (slots[tag] && slots[tag]->state == QUEUED) {
@@ -204,6 +207,14 @@ static void sync_unbind(void)
 {
 	pthread_mutex_lock(&lock);
 	gone = true;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+void kernel_sync_hold(bool hold)
+{
+	pthread_mutex_lock(&lock);
+	held = hold;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
 }

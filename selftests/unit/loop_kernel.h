@@ -48,4 +48,7 @@ struct kernel {
 extern const struct kernel kernel_sync;
 extern const struct kernel kernel_rw;
 
+/* A thread that only answers returns from its ioctl() no sooner than this says. */
+void kernel_sync_hold(bool hold);
+
 #endif

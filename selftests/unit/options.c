@@ -121,6 +121,22 @@ static void sloppy(void)
 	options_free(&opts);
 }
 
+static void check_disk(const char *str, const char *want)
+{
+	char *got = options_of_disk(str);
+
+	if (strcmp(got, want))
+		claim_fail(__FILE__, __LINE__, "%s became '%s', not '%s'", str, got, want);
+	free(got);
+}
+
+static void disks(void)
+{
+	check_disk(NULL, "");
+	check_disk("wait=poll,queues=2,spin_us=9,inline=1,on_death=fail,grace=1,timeout=2", "");
+	check_disk("ro,wait=poll,depth=8,serial=a-b,waiting", "ro,depth=8,serial=a-b,waiting");
+}
+
 static void ferryd(void)
 {
 	check_ferryd("placement=user,noatime,attr_timeout=0,depth=8,queues=2,wait=rw",
@@ -163,6 +179,7 @@ static const struct claim claims[] = {
 	{ "options for user space alone are dropped", user_space_only },
 	{ "the rest goes to the filesystem unchanged", the_rest },
 	{ "sloppy forgets what the filesystem does not know", sloppy },
+	{ "a disk in the kernel gets the options that are the disk's", disks },
 	{ "ferryd is told all but the placement", ferryd },
 	{ "nonsense is refused with one clear line", refused },
 };

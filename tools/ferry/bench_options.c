@@ -64,7 +64,7 @@ static int usage(void)
 	       "                     side, the switch, and the server's side\n"
 	       "  --json FILE        the results for programs\n"
 	       "  --plot FILE.svg    bars, time in proportion to FUSE's\n"
-	       "  --help             this text\n");
+	       "  -h, --help         this text\n");
 	for (unsigned int i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
 		print_names("systems", classes[i], system_name, classes[i]->nr_systems);
 		print_names("cases", classes[i], case_name, classes[i]->nr_cases);
@@ -139,7 +139,7 @@ static bool parse_class(const char *text, const struct bench_class **class)
 
 enum { OPT_CLASS = 1, OPT_SYSTEMS, OPT_CASES, OPT_RUNS, OPT_SECONDS, OPT_QUICK, OPT_ICOUNT,
        OPT_CHECK, OPT_REGRESS, OPT_TOLERANCE, OPT_HISTOGRAM, OPT_SCALE, OPT_SPLIT, OPT_JSON,
-       OPT_PLOT, OPT_HELP };
+       OPT_PLOT };
 
 static const struct option long_options[] = {
 	{ "class", required_argument, NULL, OPT_CLASS },
@@ -157,7 +157,7 @@ static const struct option long_options[] = {
 	{ "split", no_argument, NULL, OPT_SPLIT },
 	{ "json", required_argument, NULL, OPT_JSON },
 	{ "plot", required_argument, NULL, OPT_PLOT },
-	{ "help", no_argument, NULL, OPT_HELP },
+	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -218,7 +218,7 @@ static int parse_option(struct bench_opts *opts, struct lists *lists, int opt)
 	case OPT_PLOT:
 		opts->plot = optarg;
 		break;
-	case OPT_HELP:
+	case 'h':
 		exit(usage());
 	default:
 		good = false;
@@ -291,7 +291,7 @@ int bench_parse(struct bench_opts *opts, int argc, char **argv)
 				i ? " " : "", argv[i]);
 	opts->class = &bench_fs;
 	optind = 0;
-	while ((opt = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
 		status = parse_option(opts, &lists, opt);
 		if (status >= 0)
 			return status;

@@ -158,26 +158,33 @@ static bool is_number(const char *name)
 	return *name && name[strspn(name, "0123456789")] == '\0';
 }
 
-/* Those of @channels that @name means come to its front; how many they are. */
-static size_t select_named(struct channel *channels, size_t nr, const char *name)
+/* Those of @channels that a word means come to its front; how many they are. */
+static size_t select_word(struct channel *channels, size_t nr, const char *word)
 {
-	char client[32] = "";
 	size_t i, found = 0;
 	bool hit;
 
-	if (strchr(name, '/'))
-		client_of_path(name, client, sizeof(client));
 	for (i = 0; i < nr; i++) {
-		if (is_number(name))
-			hit = channels[i].id == strtoul(name, NULL, 10);
-		else if (strchr(name, '/'))
-			hit = *client && !strcmp(channels[i].client, client);
+		if (is_number(word))
+			hit = channels[i].id == strtoul(word, NULL, 10);
 		else
-			hit = !strcmp(channels[i].client, name) || !strcmp(channels[i].name, name);
+			hit = !strcmp(channels[i].client, word) || !strcmp(channels[i].name, word);
 		if (hit)
 			channels[found++] = channels[i];
 	}
 	return found;
+}
+
+/* The same with a path, where a word without a slash may be one as well. */
+static size_t select_named(struct channel *channels, size_t nr, const char *name)
+{
+	size_t found = strchr(name, '/') ? 0 : select_word(channels, nr, name);
+	char client[32];
+
+	if (found)
+		return found;
+	client_of_path(name, client, sizeof(client));
+	return *client ? select_word(channels, nr, client) : 0;
 }
 
 static void complain_ambiguous(const char *name, const struct channel *channels, size_t nr)

@@ -3,6 +3,7 @@
 #include "channel.h"
 #include "daemon.h"
 #include "ferry.h"
+#include "options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -65,14 +66,18 @@ static int exec_ferryd(const struct command *cmd, const char *source)
 
 static int add_in_kernel(const struct command *cmd, const char *source)
 {
+	char *mine = options_of_disk(cmd->options), *name;
 	struct ferry_disk_options options;
 	const char *args;
 	size_t len;
-	char *name;
-	int index;
+	int err, index;
 
-	if (ferry_disk_options_parse(cmd->options, &options))
+	if (!mine)
 		return EXIT_FAILURE;
+	err = ferry_disk_options_parse(mine, &options);
+	free(mine);
+	if (err)
+		return EXIT_USAGE;
 	args = ferry_source_args(source, &len);
 	name = strndup(source, len);
 	if (!name)
@@ -90,7 +95,7 @@ static int add(const struct command *cmd, int argc, char **argv)
 	if (argc != 1)
 		return bad_usage("disk", "add wants one BACKEND[:ARGS]");
 	if (check_source(argv[0]))
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	return cmd->in_kernel ? add_in_kernel(cmd, argv[0]) : exec_ferryd(cmd, argv[0]);
 }
 
@@ -115,13 +120,16 @@ static int parse_disk(const char *name)
 
 static int del(const struct command *cmd, int argc, char **argv)
 {
-	int ret = EXIT_SUCCESS, i, n;
+	int ret = EXIT_SUCCESS, i;
 
 	if (!argc)
 		return bad_usage("disk", "del wants a DISK");
 	for (i = 0; i < argc; i++) {
-		n = parse_disk(argv[i]);
-		if (n < 0 || ferry_disk_del((u32)n, cmd->force))
+		if (parse_disk(argv[i]) < 0)
+			return EXIT_USAGE;
+	}
+	for (i = 0; i < argc; i++) {
+		if (ferry_disk_del((u32)parse_disk(argv[i]), cmd->force))
 			ret = EXIT_FAILURE;
 	}
 	return ret;
@@ -147,7 +155,7 @@ static int resize(int argc, char **argv)
 		return bad_usage("disk", "resize wants a DISK, and maybe a SIZE");
 	n = parse_disk(argv[0]);
 	if (n < 0 || (argc == 2 && parse_size(argv[1], &bytes)))
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	return ferry_disk_resize((u32)n, &bytes) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

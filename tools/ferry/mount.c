@@ -148,9 +148,7 @@ static int do_mount(const struct mount *m)
 	bool remount = m->opts.flags & MS_REMOUNT;
 	int ret;
 
-	ret = check_source(m->source);
-	if (!ret)
-		ret = check_dir(m);
+	ret = check_dir(m);
 	if (ret)
 		return ret;
 	if (!m->opts.kernel && !remount) {
@@ -207,7 +205,7 @@ int cmd_mount(int argc, char **argv)
 	struct mount m = { 0 };
 	bool in_kernel = false;
 	char *options = NULL;
-	int opt, ret;
+	int opt, status;
 
 	while ((opt = getopt_long(argc, argv, "kfo:h", longs, NULL)) != -1) {
 		switch (opt) {
@@ -233,13 +231,15 @@ int cmd_mount(int argc, char **argv)
 	}
 	m.source = argv[optind];
 	m.dir = argv[optind + 1];
-	ret = parse_options(&m.opts, options);
-	m.opts.kernel |= in_kernel;
-	if (!ret)
-		ret = do_mount(&m);
+	if (parse_options(&m.opts, options) || check_source(m.source)) {
+		status = EXIT_USAGE;
+	} else {
+		m.opts.kernel |= in_kernel;
+		status = do_mount(&m) ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
 	options_free(&m.opts);
 	free(options);
-	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }
 
 int mount_helper(int argc, char **argv)
@@ -285,6 +285,8 @@ int mount_helper(int argc, char **argv)
 	ret = parse_options(&m.opts, options);
 	if (!ret && sloppy)
 		ret = options_drop_unknown(&m.opts);
+	if (!ret)
+		ret = check_source(m.source);
 	if (!ret && ns)
 		ret = enter_namespace(ns);
 	if (!ret)

@@ -89,12 +89,15 @@ static int parse(int argc, char **argv, const char *verb, const char *usage,
 			return EXIT_USAGE;
 		}
 	}
+	if (req->to ? strcmp(req->to, "kernel") && strcmp(req->to, "user") : moves)
+		return bad_usage(verb, "--to kernel or --to user is needed");
+	if (moves && req->options && !strcmp(req->to, "kernel"))
+		return bad_usage(verb, "-o %s is for a daemon, and --to kernel leaves none",
+				 req->options);
 	names = argc - optind;
 	if (names != 1 && (moves || upgrades || names != 2))
 		return bad_usage(verb, "the NAME of a channel is needed");
 	req->args = argv[optind + 1];
-	if (req->to ? strcmp(req->to, "kernel") && strcmp(req->to, "user") : moves)
-		return bad_usage(verb, "--to kernel or --to user is needed");
 	return channel_find(argv[optind], &req->channel) ? EXIT_FAILURE : -1;
 }
 

@@ -239,6 +239,35 @@ int options_drop_unknown(struct options *opts)
 	return 0;
 }
 
+/* Does an option of a disk say how a daemon serves it, and nothing else? */
+static bool is_daemons(const struct option_text *opt)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (is(opt, numbers[i].name))
+			return !is(opt, "depth");
+	}
+	return is(opt, "wait") || is(opt, "on_death");
+}
+
+char *options_of_disk(const char *str)
+{
+	char *copy = strdup(str ? str : ""), *rest = copy, *kept = strdup("");
+	struct option_text opt;
+	int ret = copy && kept ? 0 : -ENOMEM;
+
+	while (!ret && next(&rest, &opt)) {
+		if (!is_daemons(&opt))
+			ret = append(&kept, &opt);
+	}
+	free(copy);
+	if (!ret)
+		return kept;
+	free(kept);
+	return NULL;
+}
+
 char *options_for_ferryd(const struct options *opts)
 {
 	char wait[32] = "", on_death[32] = "", given[160] = "";

@@ -60,6 +60,13 @@ void options_free(struct options *opts);
 int options_drop_unknown(struct options *opts);
 
 /**
+ * options_of_disk() - those of ferry disk add that mean something in the kernel, too
+ * @str: as after -o, NULL is ""
+ * Return: to be freed; NULL: no memory
+ */
+char *options_of_disk(const char *str);
+
+/**
  * options_for_ferryd() - the string for ferryd's -o
  * Return: to be freed, may be ""; NULL: no memory
  */

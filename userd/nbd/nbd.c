@@ -98,9 +98,11 @@ static void nbd_resize(struct ferry_req *req, u64 size)
 	struct nbd_geo now;
 	int err = nbd_ask(disk->uri, &now);
 
-	now.size -= now.size % server->block.logical_block;
-	if (!err && (size > now.size || !now.size))
-		err = -ENOSPC;
+	if (!err) {
+		now.size -= now.size % server->block.logical_block;
+		if (size > now.size || !now.size)
+			err = -ENOSPC;
+	}
 	if (err) {
 		ferry_reply_err(req, err);
 		return;
@@ -126,7 +128,8 @@ static void set_disk(struct ferry_server *server, const struct nbd_disk *disk)
 	server->block.write_zeroes = geo->zero && !server->block.read_only;
 }
 
-static int parse(const char *args, struct nbd_disk *disk, u64 *conns)
+static int parse(const struct ferry_server *server, const char *args, struct nbd_disk *disk,
+		 u64 *conns)
 {
 	static const char *const known[] = { "uri", "reconnect", "connections", "ro", NULL };
 	u64 reconnect = RECONNECT_S;
@@ -134,7 +137,7 @@ static int parse(const char *args, struct nbd_disk *disk, u64 *conns)
 	const char *uri = ferry_opt_find(args, "uri", &len);
 	const char *socket;
 
-	if (ferry_opt_check(args, known))
+	if (ferry_args_check(server, args, known))
 		return -EINVAL;
 	if (!len || ferry_opt_size(args, "reconnect", &reconnect) || reconnect > RECONNECT_MAX_S ||
 	    ferry_opt_size(args, "connections", conns) || !*conns || *conns > NBD_CONNS_MAX) {
@@ -205,7 +208,7 @@ static int nbd_init(struct ferry_server *server, const char *args)
 
 	if (!disk)
 		return -ENOMEM;
-	err = parse(args, disk, &conns);
+	err = parse(server, args, disk, &conns);
 	if (!err)
 		err = find_geo(disk);
 	if (err)
