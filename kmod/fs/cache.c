@@ -189,6 +189,7 @@ static void short_read(struct inode *inode, loff_t end)
 		ferry_attr_invalidate(inode);
 }
 
+/* With the last folio that is unlocked the inode may go, and the mount with it. */
 static void read_end(struct ferry_args *args, int err)
 {
 	struct ferry_io *io = container_of(args, struct ferry_io, args);
@@ -198,6 +199,7 @@ static void read_end(struct ferry_args *args, int err)
 	if (!err && got < io->len)
 		short_read(io->mapping->host, io->pos + got);
 	ferry_attr_stale(io->mapping->host, STATX_ATIME);
+	ferry_file_put(io->file);
 	for (i = 0; i < io->nr; i++) {
 		struct folio *folio = io_folio(io, i);
 		size_t size = folio_size(folio);
@@ -210,7 +212,6 @@ static void read_end(struct ferry_args *args, int err)
 		}
 		folio_unlock(folio);
 	}
-	ferry_file_put(io->file);
 	io_free(io);
 }
 
@@ -499,10 +500,10 @@ static void write_end(struct ferry_args *args, int err)
 	ferry_attr_stale(inode, STATX_BLOCKS);
 	if (atomic_dec_and_test(&ferry_inode_of(inode)->writing))
 		wake_up_var(&ferry_inode_of(inode)->writing);
-	/* With the last folio the inode may go. */
+	ferry_file_put(io->file);
+	/* With the last folio the inode may go, and the mount with it. */
 	for (i = 0; i < io->nr; i++)
 		folio_end_writeback(io_folio(io, i));
-	ferry_file_put(io->file);
 	io_free(io);
 }
 
