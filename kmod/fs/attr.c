@@ -538,8 +538,8 @@ int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *fil
 		/* Answers that were asked for meanwhile know an old size. */
 		ferry_attr_modified(inode, 0);
 	}
-	/* Killed while it waited: whether it was done is not known. */
-	if (err == -EINTR)
+	/* It may have been done all the same: we were killed, or too late. */
+	if (err)
 		ferry_attr_invalidate(inode);
 	return err;
 }
