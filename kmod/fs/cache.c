@@ -359,14 +359,11 @@ static int ferry_read_folio(struct file *file, struct folio *folio)
 ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
+	int err = ferry_size_look(inode, iocb->ki_filp);
 
-	if (iocb->ki_pos + iov_iter_count(to) > i_size_read(inode)) {
-		int err = ferry_attr_need(inode, iocb->ki_filp, STATX_SIZE);
-
-		if (err)
-			return err;
-	}
-	return generic_file_read_iter(iocb, to);
+	if (!err && iocb->ki_pos + iov_iter_count(to) > i_size_read(inode))
+		err = ferry_attr_need(inode, iocb->ki_filp, STATX_SIZE);
+	return err ?: generic_file_read_iter(iocb, to);
 }
 
 /* Writing into the cache */
@@ -453,7 +450,7 @@ void ferry_zero_tail(struct inode *inode)
 ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	ssize_t ret = 0;
+	ssize_t ret;
 
 	/* Such a server drops them at a WRITE that says so; one from the cache cannot. */
 	if (ferry_mount_of(inode)->killpriv_v2 && (inode->i_mode & (S_ISUID | S_ISGID)) &&
@@ -461,7 +458,8 @@ ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from)
 		return ferry_direct_write(iocb, from);
 
 	inode_lock(inode);
-	if (iocb->ki_flags & IOCB_APPEND)
+	ret = ferry_size_settle(inode, iocb->ki_filp);
+	if (!ret && iocb->ki_flags & IOCB_APPEND)
 		ret = ferry_attr_need(inode, iocb->ki_filp, STATX_SIZE);
 	if (!ret)
 		ret = generic_write_checks(iocb, from);

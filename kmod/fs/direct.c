@@ -106,6 +106,9 @@ ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to)
 		return -EAGAIN;
 	if (!iov_iter_count(to))
 		return 0;
+	err = ferry_size_look(inode, iocb->ki_filp);
+	if (err)
+		return err;
 	if (mapping->nrpages) {
 		err = ferry_sync_range(mapping, iocb->ki_pos,
 				       iocb->ki_pos + iov_iter_count(to) - 1);
@@ -186,6 +189,7 @@ static bool may_share(const struct kiocb *iocb, const struct iov_iter *from)
 	const struct ferry_mount *m = ferry_mount_of(inode);
 
 	return !(iocb->ki_flags & IOCB_APPEND) &&
+	       !test_bit(FERRY_I_SIZE_UNKNOWN, &ferry_inode_of(inode)->flags) &&
 	       iocb->ki_pos + iov_iter_count(from) <= i_size_read(inode) &&
 	       (m->handle_killpriv || m->killpriv_v2 || IS_NOSEC(inode));
 }
@@ -254,7 +258,7 @@ ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from)
 	struct file *file = iocb->ki_filp;
 	struct inode *inode = file_inode(file);
 	bool shared = may_share(iocb, from);
-	ssize_t ret = 0;
+	ssize_t ret;
 
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
@@ -264,8 +268,9 @@ ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from)
 		shared = false;
 		lock_for_write(inode, shared);
 	}
+	ret = shared ? 0 : ferry_size_settle(inode, file);
 	/* Where the size is not ours somebody else may have appended. */
-	if (iocb->ki_flags & IOCB_APPEND)
+	if (!ret && iocb->ki_flags & IOCB_APPEND)
 		ret = ferry_owns_times(inode) ? ferry_attr_need(inode, file, STATX_SIZE) :
 						ferry_attr_refresh(inode, file);
 	if (!ret)

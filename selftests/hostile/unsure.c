@@ -210,6 +210,189 @@ static void killed_before_the_deed(void)
 	}
 }
 
+/* --- sizes: the kernel caches writes, and a size is its own to know -------------------------- */
+
+static off_t size = FILE_SIZE;
+static bool emptied;
+
+static struct fuse_attr attr_of_file(void)
+{
+	struct fuse_attr attr = rogue_attr(FILE_NODE);
+
+	attr.size = size;
+	return attr;
+}
+
+static int answer_attr(struct rogue *r, const struct request *req, int err)
+{
+	struct fuse_attr_out out = { .attr_valid = HOUR, .attr = attr_of_file() };
+
+	return rogue_answer(r, req, &(struct answer){ .error = err, .structs = &out,
+						      .structs_len = err ? 0 : sizeof(out) });
+}
+
+/* "file" is one for write-back, with a size that changes, and zeroes in place of a hole. */
+static bool tell_file(struct rogue *r, const struct request *req)
+{
+	struct fuse_init_out init = {
+		.major = 7, .minor = 38, .max_readahead = 4096, .max_write = 65536,
+		.flags = FUSE_WRITEBACK_CACHE, .time_gran = 1,
+	};
+	struct fuse_entry_out entry = { .nodeid = FILE_NODE, .entry_valid = HOUR,
+					.attr_valid = HOUR, .attr = attr_of_file() };
+	struct fuse_open_out open = { .open_flags = FOPEN_KEEP_CACHE };
+	static const char zeroes[65536];
+
+	switch (req->head.opcode) {
+	case FUSE_INIT:
+		rogue_answer(r, req, &(struct answer){ .structs = &init,
+						       .structs_len = sizeof(init) });
+		return true;
+	case FUSE_LOOKUP:
+		if (strcmp(req->arg, "file"))
+			return false;
+		rogue_answer(r, req, &(struct answer){ .structs = &entry,
+						       .structs_len = sizeof(entry) });
+		return true;
+	case FUSE_GETATTR:
+		if (req->head.nodeid != FILE_NODE)
+			return false;
+		answer_attr(r, req, 0);
+		return true;
+	case FUSE_OPEN:
+		rogue_answer(r, req, &(struct answer){ .structs = &open,
+						       .structs_len = sizeof(open) });
+		return true;
+	case FUSE_READ:
+		if (!emptied)
+			return false;
+		rogue_answer(r, req, &(struct answer){ .data = zeroes, .data_len = req->room });
+		return true;
+	}
+	return false;
+}
+
+/* A new size, or a hole, as asked for; false: it was something else. */
+static bool change_file(const struct request *req)
+{
+	const struct fuse_setattr_in *set = (const void *)req->arg;
+	const struct fuse_fallocate_in *fallocate = (const void *)req->arg;
+
+	if (req->head.opcode == FUSE_SETATTR && set->valid & FATTR_SIZE)
+		size = set->size;
+	else if (req->head.opcode == FUSE_FALLOCATE && fallocate->mode & FALLOC_FL_PUNCH_HOLE)
+		emptied = true;
+	else if (req->head.opcode == FUSE_FALLOCATE)
+		size = fallocate->offset + fallocate->length;
+	else
+		return false;
+	return true;
+}
+
+static bool change_and_refuse(struct rogue *r, const struct request *req)
+{
+	if (!change_file(req))
+		return tell_file(r, req);
+	rogue_answer(r, req, &(struct answer){ .error = -ETIMEDOUT });
+	return true;
+}
+
+static bool change_late(struct rogue *r, const struct request *req)
+{
+	static struct request kept;
+	static char arg[256];
+
+	if (req->head.opcode == FUSE_SETATTR) {
+		kept = *req;
+		kept.arg = memcpy(arg, req->arg, req->arg_len);
+		return true;
+	}
+	if (req->head.opcode == FUSE_READLINK && kept.head.opcode) {
+		CHECK(change_file(&kept));
+		CHECK_EQ(answer_attr(r, &kept, 0), 0);
+		kept.head.opcode = 0;
+	}
+	if (!tell_file(r, req))
+		return false;
+	(*r->told)--;
+	return true;
+}
+
+/* Opens "file", and has all of it in the cache. */
+static int open_cached(void)
+{
+	static char buf[FILE_SIZE];
+	int fd = DO(open("mnt/file", O_RDWR));
+
+	CHECK_EQ(pread_all(fd, buf, FILE_SIZE, 0), FILE_SIZE);
+	CHECK_EQ(find_difference(buf, FILE_SIZE, 0, 1), -1);
+	return fd;
+}
+
+static void size_is(int fd, off_t should)
+{
+	struct stat st;
+
+	DO(fstat(fd, &st));
+	CHECK_EQ(st.st_size, should);
+}
+
+static void refused_truncation(void)
+{
+	struct rogue r = rogue_start(SYNC, change_and_refuse);
+	int fd = open_cached();
+	char c = 'x';
+
+	CHECK_ERR(ftruncate(fd, 100), ETIMEDOUT);
+	/* Whoever is first to need the size: stat, read, write, seek */
+	size_is(fd, 100);
+	CHECK_ERR(ftruncate(fd, 0), ETIMEDOUT);
+	CHECK_EQ(pread(fd, &c, 1, 0), 0);
+	CHECK_ERR(ftruncate(fd, 100000), ETIMEDOUT);
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 100000);
+	CHECK_ERR(ftruncate(fd, 5000), ETIMEDOUT);
+	CHECK_EQ(pwrite(fd, &c, 1, 0), 1);
+	size_is(fd, 5000);
+	CHECK_ERR(fallocate(fd, 0, 0, 20000), ETIMEDOUT);
+	size_is(fd, 20000);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
+static int op_empty(void)
+{
+	return open("mnt/file", O_RDWR | O_TRUNC) < 0 ? -1 : 0;
+}
+
+static void killed_truncation(void)
+{
+	struct rogue r = rogue_start(SYNC, change_late);
+	int fd = open_cached();
+	pid_t pid = rogue_client(op_empty);
+	char c;
+
+	rogue_await(&r, 1);
+	rogue_dies(pid, 2);
+	CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	size_is(fd, 0);
+	CHECK_EQ(pread(fd, &c, 1, 0), 0);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
+static void refused_hole(void)
+{
+	struct rogue r = rogue_start(SYNC, change_and_refuse);
+	int fd = open_cached();
+	char c = 'x';
+
+	CHECK_ERR(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, FILE_SIZE), ETIMEDOUT);
+	CHECK_EQ(pread(fd, &c, 1, 10), 1);
+	CHECK_EQ(c, 0);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
 /* --- what is mounted below ------------------------------------------------------------------ */
 
 /* Told by the client when: how the name of the directory is answered. */
@@ -244,6 +427,9 @@ static void mounts_stay(void)
 static const struct claim claims[] = {
 	{ "what failed after it was done is seen: names come and go", refused_after_the_deed },
 	{ "what is done for a killed caller is seen: names come and go", killed_before_the_deed },
+	{ "write-back: sizes that failed after they were set are seen", refused_truncation },
+	{ "write-back: a size that is set for a killed caller is seen", killed_truncation },
+	{ "write-back: a hole that failed after it was made is seen", refused_hole },
 	{ "an error about a mount point's name takes nothing away that is mounted there",
 	  mounts_stay },
 };
