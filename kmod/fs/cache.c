@@ -66,7 +66,7 @@
  * @read: what READ says
  * @write: what WRITE says
  * @written: what it answers
- * @work: goes on with a READ, on read_wq
+ * @work: goes on with it, on io_wq
  * @bvec: one a folio
  */
 struct ferry_io {
@@ -89,7 +89,7 @@ struct ferry_io {
 };
 
 static mempool_t *io_reserve;		/* for WRITEs only */
-static struct workqueue_struct *read_wq;
+static struct workqueue_struct *io_wq;
 
 int ferry_cache_init(void)
 {
@@ -98,8 +98,8 @@ int ferry_cache_init(void)
 						 IO_RESERVE_NR * sizeof(struct bio_vec));
 	if (!io_reserve)
 		return -ENOMEM;
-	read_wq = alloc_workqueue("ferryfs_read", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!read_wq) {
+	io_wq = alloc_workqueue("ferryfs_io", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!io_wq) {
 		mempool_destroy(io_reserve);
 		return -ENOMEM;
 	}
@@ -108,7 +108,7 @@ int ferry_cache_init(void)
 
 void ferry_cache_exit(void)
 {
-	destroy_workqueue(read_wq);
+	destroy_workqueue(io_wq);
 	mempool_destroy(io_reserve);
 }
 
@@ -234,7 +234,7 @@ static void read_defer(struct ferry_args *args)
 	struct ferry_io *io = container_of(args, struct ferry_io, args);
 
 	INIT_WORK(&io->work, read_work);
-	queue_work(read_wq, &io->work);
+	queue_work(io_wq, &io->work);
 }
 
 static void read_send(struct ferry_io *io)
@@ -476,6 +476,15 @@ ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from)
 
 static void write_send(struct ferry_io *io);
 
+/* As in the flusher, who has folios under write-back. */
+static void write_work(struct work_struct *work)
+{
+	unsigned int nofs = memalloc_nofs_save();
+
+	write_send(container_of(work, struct ferry_io, work));
+	memalloc_nofs_restore(nofs);
+}
+
 static void write_end(struct ferry_args *args, int err)
 {
 	struct ferry_io *io = container_of(args, struct ferry_io, args);
@@ -485,11 +494,14 @@ static void write_end(struct ferry_args *args, int err)
 
 	if (!err && n != io->len) {
 		if (n && n <= io->write.size) {
-			/* The rest, which may go well, or tell us what is wrong. */
+			/*
+			 * The rest, which may go well, or tell us what is wrong. A server that
+			 * is a function is called by write_send(), and we by it: not from here.
+			 */
 			io->pos += n;
 			io->len -= n;
 			iov_iter_advance(&io->iter, n);
-			write_send(io);
+			queue_work(io_wq, &io->work);
 			return;
 		}
 		err = -EIO;
@@ -535,6 +547,7 @@ static void write_send(struct ferry_io *io)
 static void write_first(struct ferry_io *io)
 {
 	iov_iter_bvec(&io->iter, ITER_SOURCE, io->bvec, io->nr, io->len);
+	INIT_WORK(&io->work, write_work);
 	atomic_inc(&ferry_inode_of(io->mapping->host)->writing);
 	write_send(io);
 }
