@@ -222,6 +222,7 @@ static int disk_prepare(struct ferry_disk *disk, const struct ferry_blk_add *how
 	if (err)
 		return err;
 	disk->logical_block = geo.logical_block;
+	disk->read_only = geo.flags & FERRY_BLK_READ_ONLY;
 	if (geo.flags & FERRY_BLK_DOES_IO) {
 		disk->wq = alloc_workqueue("ferryb%u", WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
 					   disk->index);
