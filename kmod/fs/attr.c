@@ -39,8 +39,9 @@ u64 ferry_attr_version(struct inode *inode)
 static void modified(struct ferry_inode *fi, u32 mask)
 {
 	lockdep_assert_held(&fi->lock);
-	WRITE_ONCE(fi->attr_version, fi->attr_version + 1);
 	WRITE_ONCE(fi->attr_changed, get_jiffies_64());
+	smp_wmb();	/* pairs with ferry_attr_entry(): who sees the version sees the time */
+	WRITE_ONCE(fi->attr_version, fi->attr_version + 1);
 	fi->attr_stale |= mask;
 }
 
@@ -224,7 +225,8 @@ int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out, u64 
 	struct ferry_inode *fi = ferry_inode_of(inode);
 	u64 version = ferry_attr_version(inode);
 
-	smp_rmb();	/* a change seen by neither comes later than both */
+	/* Pairs with modified(). A change that neither shows comes later than both. */
+	smp_rmb();
 	if (READ_ONCE(fi->attr_changed) >= asked)
 		version--;
 	return ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec,
