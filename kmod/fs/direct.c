@@ -253,6 +253,23 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	return ret;
 }
 
+/*
+ * The size, when i_rwsem is held and it is not ours: somebody else may have appended. What is
+ * answered is not believed if something has changed meanwhile, a reader's short answer will do;
+ * so it is asked for a few times.
+ */
+static int refresh_size(struct inode *inode, struct file *file)
+{
+	int err, tries = 4;
+	u64 version;
+
+	do {
+		version = ferry_attr_version(inode);
+		err = ferry_attr_refresh(inode, file);
+	} while (!err && version != ferry_attr_version(inode) && --tries);
+	return err;
+}
+
 ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct file *file = iocb->ki_filp;
@@ -269,10 +286,9 @@ ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from)
 		lock_for_write(inode, shared);
 	}
 	ret = shared ? 0 : ferry_size_settle(inode, file);
-	/* Where the size is not ours somebody else may have appended. */
 	if (!ret && iocb->ki_flags & IOCB_APPEND)
 		ret = ferry_owns_times(inode) ? ferry_attr_need(inode, file, STATX_SIZE) :
-						ferry_attr_refresh(inode, file);
+						refresh_size(inode, file);
 	if (!ret)
 		ret = generic_write_checks(iocb, from);
 	if (ret > 0)

@@ -393,6 +393,62 @@ static void refused_hole(void)
 	rogue_end(&r);
 }
 
+/* --- appending: somebody else does too, and a reader has the attributes changed meanwhile ------- */
+
+/* Keeps the answer about an open file's size until the next READLINK. */
+static bool grow_meanwhile(struct rogue *r, const struct request *req)
+{
+	static struct request kept;
+	struct fuse_attr_out out = { .attr_valid = HOUR, .attr = attr_of_file() };
+
+	switch (req->head.opcode) {
+	case FUSE_GETATTR:
+		if (!(((const struct fuse_getattr_in *)req->arg)->getattr_flags & FUSE_GETATTR_FH))
+			return false;
+		if (size == FILE_SIZE) {
+			size += 100;
+			kept = *req;
+			return true;
+		}
+		rogue_answer(r, req, &(struct answer){ .structs = &out, .structs_len = sizeof(out) });
+		return true;
+	case FUSE_READ:
+		/* Shorter than the file is known to be */
+		rogue_answer(r, req, &(struct answer){ 0 });
+		return true;
+	case FUSE_READLINK:
+		rogue_answer(r, &kept, &(struct answer){ .structs = &out,
+							 .structs_len = sizeof(out) });
+		return false;
+	case FUSE_WRITE:
+		CHECK_EQ(((const struct fuse_write_in *)req->arg)->offset, FILE_SIZE + 100);
+		return false;
+	}
+	return false;
+}
+
+static int op_append(void)
+{
+	int fd = open("mnt/file", O_WRONLY | O_APPEND);
+
+	return fd < 0 || write(fd, "x", 1) != 1 ? -1 : 0;
+}
+
+static void appends_at_the_end(void)
+{
+	struct rogue r = rogue_start(SYNC, grow_meanwhile);
+	int fd = DO(open("mnt/file", O_RDONLY | O_DIRECT));
+	char *buf = xmalloc(4096);
+	pid_t pid = rogue_client(op_append);
+
+	rogue_await(&r, 1);
+	CHECK_EQ(pread(fd, buf, 4096, 0), 0);
+	CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	wait_ok(pid);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
 /* --- what is mounted below ------------------------------------------------------------------ */
 
 /* Told by the client when: how the name of the directory is answered. */
@@ -430,6 +486,8 @@ static const struct claim claims[] = {
 	{ "write-back: sizes that failed after they were set are seen", refused_truncation },
 	{ "write-back: a size that is set for a killed caller is seen", killed_truncation },
 	{ "write-back: a hole that failed after it was made is seen", refused_hole },
+	{ "what others appended is not written over, though attributes change meanwhile",
+	  appends_at_the_end },
 	{ "an error about a mount point's name takes nothing away that is mounted there",
 	  mounts_stay },
 };
