@@ -393,6 +393,32 @@ static void refused_hole(void)
 	rogue_end(&r);
 }
 
+/* The first time that it is told times it says that it took too long; the page counts. */
+static bool refuse_times(struct rogue *r, const struct request *req)
+{
+	volatile int *nr = r->page;
+
+	if (req->head.opcode != FUSE_SETATTR)
+		return tell_file(r, req);
+	if ((*nr)++)
+		return false;
+	rogue_answer(r, req, &(struct answer){ .error = -ETIMEDOUT });
+	return true;
+}
+
+static void refused_times(void)
+{
+	struct rogue r = rogue_start(SYNC, refuse_times);
+	int fd = open_cached();
+
+	CHECK_EQ(pwrite(fd, "x", 1, 0), 1);
+	CHECK_ERR(fsync(fd), ETIMEDOUT);
+	DO(fsync(fd));
+	CHECK(*(volatile int *)r.page >= 2);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
 /* --- appending: somebody else does too, and a reader has the attributes changed meanwhile ------- */
 
 /* Keeps the answer about an open file's size until the next READLINK. */
@@ -486,6 +512,7 @@ static const struct claim claims[] = {
 	{ "write-back: sizes that failed after they were set are seen", refused_truncation },
 	{ "write-back: a size that is set for a killed caller is seen", killed_truncation },
 	{ "write-back: a hole that failed after it was made is seen", refused_hole },
+	{ "write-back: times that failed to be written are written the next time", refused_times },
 	{ "what others appended is not written over, though attributes change meanwhile",
 	  appends_at_the_end },
 	{ "an error about a mount point's name takes nothing away that is mounted there",
