@@ -185,9 +185,13 @@ static void drop_pages(struct address_space *mapping, loff_t pos, size_t len)
  */
 static bool may_share(const struct kiocb *iocb, const struct iov_iter *from)
 {
+	const struct ferry_file *ff = iocb->ki_filp->private_data;
 	struct inode *inode = file_inode(iocb->ki_filp);
 	const struct ferry_mount *m = ferry_mount_of(inode);
 
+	/* A server that was made for FUSE says so if it can do with that. */
+	if (ferry_chan_is_rw(m->chan) && !(ff->open_flags & FOPEN_PARALLEL_DIRECT_WRITES))
+		return false;
 	return !(iocb->ki_flags & IOCB_APPEND) &&
 	       !test_bit(FERRY_I_SIZE_UNKNOWN, &ferry_inode_of(inode)->flags) &&
 	       iocb->ki_pos + iov_iter_count(from) <= i_size_read(inode) &&
