@@ -419,7 +419,7 @@ static void refused_times(void)
 	rogue_end(&r);
 }
 
-/* --- appending: somebody else does too, and a reader has the attributes changed meanwhile ------- */
+/* --- appending: others do too, and a reader has the attributes changed meanwhile ------------ */
 
 /* Keeps the answer about an open file's size until the next READLINK. */
 static bool grow_meanwhile(struct rogue *r, const struct request *req)
