@@ -95,6 +95,23 @@ limits() { # DISK
 		is "$(lsblk -b -n -d -o SIZE "$1")" 67108864 size
 }
 
+# Not even the device mapper writes to it, which some kernels let have it for that.
+stays_as_it_is() { # DISK
+	local status=0
+	if ! command -v dmsetup >/dev/null || ! modprobe -q dm-mod; then
+		echo "no device mapper"
+		return 4
+	fi
+	if echo "0 2048 linear $1 0" | dmsetup create --noudevsync --noudevrules ferry-ro; then
+		dd if=/dev/urandom bs=4k count=1 oflag=direct conv=nocreat status=none \
+			of="/dev/$(dmsetup info -c --noheadings -o blkdevname ferry-ro)" &&
+			{ echo "it can be written to"; status=1; }
+		dmsetup remove --noudevsync --noudevrules ferry-ro || status=1
+	fi
+	dd if="$1" bs=4k count=1 iflag=direct status=none | cmp -n 4096 - /dev/zero || status=1
+	return "$status"
+}
+
 many_limits=ro,rotational,logical=4096,physical=16K,io_min=32K,io_opt=1M,io_timeout=7,serial=abc-1
 
 partitions() { # DISK
@@ -196,6 +213,8 @@ for placement in user-sync kernel; do
 	mark_log "looks $placement"
 	! wanted limits || claim "$placement: limits, timeout, serial and read-only are as given" \
 		on_disk ramdisk:size=64M $placement $many_limits limits
+	! wanted read-only || claim "$placement: nothing writes to a disk that is read-only" \
+		on_disk ramdisk:size=64M $placement ro stays_as_it_is
 	for source in ramdisk:size=64M "file:path=$work/host/img"; do
 		! wanted discard || claim "${source%%:*}, $placement: discard and zeroes work" \
 			on_disk "$source" $placement "" discards

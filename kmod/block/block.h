@@ -38,6 +38,7 @@
  *	@err is 0, until removal
  * @wq: where requests are submitted while the server is in the kernel and waits for I/O of
  *	its own, for whoever submits may hold what that needs; NULL: it does not
+ * @read_only: its server or its maker says so
  * @state: DISK_*
  * @added: @add_work is through
  * @gone: @remove_work is through: no request, no server, no way to open it
@@ -51,6 +52,7 @@ struct ferry_disk {
 	struct workqueue_struct	*wq;
 	u32			index;
 	u32			logical_block;
+	bool			read_only;
 	unsigned long		state;
 	struct kref		ref;
 	struct blk_mq_tag_set	tags;

@@ -21,6 +21,9 @@ static void disk_free(struct kref *ref)
 	mutex_lock(&disks_lock);
 	idr_remove(&disks, disk->index);
 	mutex_unlock(&disks_lock);
+	/* Behind the gendisk, whose queue looks at them to its very end. */
+	if (disk->tags.tags)
+		blk_mq_free_tag_set(&disk->tags);
 	kfree(disk);
 	/* The last of the module's text that may run for this disk. */
 	module_put(THIS_MODULE);
@@ -143,7 +146,6 @@ static void remove_work(struct work_struct *work)
 	idr_replace(&disks, NULL, disk->index);
 	mutex_unlock(&disks_lock);
 	put_disk(disk->gd);
-	blk_mq_free_tag_set(&disk->tags);
 	if (disk->wq)
 		destroy_workqueue(disk->wq);
 	ferry_chan_put(disk->chan);
@@ -222,6 +224,7 @@ static int disk_prepare(struct ferry_disk *disk, const struct ferry_blk_add *how
 	if (err)
 		return err;
 	disk->logical_block = geo.logical_block;
+	disk->read_only = geo.flags & FERRY_BLK_READ_ONLY;
 	if (geo.flags & FERRY_BLK_DOES_IO) {
 		disk->wq = alloc_workqueue("ferryb%u", WQ_UNBOUND | WQ_MEM_RECLAIM, 0,
 					   disk->index);
@@ -234,15 +237,13 @@ static int disk_prepare(struct ferry_disk *disk, const struct ferry_blk_add *how
 	disk->gd = ferry_geometry_alloc(&geo, &disk->tags, disk);
 	if (IS_ERR(disk->gd)) {
 		err = PTR_ERR(disk->gd);
-		goto free_tags;
+		goto free_wq;
 	}
 	disk->gd->fops = &disk_ops;
 	disk->gd->private_data = disk;
 	snprintf(disk->gd->disk_name, DISK_NAME_LEN, "ferryb%u", disk->index);
 	ferry_chan_ready(disk->chan, 0);
 	return 0;
-free_tags:
-	blk_mq_free_tag_set(&disk->tags);
 free_wq:
 	if (disk->wq)
 		destroy_workqueue(disk->wq);

@@ -115,6 +115,9 @@ static blk_status_t fill(struct ferry_disk *disk, struct disk_cmd *cmd, struct r
 {
 	struct ferry_args *args = &cmd->args;
 
+	/* The block layer stops files at a read-only disk, but not the device mapper. */
+	if (unlikely(disk->read_only) && op_is_write(req_op(rq)))
+		return BLK_STS_IOERR;
 	cmd->bvec = NULL;
 	cmd->io = (struct ferry_blk_io) {
 		.offset = (u64)blk_rq_pos(rq) << SECTOR_SHIFT,

@@ -378,11 +378,18 @@ static __always_inline void count_end(struct ferry_chan *chan,
 	trace_ferry_end(chan, args, err);
 }
 
-/* The end of a submitted request, wherever it comes to it. */
+/*
+ * The end of a submitted request, wherever it comes to it. ->end() may let go of all that the
+ * end of the client instance has waited for so far (the lock of a page, say), and still have
+ * something to do: ferry_chan_unbind() waits for srcu, too.
+ */
 void ferry_chan_end(struct ferry_chan *chan, struct ferry_args *args, int err)
 {
+	int idx = srcu_read_lock(&chan->srcu);
+
 	count_end(chan, op_stats(chan, args), args, err);
 	args->end(args, err);
+	srcu_read_unlock(&chan->srcu, idx);
 }
 
 /* An answer whose asker is gone; called from a server's thread. */

@@ -8,8 +8,8 @@
  *	ferry_chans_lock	mutex	the table of channels, chan.c
  *	ferry_chan.client_lock	mutex	->client for describe() and dead()
  *	ferry_chan.early_lock	spin	requests submitted before the gate opens; a leaf
- *	ferry_chan.srcu		read	around ->end() and late() from a server's thread, and
- *					while somebody looks for an answer to what he submitted
+ *	ferry_chan.srcu		read	around ->end() and late(), and while somebody looks for
+ *					an answer to what he submitted
  *	ferry_queue.lock	spin	pending, idle, backlog; QUEUED slots
  *	ferry_slot.lock		spin	data of a fetched request against its caller's leaving
  * ferry_queue.lock and ferry_slot.lock are never held together.

@@ -39,8 +39,9 @@ u64 ferry_attr_version(struct inode *inode)
 static void modified(struct ferry_inode *fi, u32 mask)
 {
 	lockdep_assert_held(&fi->lock);
-	WRITE_ONCE(fi->attr_version, fi->attr_version + 1);
 	WRITE_ONCE(fi->attr_changed, get_jiffies_64());
+	smp_wmb();	/* pairs with ferry_attr_entry(): who sees the version sees the time */
+	WRITE_ONCE(fi->attr_version, fi->attr_version + 1);
 	fi->attr_stale |= mask;
 }
 
@@ -224,19 +225,20 @@ int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out, u64 
 	struct ferry_inode *fi = ferry_inode_of(inode);
 	u64 version = ferry_attr_version(inode);
 
-	smp_rmb();	/* a change seen by neither comes later than both */
+	/* Pairs with modified(). A change that neither shows comes later than both. */
+	smp_rmb();
 	if (READ_ONCE(fi->attr_changed) >= asked)
 		version--;
 	return ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec,
 				 version);
 }
 
-int ferry_attr_refresh(struct inode *inode, struct file *file)
+/* GETATTR, and take over what @out says then */
+static int ask(struct inode *inode, struct file *file, struct fuse_attr_out *out)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
 	u64 version = ferry_attr_version(inode);
 	struct fuse_getattr_in in;
-	struct fuse_attr_out out;
 	struct ferry_args args;
 	int err;
 
@@ -251,11 +253,63 @@ int ferry_attr_refresh(struct inode *inode, struct file *file)
 	}
 	ferry_args_init(&args, FUSE_GETATTR, fi->node);
 	ferry_args_in(&args, &in, sizeof(in));
-	ferry_args_out(&args, &out, sizeof(out));
+	ferry_args_out(&args, out, sizeof(*out));
 	err = ferry_call(ferry_mount_of(inode)->chan, &args);
 	if (unlikely(err))
 		return err;
-	return ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, version);
+	return ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec,
+				 version);
+}
+
+int ferry_attr_refresh(struct inode *inode, struct file *file)
+{
+	struct fuse_attr_out out;
+
+	return ask(inode, file, &out);
+}
+
+/* A change of @inode's size failed, but may have been done. i_rwsem is held. */
+void ferry_size_unknown(struct inode *inode)
+{
+	if (ferry_owns_times(inode))
+		set_bit(FERRY_I_SIZE_UNKNOWN, &ferry_inode_of(inode)->flags);
+}
+
+/*
+ * Where the size is ours to know no answer is believed; but for this one, before which all that
+ * we have written has gone to the server, and while which nothing can be added to it.
+ */
+int ferry_size_settle(struct inode *inode, struct file *file)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+	struct fuse_attr_out out;
+	int err;
+
+	if (likely(!test_bit(FERRY_I_SIZE_UNKNOWN, &fi->flags)))
+		return 0;
+	err = ferry_truncate_begin(inode, 0);
+	if (err)
+		return err;
+	err = ask(inode, file, &out);
+	if (!err) {
+		clear_bit(FERRY_I_SIZE_UNKNOWN, &fi->flags);
+		invalidate_inode_pages2(inode->i_mapping);
+	}
+	ferry_truncate_end(inode, err ? 0 : out.attr.size, !err);
+	return err;
+}
+
+/* Who holds i_rwsem now, if anybody, has begun with that, or was there before it was due. */
+int ferry_size_look(struct inode *inode, struct file *file)
+{
+	int err = 0;
+
+	if (unlikely(test_bit(FERRY_I_SIZE_UNKNOWN, &ferry_inode_of(inode)->flags)) &&
+	    inode_trylock(inode)) {
+		err = ferry_size_settle(inode, file);
+		inode_unlock(inode);
+	}
+	return err;
 }
 
 static bool out_of_date(struct inode *inode, u32 mask)
@@ -293,6 +347,10 @@ int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat
 		return 0;
 	}
 
+	if (!(flags & AT_STATX_DONT_SYNC))
+		err = ferry_size_look(inode, NULL);
+	if (err)
+		return err;
 	if (flags & AT_STATX_FORCE_SYNC)
 		err = ferry_attr_refresh(inode, NULL);
 	else if (!(flags & AT_STATX_DONT_SYNC))
@@ -509,6 +567,9 @@ int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *fil
 			return err;
 	}
 	if (truncate) {
+		err = ferry_size_settle(inode, file);
+		if (err)
+			return err;
 		if (owns_times && attr->ia_size != i_size_read(inode))
 			attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
 		err = ferry_truncate_begin(inode, attr->ia_size);
@@ -538,9 +599,12 @@ int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *fil
 		/* Answers that were asked for meanwhile know an old size. */
 		ferry_attr_modified(inode, 0);
 	}
-	/* Killed while it waited: whether it was done is not known. */
-	if (err == -EINTR)
+	/* It may have been done all the same: we were killed, or too late. */
+	if (err) {
 		ferry_attr_invalidate(inode);
+		if (truncate)
+			ferry_size_unknown(inode);
+	}
 	return err;
 }
 

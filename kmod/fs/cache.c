@@ -66,7 +66,7 @@
  * @read: what READ says
  * @write: what WRITE says
  * @written: what it answers
- * @work: goes on with a READ, on read_wq
+ * @work: goes on with it, on io_wq
  * @bvec: one a folio
  */
 struct ferry_io {
@@ -89,7 +89,7 @@ struct ferry_io {
 };
 
 static mempool_t *io_reserve;		/* for WRITEs only */
-static struct workqueue_struct *read_wq;
+static struct workqueue_struct *io_wq;
 
 int ferry_cache_init(void)
 {
@@ -98,8 +98,8 @@ int ferry_cache_init(void)
 						 IO_RESERVE_NR * sizeof(struct bio_vec));
 	if (!io_reserve)
 		return -ENOMEM;
-	read_wq = alloc_workqueue("ferryfs_read", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!read_wq) {
+	io_wq = alloc_workqueue("ferryfs_io", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!io_wq) {
 		mempool_destroy(io_reserve);
 		return -ENOMEM;
 	}
@@ -108,7 +108,7 @@ int ferry_cache_init(void)
 
 void ferry_cache_exit(void)
 {
-	destroy_workqueue(read_wq);
+	destroy_workqueue(io_wq);
 	mempool_destroy(io_reserve);
 }
 
@@ -189,6 +189,7 @@ static void short_read(struct inode *inode, loff_t end)
 		ferry_attr_invalidate(inode);
 }
 
+/* With the last folio that is unlocked the inode may go, and the mount with it. */
 static void read_end(struct ferry_args *args, int err)
 {
 	struct ferry_io *io = container_of(args, struct ferry_io, args);
@@ -198,6 +199,7 @@ static void read_end(struct ferry_args *args, int err)
 	if (!err && got < io->len)
 		short_read(io->mapping->host, io->pos + got);
 	ferry_attr_stale(io->mapping->host, STATX_ATIME);
+	ferry_file_put(io->file);
 	for (i = 0; i < io->nr; i++) {
 		struct folio *folio = io_folio(io, i);
 		size_t size = folio_size(folio);
@@ -210,7 +212,6 @@ static void read_end(struct ferry_args *args, int err)
 		}
 		folio_unlock(folio);
 	}
-	ferry_file_put(io->file);
 	io_free(io);
 }
 
@@ -233,7 +234,7 @@ static void read_defer(struct ferry_args *args)
 	struct ferry_io *io = container_of(args, struct ferry_io, args);
 
 	INIT_WORK(&io->work, read_work);
-	queue_work(read_wq, &io->work);
+	queue_work(io_wq, &io->work);
 }
 
 static void read_send(struct ferry_io *io)
@@ -358,14 +359,11 @@ static int ferry_read_folio(struct file *file, struct folio *folio)
 ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
+	int err = ferry_size_look(inode, iocb->ki_filp);
 
-	if (iocb->ki_pos + iov_iter_count(to) > i_size_read(inode)) {
-		int err = ferry_attr_need(inode, iocb->ki_filp, STATX_SIZE);
-
-		if (err)
-			return err;
-	}
-	return generic_file_read_iter(iocb, to);
+	if (!err && iocb->ki_pos + iov_iter_count(to) > i_size_read(inode))
+		err = ferry_attr_need(inode, iocb->ki_filp, STATX_SIZE);
+	return err ?: generic_file_read_iter(iocb, to);
 }
 
 /* Writing into the cache */
@@ -452,7 +450,7 @@ void ferry_zero_tail(struct inode *inode)
 ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	ssize_t ret = 0;
+	ssize_t ret;
 
 	/* Such a server drops them at a WRITE that says so; one from the cache cannot. */
 	if (ferry_mount_of(inode)->killpriv_v2 && (inode->i_mode & (S_ISUID | S_ISGID)) &&
@@ -460,7 +458,8 @@ ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from)
 		return ferry_direct_write(iocb, from);
 
 	inode_lock(inode);
-	if (iocb->ki_flags & IOCB_APPEND)
+	ret = ferry_size_settle(inode, iocb->ki_filp);
+	if (!ret && iocb->ki_flags & IOCB_APPEND)
 		ret = ferry_attr_need(inode, iocb->ki_filp, STATX_SIZE);
 	if (!ret)
 		ret = generic_write_checks(iocb, from);
@@ -477,6 +476,15 @@ ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from)
 
 static void write_send(struct ferry_io *io);
 
+/* As in the flusher, who has folios under write-back. */
+static void write_work(struct work_struct *work)
+{
+	unsigned int nofs = memalloc_nofs_save();
+
+	write_send(container_of(work, struct ferry_io, work));
+	memalloc_nofs_restore(nofs);
+}
+
 static void write_end(struct ferry_args *args, int err)
 {
 	struct ferry_io *io = container_of(args, struct ferry_io, args);
@@ -486,11 +494,14 @@ static void write_end(struct ferry_args *args, int err)
 
 	if (!err && n != io->len) {
 		if (n && n <= io->write.size) {
-			/* The rest, which may go well, or tell us what is wrong. */
+			/*
+			 * The rest, which may go well, or tell us what is wrong. A server that
+			 * is a function is called by write_send(), and we by it: not from here.
+			 */
 			io->pos += n;
 			io->len -= n;
 			iov_iter_advance(&io->iter, n);
-			write_send(io);
+			queue_work(io_wq, &io->work);
 			return;
 		}
 		err = -EIO;
@@ -499,10 +510,10 @@ static void write_end(struct ferry_args *args, int err)
 	ferry_attr_stale(inode, STATX_BLOCKS);
 	if (atomic_dec_and_test(&ferry_inode_of(inode)->writing))
 		wake_up_var(&ferry_inode_of(inode)->writing);
-	/* With the last folio the inode may go. */
+	ferry_file_put(io->file);
+	/* With the last folio the inode may go, and the mount with it. */
 	for (i = 0; i < io->nr; i++)
 		folio_end_writeback(io_folio(io, i));
-	ferry_file_put(io->file);
 	io_free(io);
 }
 
@@ -536,6 +547,7 @@ static void write_send(struct ferry_io *io)
 static void write_first(struct ferry_io *io)
 {
 	iov_iter_bvec(&io->iter, ITER_SOURCE, io->bvec, io->nr, io->len);
+	INIT_WORK(&io->work, write_work);
 	atomic_inc(&ferry_inode_of(io->mapping->host)->writing);
 	write_send(io);
 }

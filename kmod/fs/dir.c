@@ -26,6 +26,20 @@ static void dir_changed(struct inode *dir)
 	ferry_attr_modified(dir, FERRY_DIR_CHANGED);
 }
 
+/*
+ * A request that names @dentry failed. If we were killed, were too late, or a server died of it,
+ * it may have been done, or be done still; and a server that refuses may know of names that
+ * we do not. So all is asked for anew.
+ */
+static int not_done(struct inode *dir, struct dentry *dentry, int err)
+{
+	dir_changed(dir);
+	dentry->d_time = 0;
+	if (d_really_is_positive(dentry))
+		ferry_attr_invalidate(d_inode(dentry));
+	return err;
+}
+
 static int ask_lookup(struct inode *dir, const struct qstr *name, struct fuse_entry_out *out)
 {
 	struct ferry_args args;
@@ -46,7 +60,8 @@ static int still_same(struct inode *dir, const struct qstr *name, struct dentry 
 	int err;
 
 	err = ask_lookup(dir, name, &out);
-	if (err == -ENOMEM || err == -EINTR)
+	/* 0 also takes away what is mounted there: that there was no answer is no reason. */
+	if (err && err != -ENOENT && err != -ESTALE)
 		return err;
 	if (err || !out.nodeid)
 		return 0;
@@ -154,18 +169,14 @@ static struct dentry *make_entry(struct inode *dir, struct dentry *dentry,
 
 	ferry_args_out(args, &out, sizeof(out));
 	err = ferry_call(m->chan, args);
-	if (err) {
-		/* Killed while it waited: the name may be there now. */
-		if (err == -EINTR)
-			dir_changed(dir);
-		return ERR_PTR(err);
-	}
+	if (err)
+		return ERR_PTR(not_done(dir, dentry, err));
 	dir_changed(dir);
 	if ((out.attr.mode ^ mode) & S_IFMT)
 		out.attr.mode = 0;	/* ferry_inode_get() refuses that */
 	inode = ferry_inode_get(dir->i_sb, &out, asked);
 	if (IS_ERR(inode))
-		return ERR_CAST(inode);
+		return ERR_PTR(not_done(dir, dentry, PTR_ERR(inode)));
 
 	d_drop(dentry);
 	alias = d_splice_alias(inode, dentry);
@@ -242,7 +253,9 @@ static int dir_link(struct dentry *old, struct inode *dir, struct dentry *dentry
 	ferry_args_in(&args, &in, sizeof(in));
 	ferry_args_name(&args, &dentry->d_name);
 	err = drop_alias(make_entry(dir, dentry, &args, inode->i_mode));
-	if (!err || err == -EINTR)
+	if (err)
+		ferry_attr_invalidate(inode);
+	else
 		ferry_ctime_now(inode);
 	return err;
 }
@@ -274,17 +287,11 @@ static int remove(struct inode *dir, struct dentry *dentry, u32 opcode)
 	ferry_args_init(&args, opcode, ferry_inode_of(dir)->node);
 	ferry_args_name(&args, &dentry->d_name);
 	err = ferry_call(ferry_mount_of(dir)->chan, &args);
-	if (err && err != -EINTR)
-		return err;
-
+	if (err)
+		return not_done(dir, dentry, err);
 	dir_changed(dir);
-	if (err) {
-		dentry->d_time = 0;
-		ferry_attr_invalidate(d_inode(dentry));
-	} else {
-		lost_name(dentry);
-	}
-	return err;
+	lost_name(dentry);
+	return 0;
 }
 
 static int dir_unlink(struct inode *dir, struct dentry *dentry)
@@ -337,18 +344,13 @@ static int dir_rename(struct mnt_idmap *idmap, struct inode *dir, struct dentry 
 		return err;
 
 	err = ask_rename(dir, dentry, new_dir, new_dentry, flags);
-	if (err && err != -EINTR)
-		return err;
-
+	if (err) {
+		not_done(dir, dentry, err);
+		return not_done(new_dir, new_dentry, err);
+	}
 	dir_changed(dir);
 	if (new_dir != dir)
 		dir_changed(new_dir);
-	if (err) {
-		/* Killed while it waited: nobody knows which names there are now. */
-		dentry->d_time = 0;
-		new_dentry->d_time = 0;
-		return err;
-	}
 	ferry_ctime_now(d_inode(dentry));
 	if (flags & RENAME_EXCHANGE)
 		ferry_ctime_now(d_inode(new_dentry));
@@ -384,10 +386,8 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 	ferry_args_out(&args, &entry, sizeof(entry));
 	ferry_args_out(&args, &open, sizeof(open));
 	err = ferry_call(m->chan, &args);
-	if (err == -EINTR)
-		dir_changed(dir);
 	if (err)
-		goto out_put;
+		goto out_not_done;
 
 	dir_changed(dir);
 	ff->node = entry.nodeid;
@@ -401,7 +401,7 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 	inode = ferry_inode_get(dir->i_sb, &entry, asked);
 	if (IS_ERR(inode)) {
 		err = PTR_ERR(inode);
-		goto out_put;
+		goto out_not_done;
 	}
 
 	if (d_in_lookup(dentry))
@@ -418,6 +418,8 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 	ferry_file_finish_open(inode, file, ff);
 	return 0;
 
+out_not_done:
+	not_done(dir, dentry, err);
 out_put:
 	ferry_file_put(ff);
 	return err;

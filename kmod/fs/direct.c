@@ -106,6 +106,9 @@ ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to)
 		return -EAGAIN;
 	if (!iov_iter_count(to))
 		return 0;
+	err = ferry_size_look(inode, iocb->ki_filp);
+	if (err)
+		return err;
 	if (mapping->nrpages) {
 		err = ferry_sync_range(mapping, iocb->ki_pos,
 				       iocb->ki_pos + iov_iter_count(to) - 1);
@@ -182,10 +185,15 @@ static void drop_pages(struct address_space *mapping, loff_t pos, size_t len)
  */
 static bool may_share(const struct kiocb *iocb, const struct iov_iter *from)
 {
+	const struct ferry_file *ff = iocb->ki_filp->private_data;
 	struct inode *inode = file_inode(iocb->ki_filp);
 	const struct ferry_mount *m = ferry_mount_of(inode);
 
+	/* A server that was made for FUSE says so if it can do with that. */
+	if (ferry_chan_is_rw(m->chan) && !(ff->open_flags & FOPEN_PARALLEL_DIRECT_WRITES))
+		return false;
 	return !(iocb->ki_flags & IOCB_APPEND) &&
+	       !test_bit(FERRY_I_SIZE_UNKNOWN, &ferry_inode_of(inode)->flags) &&
 	       iocb->ki_pos + iov_iter_count(from) <= i_size_read(inode) &&
 	       (m->handle_killpriv || m->killpriv_v2 || IS_NOSEC(inode));
 }
@@ -249,12 +257,29 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	return ret;
 }
 
+/*
+ * The size, when i_rwsem is held and it is not ours: somebody else may have appended. What is
+ * answered is not believed if something has changed meanwhile, a reader's short answer will do;
+ * so it is asked for a few times.
+ */
+static int refresh_size(struct inode *inode, struct file *file)
+{
+	int err, tries = 4;
+	u64 version;
+
+	do {
+		version = ferry_attr_version(inode);
+		err = ferry_attr_refresh(inode, file);
+	} while (!err && version != ferry_attr_version(inode) && --tries);
+	return err;
+}
+
 ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct file *file = iocb->ki_filp;
 	struct inode *inode = file_inode(file);
 	bool shared = may_share(iocb, from);
-	ssize_t ret = 0;
+	ssize_t ret;
 
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
@@ -264,10 +289,10 @@ ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from)
 		shared = false;
 		lock_for_write(inode, shared);
 	}
-	/* Where the size is not ours somebody else may have appended. */
-	if (iocb->ki_flags & IOCB_APPEND)
+	ret = shared ? 0 : ferry_size_settle(inode, file);
+	if (!ret && iocb->ki_flags & IOCB_APPEND)
 		ret = ferry_owns_times(inode) ? ferry_attr_need(inode, file, STATX_SIZE) :
-						ferry_attr_refresh(inode, file);
+						refresh_size(inode, file);
 	if (!ret)
 		ret = generic_write_checks(iocb, from);
 	if (ret > 0)

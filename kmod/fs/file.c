@@ -379,12 +379,14 @@ static ssize_t ferry_splice_read(struct file *in, loff_t *pos, struct pipe_inode
 				 size_t len, unsigned int flags)
 {
 	struct ferry_file *ff = in->private_data;
+	int err;
 
 	if (ferry_is_backed(ff))
 		return ferry_passthrough_splice_read(in, pos, pipe, len, flags);
 	if (ff->open_flags & FOPEN_DIRECT_IO)
 		return copy_splice_read(in, pos, pipe, len, flags);
-	return filemap_splice_read(in, pos, pipe, len, flags);
+	err = ferry_size_look(file_inode(in), in);
+	return err ?: filemap_splice_read(in, pos, pipe, len, flags);
 }
 
 static ssize_t ferry_write_iter(struct kiocb *iocb, struct iov_iter *from)
@@ -451,13 +453,13 @@ static loff_t ferry_llseek(struct file *file, loff_t offset, int whence)
 		if (offset < 0)
 			return -ENXIO;
 		inode_lock(inode);
-		ret = ask_lseek(file, offset, whence);
+		ret = ferry_size_settle(inode, file) ?: ask_lseek(file, offset, whence);
 		inode_unlock(inode);
 		if (ret != 1)
 			return ret;
 		break;
 	}
-	err = ferry_attr_need(inode, file, STATX_SIZE);
+	err = ferry_size_look(inode, file) ?: ferry_attr_need(inode, file, STATX_SIZE);
 	return err ?: generic_file_llseek(file, offset, whence);
 }
 
@@ -504,7 +506,7 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 		return -EOPNOTSUPP;
 
 	inode_lock(inode);
-	err = ferry_attr_need(inode, file, STATX_SIZE);
+	err = ferry_size_settle(inode, file) ?: ferry_attr_need(inode, file, STATX_SIZE);
 	if (err)
 		goto unlock;
 	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > i_size_read(inode)) {
@@ -520,9 +522,18 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 			goto unlock_mapping;
 	}
 	err = file_modified(file);
-	if (!err)
-		err = ask_fallocate(file, mode, offset, len);
-	if (!err) {
+	if (err)
+		goto unlock_mapping;
+	err = ask_fallocate(file, mode, offset, len);
+	if (err) {
+		/* It may have been done all the same. */
+		ferry_attr_invalidate(inode);
+		if (clears)
+			invalidate_inode_pages2_range(mapping, offset >> PAGE_SHIFT,
+						      (end - 1) >> PAGE_SHIFT);
+		if (!(mode & FALLOC_FL_KEEP_SIZE))
+			ferry_size_unknown(inode);
+	} else {
 		ferry_attr_wrote(inode, mode & FALLOC_FL_KEEP_SIZE ? 0 : end);
 		if (clears)
 			truncate_pagecache_range(inode, offset, end - 1);

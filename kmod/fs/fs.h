@@ -136,6 +136,8 @@ enum {
 	FERRY_I_PLUS_SEEN,	/* a name came by READDIRPLUS and was not looked up since */
 	FERRY_I_PLUS_WANTED,	/* lookups in this directory would have been spared by it */
 	FERRY_I_MAPPED_PAST,	/* a backing file was mapped to be written: times may change */
+	FERRY_I_SIZE_UNKNOWN,	/* a change of size failed, and the size is ours to know: the
+				 * server may have changed it. Set under i_rwsem */
 };
 
 /**
@@ -347,6 +349,9 @@ void ferry_attr_wrote(struct inode *inode, loff_t end);		/* raises version and, 
 								 * need be, i_size */
 int ferry_attr_refresh(struct inode *inode, struct file *file);	/* GETATTR now */
 int ferry_attr_need(struct inode *inode, struct file *file, u32 mask);	/* these STATX_* */
+int ferry_size_settle(struct inode *inode, struct file *file);	/* under i_rwsem, exclusive */
+int ferry_size_look(struct inode *inode, struct file *file);	/* without */
+void ferry_size_unknown(struct inode *inode);
 void ferry_ctime_now(struct inode *inode);			/* after link, rename, ... */
 int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
 		  u32 mask, unsigned int flags);

@@ -24,7 +24,7 @@
  * @at: next entry in @buf
  * @len: bytes in @buf
  * @plus: entries are struct fuse_direntplus
- * @buf: the answer
+ * @buf: the answer; its entries begin at multiples of 8
  */
 struct ferry_dir {
 	struct mutex	lock;
@@ -32,7 +32,7 @@ struct ferry_dir {
 	u32		at;
 	u32		len;
 	bool		plus;
-	char		buf[DIR_BUF_SIZE];
+	char		buf[DIR_BUF_SIZE] __aligned(8);
 };
 
 static_assert(sizeof(struct ferry_dir) <= 65536);

@@ -530,7 +530,12 @@ static int ferry_show_options(struct seq_file *seq, struct dentry *root)
 
 static int ferry_write_inode(struct inode *inode, struct writeback_control *wbc)
 {
-	return ferry_inode_write_times(inode);
+	int err = ferry_inode_write_times(inode);
+
+	/* The VFS has taken the mark off, and nobody else knows these times. */
+	if (err == -EINTR || err == -ETIMEDOUT)
+		mark_inode_dirty_sync(inode);
+	return err;
 }
 
 static void ferry_umount_begin(struct super_block *sb)

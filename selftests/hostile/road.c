@@ -209,11 +209,75 @@ static void forget_comes(enum style style)
 }
 IN_BOTH_STYLES(forget_comes)
 
+/* Needs not be told of suid bits one by one; keeps WRITEs until a READLINK comes. */
+static unsigned int open_flags;
+
+static bool keep_writes(struct rogue *r, const struct request *req)
+{
+	struct fuse_init_out init = {
+		.major = 7, .minor = 38, .max_readahead = 4096, .max_write = 65536,
+		.flags = FUSE_HANDLE_KILLPRIV, .time_gran = 1,
+	};
+	struct fuse_open_out open = { .open_flags = open_flags };
+	static struct request kept[2];
+	static unsigned int nr;
+
+	switch (req->head.opcode) {
+	case FUSE_INIT:
+		rogue_answer(r, req, &(struct answer){ .structs = &init,
+						       .structs_len = sizeof(init) });
+		(*r->told)--;
+		return true;
+	case FUSE_OPEN:
+		rogue_answer(r, req, &(struct answer){ .structs = &open,
+						       .structs_len = sizeof(open) });
+		(*r->told)--;
+		return true;
+	case FUSE_WRITE:
+		if (nr == COUNT(kept))
+			return false;
+		kept[nr++] = *req;
+		return true;
+	case FUSE_READLINK:
+		while (nr)
+			rogue_be_honest(r, &kept[--nr]);
+		nr = COUNT(kept);
+	}
+	return false;
+}
+
+static void writes_beside(enum style style, unsigned int flags, int beside)
+{
+	struct rogue r;
+	pid_t pids[2];
+
+	open_flags = flags;
+	r = rogue_start(style, keep_writes);
+	pids[0] = rogue_client(op_write_direct);
+	pids[1] = rogue_client(op_write_direct);
+	rogue_await(&r, beside);
+	usleep(100000);
+	CHECK_EQ(*r.told, beside);
+	CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	wait_ok(pids[0]);
+	wait_ok(pids[1]);
+	rogue_end(&r);
+}
+
+static void writers_agreed(void)
+{
+	writes_beside(SYNC, 0, 2);
+	writes_beside(RW, FOPEN_PARALLEL_DIRECT_WRITES, 2);
+	writes_beside(RW, 0, 1);
+}
+
 static const struct claim claims[] = {
 	{ "sync: a server that is busy leaves requests to an idle neighbour", neighbour_serves },
 	{ "sync: of two servers that are busy the first one free takes what waits for either",
 	  first_free_serves },
 	BOTH("close() does not wait for the answer to RELEASE", close_returns),
+	{ "direct writes to a file go on side by side; to a program for FUSE if it says so",
+	  writers_agreed },
 	BOTH("a FORGET that nothing comes after is fetched soon", forget_comes),
 };
 CLAIMS_MAIN(claims)
