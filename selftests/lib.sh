@@ -162,7 +162,7 @@ bad_in_log+='|list_(add|del) corruption|scheduling while atomic|sleeping functio
 
 # Below a kernel tree there is none.
 overlook=$tree/tools/vm/overlook
-[ -x "$overlook" ] || overlook=cat
+[ -x "$overlook" ] || overlook='cat'
 
 mark_log() {
 	log_mark="ferry-selftest: $script/$1 $$.$point"
