@@ -50,6 +50,19 @@ for placement in user-sync user-rw user-poll kernel; do
 	smoke "$placement: a tree is copied, found right, moved and removed" round $placement
 done
 
+# Each name on the way to a file is asked for again.
+walk() { # PLACEMENT
+	local status=0
+	mount_fs "$1" memfs "$mnt" entry_timeout=0,attr_timeout=0 || return
+	cp -a "$work/original" "$mnt/copy" && right "$mnt/copy" && right "$mnt/copy" || status=1
+	after_test || status=1
+	return "$status"
+}
+
+for placement in user-sync user-rw kernel; do
+	smoke "$placement: a tree is walked whose names hold for no time" walk $placement
+done
+
 # The server dies three times while a tree is copied.
 deaths() {
 	local copy status=0

@@ -77,10 +77,26 @@ static inline struct timespec64 inode_set_atime_to_ts(struct inode *inode, struc
 #define ferry_alloc_parallel(parent, name, wq)	d_alloc_parallel(parent, name, wq)
 #endif
 
-/* For an operation table: wrap @fn, which has the newest type, where an older is wanted. */
+/*
+ * For an operation table: wrap @fn, which has the newest type, where an older is wanted. But
+ * a NUL ends the @name that @fn is told, on every kernel: the VFS's is a piece of a path.
+ */
+
 #ifdef HAVE_REVALIDATE_NAME
-#define FERRY_D_REVALIDATE(fn)
-#define ferry_d_revalidate(fn)	fn
+#define FERRY_D_REVALIDATE(fn)								\
+static int fn##_compat(struct inode *dir, const struct qstr *name,			\
+		       struct dentry *dentry, unsigned int flags)			\
+{											\
+	char copy[NAME_MAX + 1];							\
+											\
+	if (flags & LOOKUP_RCU)								\
+		return fn(NULL, NULL, dentry, flags);					\
+	if (name->len > NAME_MAX)							\
+		return -ENAMETOOLONG;							\
+	memcpy(copy, name->name, name->len);						\
+	copy[name->len] = '\0';								\
+	return fn(dir, &(struct qstr)QSTR_INIT(copy, name->len), dentry, flags);	\
+}
 #else
 #define FERRY_D_REVALIDATE(fn)								\
 static int fn##_compat(struct dentry *dentry, unsigned int flags)			\
@@ -98,8 +114,8 @@ static int fn##_compat(struct dentry *dentry, unsigned int flags)			\
 	dput(parent);									\
 	return ret;									\
 }
-#define ferry_d_revalidate(fn)	fn##_compat
 #endif
+#define ferry_d_revalidate(fn)	fn##_compat
 
 #ifdef HAVE_CREATE_PLAIN
 #define FERRY_CREATE(fn)
