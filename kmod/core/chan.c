@@ -38,6 +38,8 @@ struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,
 	strscpy(chan->name, name, sizeof(chan->name));
 	init_waitqueue_head(&chan->gate_wait);
 	init_waitqueue_head(&chan->slot_wait);
+	spin_lock_init(&chan->left_lock);
+	INIT_LIST_HEAD(&chan->left);
 	spin_lock_init(&chan->early_lock);
 	xa_init_flags(&chan->backing, XA_FLAGS_ALLOC);
 	INIT_LIST_HEAD(&chan->early);

@@ -39,6 +39,7 @@ struct ferry_vec {
 						 * for a moment: ->end() may come from there */
 #define FERRY_ARGS_LAZY		(1U << 7)	/* submitted; may go along with what comes next:
 						 * FORGET, RELEASE */
+#define FERRY_ARGS_NODE2	(1U << 8)	/* ->in[0] begins with another node's number */
 
 /**
  * struct ferry_args - one request, as its class sees it
@@ -91,10 +92,11 @@ struct ferry_args {
 
 /**
  * struct ferry_client_ops - what the core asks of a class
- * @late: a reply came for a request whose caller had been killed meanwhile. The
- *	class takes back what the server counted or opened for it (FORGET,
- *	RELEASE). @out holds @out_len bytes of reply structs, at most 256.
- *	Called from a server's thread; may ferry_submit().
+ * @late: a reply came for a request that nobody waits for any more, whose caller was
+ *	killed, say: it is not left there now, ferry_chan_is_left(). The class takes back
+ *	what the server counted or opened for it (FORGET, RELEASE). @out holds @out_len
+ *	bytes of reply structs, at most 256; none if the server failed it. Called from a
+ *	server's thread; may ferry_submit().
  * @dead: the server is gone and will not come back: requests fail from now on.
  *	Called once, may sleep. May be NULL.
  * @owns: is @file of the client instance itself? A server's thread that does I/O on it
@@ -164,6 +166,18 @@ void ferry_chan_ready(struct ferry_chan *chan, int err);
 
 /** ferry_chan_abort() - the channel dies: all requests fail with -ENOTCONN */
 void ferry_chan_abort(struct ferry_chan *chan);
+
+/**
+ * ferry_chan_is_left() - may the server be at work for a caller who has gone?
+ * @node: with this node; 0: with any
+ *
+ * What the server then gives up by a request (FORGET, RELEASE) it might still be using: have
+ * that wait until ferry_client_ops.late() has been called. A caller who has come back from
+ * ferry_call(), or a submitted request that has ended, is known here.
+ * Context: any but interrupts; a leaf lock is taken
+ * Return: false also if the channel is dead
+ */
+bool ferry_chan_is_left(struct ferry_chan *chan, u64 node);
 
 bool ferry_chan_is_dead(const struct ferry_chan *chan);
 bool ferry_chan_is_local(const struct ferry_chan *chan);

@@ -12,7 +12,8 @@
  *					an answer to what he submitted
  *	ferry_queue.lock	spin	pending, idle, backlog; QUEUED slots
  *	ferry_slot.lock		spin	data of a fetched request against its caller's leaving
- * ferry_queue.lock and ferry_slot.lock are never held together.
+ *	ferry_chan.left_lock	spin	slots whose callers have gone; a leaf
+ * ferry_queue.lock and ferry_slot.lock are never held together; left_lock is taken under each.
  */
 #ifndef FERRY_CORE_H
 #define FERRY_CORE_H
@@ -100,6 +101,7 @@ enum {
  * @rescue_work: armed while @detached, on_death=kernel: starts who attaches
  * @expire_work: looks at the clock while the gate is open: deadlines, stalls
  * @slot_wait: callers that wait for a slot of any queue
+ * @left: slots that servers have, and whose callers have gone; under @left_lock
  * @queues: @geo.nr_queues of them (user placement), from creation to the last put
  * @server: what stands behind local delivery, local.c's own
  * @backing: registered files by number: struct ferry_backing_file
@@ -127,6 +129,8 @@ struct ferry_chan {
 
 	wait_queue_head_t		gate_wait;
 	wait_queue_head_t		slot_wait;
+	spinlock_t			left_lock;
+	struct list_head		left;
 	spinlock_t			early_lock;
 	struct list_head		early;
 	unsigned int			nr_early;

@@ -32,7 +32,7 @@
  *	ORPHANED -> ABANDONED	the next server has it		under queue->lock
  *	FETCHED -> TRANSFER -> FETCHED, ABANDONED or ANSWERING -> FAILED	under slot->lock
  *
- * All of them happen in slot.c and queue.c.
+ * All of them happen in slot.c, leave.c and queue.c.
  */
 #ifndef FERRY_QUEUE_H
 #define FERRY_QUEUE_H
@@ -126,6 +126,8 @@ struct ferry_rest {
  * @failed: TRANSFER: the channel died; under @lock
  * @spin: a server that spins on another CPU has it: the answer may come soon
  * @again: how many servers had this request and died
+ * @node2: of @args when its caller left, another node or 0
+ * @node_left: in ferry_chan.left from then on
  * @node_pending: in ferry_queue.pending
  */
 struct ferry_slot {
@@ -156,6 +158,8 @@ struct ferry_slot {
 	bool			failed;
 	struct iov_iter		iter;
 	struct ferry_pin	pin;
+	u64			node2;
+	struct list_head	node_left;
 } ____cacheline_aligned_in_smp;
 
 /* From now on whoever guesses its tag can have it, and sees what it was filled with. */
@@ -271,13 +275,19 @@ void ferry_slot_fail(struct ferry_slot *slot);
 void ferry_slot_hand_back(struct ferry_slot *slot);
 bool ferry_slot_take_back(struct ferry_slot *slot);
 bool ferry_slot_is_older(struct ferry_slot *slot, unsigned long limit);
-struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
-bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args);
 int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull,
 			      struct iov_iter *data);
 int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed);
 bool ferry_slot_is_ending(struct ferry_slot *slot);
+void ferry_slot_wait_for_copies(struct ferry_slot *slot);
 void ferry_wake(struct task_struct *task, bool sync);
+
+/* leave.c */
+bool ferry_slot_leave(struct ferry_slot *slot);
+void ferry_slot_unleave(struct ferry_slot *slot);
+struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);
+bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args);
+void ferry_slot_take_pin(const struct ferry_slot *slot, struct ferry_pin *pin);
 
 /* uring.c */
 void ferry_uring_init(struct ferry_queue *q);

@@ -274,7 +274,7 @@ int ferry_slot_finish(struct ferry_slot *slot, struct ferry_rest *rest)
  * Another of the server's threads may be copying this request's data. It looked at
  * the state under the lock, and will not again once we have changed it.
  */
-static void wait_for_copies(struct ferry_slot *slot)
+void ferry_slot_wait_for_copies(struct ferry_slot *slot)
 {
 	/* Pairs with smp_mb__after_spinlock() of those who hold the lock. */
 	smp_mb();
@@ -299,18 +299,17 @@ static void end_async(struct ferry_slot *slot, int err)
 static void answer_late(struct ferry_slot *slot, const struct ferry_reply *reply)
 {
 	u8 out[LATE_MAX];
-	u32 len = min_t(u32, reply->rep_len, LATE_MAX);
+	u32 len = reply->error ? 0 : min_t(u32, reply->rep_len, LATE_MAX);
 	struct ferry_chan *chan = slot->queue->chan;
 	u32 opcode = slot->opcode;
 	u64 node = slot->node;
 	/* Taken while ANSWERING, which settle() waits for: the put may end others. */
 	int idx = srcu_read_lock(&chan->srcu);
 
-	if (!reply->error)
-		memcpy(out, ferry_ring_reply(slot), len);
+	ferry_slot_unleave(slot);
+	memcpy(out, ferry_ring_reply(slot), len);
 	ferry_slot_put(slot);
-	if (!reply->error)
-		ferry_chan_late(chan, opcode, node, out, len);
+	ferry_chan_late(chan, opcode, node, out, len);
 	srcu_read_unlock(&chan->srcu, idx);
 }
 
@@ -338,7 +337,7 @@ static int take_reply(struct ferry_slot *slot, const struct ferry_reply *reply)
 	int err = 0;
 
 	ferry_ring_clear_done(slot);	/* before the lock: see ferry_slot_kick() */
-	wait_for_copies(slot);
+	ferry_slot_wait_for_copies(slot);
 	slot->reply = *reply;
 	if (unlikely(!reply_fits(slot, reply))) {
 		slot->reply.error = -EIO;
@@ -395,7 +394,7 @@ int ferry_slot_kick(struct ferry_slot *slot)
 	int from;
 
 	spin_lock(&slot->lock);
-	smp_mb__after_spinlock();	/* pairs with wait_for_copies() */
+	smp_mb__after_spinlock();	/* pairs with ferry_slot_wait_for_copies() */
 	from = ferry_ring_is_done(slot) ? claim_any(slot) : FERRY_IDLE;
 	spin_unlock(&slot->lock);
 	if (from == FERRY_IDLE)
@@ -404,20 +403,12 @@ int ferry_slot_kick(struct ferry_slot *slot)
 	return answer_claimed(slot, from, &reply);
 }
 
-/* Once it is not its caller's a slot may be used again at any time: take the pin first. */
-static void take_pin(struct ferry_slot *slot, struct ferry_pin *pin)
-{
-	*pin = slot->pin;
-	if (pin->bvec == slot->pin.inline_bvec)
-		pin->bvec = pin->inline_bvec;
-}
-
 /* The channel is dead, and this slot was FETCHED or QUEUED until now. */
 static void fail_owned(struct ferry_slot *slot)
 {
 	struct task_struct *waiter = slot->waiter;
 
-	wait_for_copies(slot);
+	ferry_slot_wait_for_copies(slot);
 	if (waiter) {
 		preempt_disable();
 		atomic_set_release(&slot->state, FERRY_FAILED);
@@ -452,7 +443,7 @@ void ferry_slot_hand_back(struct ferry_slot *slot)
 
 	if (claim(slot)) {
 		/* A server may copy to any slot it had a tag of; QUEUED its caller may go. */
-		wait_for_copies(slot);
+		ferry_slot_wait_for_copies(slot);
 		if (ferry_queue_push(slot, false))
 			fail_owned(slot);
 		return;
@@ -467,21 +458,6 @@ void ferry_slot_hand_back(struct ferry_slot *slot)
 }
 
 /*
- * Nobody waits for a QUEUED request any more; under queue->lock. True: the slot is free.
- * One that a dead server may have executed has to be answered: late() sees to the rest.
- */
-static bool withdraw(struct ferry_slot *slot)
-{
-	if (slot->again) {
-		atomic_set(&slot->state, FERRY_ORPHANED);
-		return false;
-	}
-	ferry_queue_unlink(slot);
-	atomic_set(&slot->state, FERRY_IDLE);
-	return true;
-}
-
-/*
  * A server's thread is to read a file into a request's data, or write it to one: the slot
  * is its own until ferry_slot_transfer_end(). @data: the data from @offset on. That takes as
  * long as the file wants, so the pages must not be the caller's to take away: those of
@@ -493,7 +469,7 @@ int ferry_slot_transfer_begin(struct ferry_slot *slot, u64 offset, bool pull, st
 	int err = 0;
 
 	spin_lock(&slot->lock);
-	smp_mb__after_spinlock();	/* pairs with wait_for_copies() */
+	smp_mb__after_spinlock();	/* pairs with ferry_slot_wait_for_copies() */
 	if (!ferry_slot_is_fetched(slot) || !slot->args->data)
 		err = -ENOENT;
 	else if (!(slot->args->flags & (pull ? FERRY_ARGS_DATA_IN : FERRY_ARGS_DATA_OUT)) ||
@@ -524,7 +500,7 @@ int ferry_slot_transfer_end(struct ferry_slot *slot, size_t pushed)
 	failed = !left && slot->failed;
 	slot->pushed += pushed;
 	if (left)
-		take_pin(slot, &pin);
+		ferry_slot_take_pin(slot, &pin);
 	atomic_set_release(&slot->state, left ? FERRY_ABANDONED :
 			   failed ? FERRY_ANSWERING : FERRY_FETCHED);
 	spin_unlock(&slot->lock);
@@ -543,43 +519,6 @@ bool ferry_slot_is_ending(struct ferry_slot *slot)
 	return state == FERRY_ANSWERING || (state == FERRY_TRANSFER && !READ_ONCE(slot->left));
 }
 
-/*
- * The caller goes: true if the slot is not its own any more. A FETCHED slot stays the
- * server's, who will answer some day.
- */
-static bool leave(struct ferry_slot *slot)
-{
-	struct ferry_queue *q = slot->queue;
-	bool is_free = false;
-	struct ferry_pin pin;
-	bool left, moving = false;
-
-	/* Once it is not ours the slot may be used again at any time: take the pin first. */
-	take_pin(slot, &pin);
-	spin_lock(&q->lock);
-	left = atomic_read(&slot->state) == FERRY_QUEUED;
-	if (left)
-		is_free = withdraw(slot);
-	spin_unlock(&q->lock);
-	if (left) {
-		/* Who saw it FETCHED by a server that has died, ferry_slot_is_older(). */
-		wait_for_copies(slot);
-	} else {
-		spin_lock(&slot->lock);
-		left = atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) ==
-		       FERRY_FETCHED;
-		moving = !left && atomic_read(&slot->state) == FERRY_TRANSFER;
-		if (moving)
-			slot->left = true;	/* and the pin stays with it */
-		spin_unlock(&slot->lock);
-	}
-	if (left && pin.bvec)
-		ferry_unpin(&pin);
-	if (is_free)
-		ferry_slot_put(slot);
-	return left || moving;
-}
-
 /* Has it a server, or should have one, for longer than @limit jiffies? */
 bool ferry_slot_is_older(struct ferry_slot *slot, unsigned long limit)
 {
@@ -592,51 +531,12 @@ bool ferry_slot_is_older(struct ferry_slot *slot, unsigned long limit)
 	/* While it is in one of these states and we have its lock the args are there. */
 	for (i = 0; i < 2 && !older; i++) {
 		spin_lock(locks[i]);
-		smp_mb__after_spinlock();	/* pairs with wait_for_copies() */
+		smp_mb__after_spinlock();	/* pairs with ferry_slot_wait_for_copies() */
 		older = atomic_read_acquire(&slot->state) == states[i] &&
 			time_before(slot->args->core.born, then);
 		spin_unlock(locks[i]);
 	}
 	return older && time_before(READ_ONCE(slot->queue->chan->served_since), then);
-}
-
-static bool is_late(const struct ferry_slot *slot, unsigned long limit)
-{
-	return !slot->waiter && time_after(jiffies, slot->args->core.born + limit);
-}
-
-/*
- * A submitted request that is older than @limit jiffies: it has no slot any more when
- * this returns it, to be ended. Others: NULL.
- */
-struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit)
-{
-	struct ferry_queue *q = slot->queue;
-	struct ferry_args *args = NULL;
-	bool is_free = false;
-
-	spin_lock(&q->lock);
-	if (atomic_read(&slot->state) == FERRY_QUEUED && is_late(slot, limit)) {
-		args = slot->args;
-		is_free = withdraw(slot);
-	}
-	spin_unlock(&q->lock);
-
-	if (!args) {
-		/* What FETCHED means stays so: an answer waits for the lock, take_reply(). */
-		spin_lock(&slot->lock);
-		smp_mb__after_spinlock();
-		if (ferry_slot_is_fetched(slot) && is_late(slot, limit)) {
-			args = slot->args;
-			if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) !=
-			    FERRY_FETCHED)
-				args = NULL;
-		}
-		spin_unlock(&slot->lock);
-	}
-	if (is_free)
-		ferry_slot_put(slot);
-	return args;
 }
 
 /*
@@ -703,7 +603,7 @@ int ferry_slot_wait(struct ferry_slot *slot)
 			break;
 		if (fatal_signal_pending(current) || !left) {
 			__set_current_state(TASK_RUNNING);
-			if (leave(slot)) {
+			if (ferry_slot_leave(slot)) {
 				if (left)
 					return -EINTR;
 				ferry_event(chan, FERRY_EVENT_TIMEOUT);
@@ -719,37 +619,4 @@ int ferry_slot_wait(struct ferry_slot *slot)
 	}
 	__set_current_state(TASK_RUNNING);
 	return 0;
-}
-
-/*
- * Take the submitted request @args out of @slot; false: it is not in there, or being
- * answered. Its caller ends it. What a server has fetched stays the server's slot.
- */
-bool ferry_slot_cancel(struct ferry_slot *slot, const struct ferry_args *args)
-{
-	struct ferry_queue *q = slot->queue;
-	bool found = false, is_free = false;
-
-	if (READ_ONCE(slot->args) != args)
-		return false;
-	spin_lock(&q->lock);
-	if (atomic_read(&slot->state) == FERRY_QUEUED && slot->args == args) {
-		found = true;
-		is_free = withdraw(slot);
-	}
-	spin_unlock(&q->lock);
-	if (found) {
-		wait_for_copies(slot);	/* as in leave() */
-	} else {
-		/* As in ferry_slot_expire(): who answers waits for the lock. */
-		spin_lock(&slot->lock);
-		smp_mb__after_spinlock();
-		found = ferry_slot_is_fetched(slot) && slot->args == args &&
-			atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_ABANDONED) ==
-			FERRY_FETCHED;
-		spin_unlock(&slot->lock);
-	}
-	if (is_free)
-		ferry_slot_put(slot);
-	return found;
 }

@@ -251,6 +251,7 @@ static int dir_link(struct dentry *old, struct inode *dir, struct dentry *dentry
 		return -EIO;
 	ferry_args_init(&args, FUSE_LINK, ferry_inode_of(dir)->node);
 	ferry_args_in(&args, &in, sizeof(in));
+	args.flags = FERRY_ARGS_NODE2;
 	ferry_args_name(&args, &dentry->d_name);
 	err = drop_alias(make_entry(dir, dentry, &args, inode->i_mode));
 	if (err)
@@ -320,6 +321,7 @@ static int ask_rename(struct inode *dir, struct dentry *dentry, struct inode *ne
 	ferry_args_init(&args, flags ? FUSE_RENAME2 : FUSE_RENAME, ferry_inode_of(dir)->node);
 	/* struct fuse_rename_in is what struct fuse_rename2_in begins with. */
 	ferry_args_in(&args, &in, flags ? sizeof(in) : sizeof(struct fuse_rename_in));
+	args.flags = FERRY_ARGS_NODE2;
 	ferry_args_name(&args, &dentry->d_name);
 	ferry_args_name(&args, &new_dentry->d_name);
 	err = ferry_call(m->chan, &args);

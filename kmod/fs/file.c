@@ -51,17 +51,10 @@ static void release_end(struct ferry_args *args, int err)
 	kfree(ff);
 }
 
-void ferry_file_put(struct ferry_file *ff)
+static void release(struct ferry_file *ff)
 {
 	struct ferry_args *args = &ff->release;
 
-	if (!refcount_dec_and_test(&ff->ref))
-		return;
-	ferry_backing_put(ff);
-	if (!ff->opened || *no_release(ff)) {
-		kfree(ff);
-		return;
-	}
 	ff->release_in.fh = ff->fh;
 	ff->release_in.flags = ff->flags;
 	ferry_args_init(args, ff->isdir ? FUSE_RELEASEDIR : FUSE_RELEASE, ff->node);
@@ -69,6 +62,49 @@ void ferry_file_put(struct ferry_file *ff)
 	args->flags = FERRY_ARGS_NO_CRED | FERRY_ARGS_LAZY;
 	args->end = release_end;
 	ferry_submit(ff->mount->chan, args);
+}
+
+/* The server may be at work with @ff for a caller who has gone: it is to keep it until then. */
+static bool wait_for_left(struct ferry_file *ff)
+{
+	struct ferry_mount *m = ff->mount;
+	bool left;
+
+	if (likely(!ferry_chan_is_left(m->chan, ff->node)))
+		return false;
+	/* Once more: ferry_releases_go_on() comes when nothing is left, and takes the lock. */
+	spin_lock(&m->releases_lock);
+	left = ferry_chan_is_left(m->chan, ff->node);
+	if (left)
+		list_add_tail(&ff->write_node, &m->releases);
+	spin_unlock(&m->releases_lock);
+	return left;
+}
+
+void ferry_file_put(struct ferry_file *ff)
+{
+	if (!refcount_dec_and_test(&ff->ref))
+		return;
+	ferry_backing_put(ff);
+	if (!ff->opened || *no_release(ff))
+		kfree(ff);
+	else if (!wait_for_left(ff))
+		release(ff);
+}
+
+void ferry_releases_go_on(struct ferry_mount *m)
+{
+	struct ferry_file *ff, *next;
+	LIST_HEAD(files);
+
+	spin_lock(&m->releases_lock);
+	list_splice_init(&m->releases, &files);
+	spin_unlock(&m->releases_lock);
+	list_for_each_entry_safe(ff, next, &files, write_node) {
+		list_del_init(&ff->write_node);
+		if (!wait_for_left(ff))
+			release(ff);
+	}
 }
 
 /**

@@ -77,6 +77,7 @@ struct ferry_forgets {
  * @stack_depth: passthrough was agreed on: how deep this counts, and backing files must
  *	be less deep; else 0
  * @forgets: what the server is to forget
+ * @releases: files whose RELEASE waits, under @releases_lock: ferry_file_put()
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
@@ -110,6 +111,8 @@ struct ferry_mount {
 	bool			killpriv_v2;
 	int			stack_depth;
 	struct ferry_forgets	forgets;
+	spinlock_t		releases_lock;
+	struct list_head	releases;
 
 	bool			no_open;
 	bool			no_opendir;
@@ -206,7 +209,7 @@ struct ferry_inode {
  * struct ferry_file - an open file or directory; file->private_data
  * @ref: the struct file holds one, each request that uses @fh another; RELEASE is
  *	sent with the last one
- * @write_node: in ferry_inode.write_files
+ * @write_node: in ferry_inode.write_files, in the end in ferry_mount.releases
  * @fh: the server's number
  * @open_flags: FOPEN_*, from the server
  * @flags: O_* that it was opened with
@@ -325,6 +328,7 @@ void ferry_inode_make_bad(struct inode *inode);
 bool ferry_entry_ok(const struct fuse_entry_out *out);
 bool ferry_inode_differs(struct inode *inode, const struct fuse_entry_out *out);
 void ferry_forget_send(struct ferry_mount *m, u64 node, u64 nlookup);
+void ferry_forgets_go_on(struct ferry_mount *m);
 
 /* attr.c */
 
@@ -387,6 +391,7 @@ int ferry_file_open(struct inode *inode, struct file *file, bool isdir);
 void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry_file *ff);
 void ferry_file_get(struct ferry_file *ff);
 void ferry_file_put(struct ferry_file *ff);		/* the last one sends RELEASE */
+void ferry_releases_go_on(struct ferry_mount *m);
 struct ferry_file *ferry_file_for_write(struct inode *inode);	/* reference, or NULL */
 void ferry_file_put_left(struct inode *inode);		/* at eviction */
 

@@ -66,9 +66,13 @@ void ferry_inode_free(struct inode *inode)
 	inode_drop_hold(ferry_inode_of(inode));
 }
 
-/* Make one request of what waits; false: nothing does, and @fg is not busy any more. */
-static bool forgets_take(struct ferry_forgets *fg)
+/*
+ * Make one request of what waits, but for nodes that the server may be at work with for a
+ * caller who has gone; false: nothing is left then, and the forgets are not busy any more.
+ */
+static bool forgets_take(struct ferry_mount *m)
 {
+	struct ferry_forgets *fg = &m->forgets;
 	struct ferry_args *args = &fg->args;
 	struct ferry_forget *f, *next;
 	LIST_HEAD(taken);
@@ -78,6 +82,8 @@ static bool forgets_take(struct ferry_forgets *fg)
 	list_for_each_entry_safe(f, next, &fg->waiting, link) {
 		if (nr == FERRY_FORGETS_MAX)
 			break;
+		if (ferry_chan_is_left(m->chan, f->node))
+			continue;
 		fg->batch[nr].nodeid = f->node;
 		fg->batch[nr++].nlookup = f->nlookup;
 		list_move_tail(&f->link, &taken);
@@ -127,7 +133,7 @@ static void forgets_send(struct ferry_mount *m)
 	struct ferry_forgets *fg = &m->forgets;
 	bool ended = true;
 
-	while (ended && forgets_take(fg)) {
+	while (ended && forgets_take(m)) {
 		fg->args.end = forgets_end;
 		ferry_submit(m->chan, &fg->args);
 		spin_lock(&fg->lock);
@@ -135,6 +141,19 @@ static void forgets_send(struct ferry_mount *m)
 		ended = fg->ended;
 		spin_unlock(&fg->lock);
 	}
+}
+
+void ferry_forgets_go_on(struct ferry_mount *m)
+{
+	struct ferry_forgets *fg = &m->forgets;
+	bool busy;
+
+	spin_lock(&fg->lock);
+	busy = fg->busy || list_empty(&fg->waiting);
+	fg->busy |= !busy;
+	spin_unlock(&fg->lock);
+	if (!busy)
+		forgets_send(m);
 }
 
 /* Give back lookups; nobody waits for that. */

@@ -371,14 +371,26 @@ static void destroy_end(struct ferry_args *args, int err)
 }
 
 /*
+ * What had to wait for answers to callers who have gone; may be called by several at a time,
+ * and when the channel is dead nothing waits any more.
+ */
+static void go_on(struct ferry_mount *m)
+{
+	ferry_releases_go_on(m);
+	ferry_forgets_go_on(m);
+}
+
+/*
  * Tell the server that all is over, and wait until it has seen what was sent before,
  * but not for ever: a stuck one is let go by ferry_chan_unbind(), which ends the
- * request too.
+ * request too. One that may be at work for a caller who has gone is not told: when it asks
+ * for the next request it learns as much, and it is not at work then.
  */
 static void destroy_and_unbind(struct ferry_mount *m)
 {
 	struct destroy d;
-	bool told = m->initialised && !ferry_chan_is_dead(m->chan);
+	bool told = m->initialised && !ferry_chan_is_dead(m->chan) &&
+		    !ferry_chan_is_left(m->chan, 0);
 
 	if (told) {
 		init_completion(&d.done);
@@ -389,6 +401,7 @@ static void destroy_and_unbind(struct ferry_mount *m)
 		wait_for_completion_killable_timeout(&d.done, DESTROY_TIMEOUT);
 	}
 	ferry_chan_unbind(m->chan);
+	go_on(m);
 	if (told)
 		wait_for_completion(&d.done);
 }
@@ -439,6 +452,7 @@ static void client_late(void *client, u32 opcode, u64 node, const void *out, siz
 	}
 	if (entry && entry->nodeid && entry->nodeid != FUSE_ROOT_ID)
 		ferry_forget_send(m, entry->nodeid, 1);
+	go_on(m);
 }
 
 static bool client_owns(void *client, const struct file *file)
@@ -684,6 +698,8 @@ static int ferry_init_fs_context(struct fs_context *fc)
 	m->max_write = IO_MIN;
 	spin_lock_init(&m->forgets.lock);
 	INIT_LIST_HEAD(&m->forgets.waiting);
+	spin_lock_init(&m->releases_lock);
+	INIT_LIST_HEAD(&m->releases);
 	return 0;
 }
 

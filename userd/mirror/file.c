@@ -82,18 +82,16 @@ void mirror_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u6
 
 	if (mirror_ring_write(req, handle->fh, off, len, flags & FERRY_WRITE_KILL_SUID))
 		return;
-	/*
-	 * Not outside of the gate: when the client has been killed its RELEASE comes, and the
-	 * number would be another file's before we write.
-	 */
+	/* The same; and RELEASE comes behind our answer, be the client killed or not. */
+	ferry_state_leave();
 	n = ferry_req_transfer(req, handle->fh, off, len);
-	if (n < 0) {
-		ferry_reply_err(req, n);
-		return;
-	}
-	if (flags & FERRY_WRITE_KILL_SUID)
+	if (n >= 0 && flags & FERRY_WRITE_KILL_SUID)
 		mirror_kill_suid(handle->fh);
-	ferry_reply_written(req, n);
+	ferry_state_return();
+	if (n < 0)
+		ferry_reply_err(req, n);
+	else
+		ferry_reply_written(req, n);
 }
 
 void mirror_fsync(struct ferry_req *req, u64 id, struct ferry_handle *handle, bool datasync)

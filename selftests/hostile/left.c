@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * What a server gives up by a request it might still be using for a caller who has gone: RELEASE
+ * and FORGET come behind the late answer.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "rogue.h"
+
+/**
+ * struct seen - what the server tells; in rogue.page
+ * @opcode: of the request to be kept, told by the client; then 0
+ * @kept: it is
+ * @early: RELEASEs and FORGETs of the nodes it names that came meanwhile
+ * @released, @forgot: how many of each came at all
+ */
+struct seen {
+	volatile uint32_t opcode;
+	volatile bool kept;
+	volatile int early;
+	volatile int released;
+	volatile int forgot;
+};
+
+static uint64_t node;
+
+static bool forgets(const struct request *req)
+{
+	const struct fuse_batch_forget_in *head = (const void *)req->arg;
+	const struct fuse_forget_one *one = (const void *)(head + 1);
+	uint32_t i;
+
+	if (req->head.opcode == FUSE_FORGET)
+		return req->head.nodeid == node;
+	for (i = 0; i < head->count; i++)
+		if (one[i].nodeid == node)
+			return true;
+	return false;
+}
+
+/* Keeps one request, until a READLINK comes. */
+static bool keep_one(struct rogue *r, const struct request *req)
+{
+	struct seen *seen = r->page;
+	static struct request kept;
+	static char arg[256];
+
+	if (seen->opcode && req->head.opcode == seen->opcode) {
+		CHECK(req->arg_len <= sizeof(arg));
+		kept = *req;
+		kept.arg = memcpy(arg, req->arg, req->arg_len);
+		seen->opcode = 0;
+		seen->kept = true;
+		return true;
+	}
+	switch (req->head.opcode) {
+	case FUSE_RELEASE:
+		seen->released++;
+		seen->early += seen->kept;
+		break;
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+		if (!forgets(req))
+			break;
+		seen->forgot++;
+		seen->early += seen->kept;
+		break;
+	case FUSE_READLINK:
+		if (!seen->kept)
+			break;
+		seen->kept = false;
+		rogue_be_honest(r, &kept);
+	}
+	return false;
+}
+
+static int op_link(void)
+{
+	return link("mnt/file", "mnt/new");
+}
+
+static int op_rename(void)
+{
+	return rename("mnt/file", "mnt/dir/new");
+}
+
+static const struct {
+	int (*op)(void);
+	const char *what;
+	uint32_t opcode;
+	bool opens;
+	uint64_t node;
+} requests[] = {
+	{ op_read_direct, "direct read", FUSE_READ, true, FILE_NODE },
+	{ op_write_direct, "direct write", FUSE_WRITE, true, FILE_NODE },
+	{ op_list_dir, "readdir", FUSE_READDIR, false, DIR_NODE },
+	{ op_truncate, "truncate", FUSE_SETATTR, false, FILE_NODE },
+	{ op_link, "link", FUSE_LINK, false, FILE_NODE },
+	{ op_rename, "rename", FUSE_RENAME, false, DIR_NODE },
+};
+
+/* Nothing uses its nodes: whatever may be sent of them is, and seen by the server. */
+static void look(struct rogue *r, const char *what, bool opens)
+{
+	struct seen *seen = r->page;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		drop_caches();
+		CHECK_EQ(rogue_try(op_statfs, 5), 0);
+	}
+	if (seen->early || seen->released || seen->forgot)
+		claim_fail(__FILE__, __LINE__, "%s: %d requests came too early", what, seen->early);
+	CHECK(seen->kept);
+	CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	CHECK(!seen->kept);
+	for (i = 0; i < 100 && (!seen->forgot || (opens && !seen->released)); i++)
+		CHECK_EQ(rogue_try(op_statfs, 5), 0);
+	if (!seen->forgot || (opens && !seen->released))
+		claim_fail(__FILE__, __LINE__, "%s: %d FORGETs, %d RELEASEs after the answer", what,
+			   seen->forgot, seen->released);
+}
+
+static void killed(enum style style)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(requests); i++) {
+		struct rogue r;
+		struct seen *seen;
+		pid_t pid;
+
+		node = requests[i].node;
+		r = rogue_start(style, keep_one);
+		seen = r.page;
+		seen->opcode = requests[i].opcode;
+		pid = rogue_client(requests[i].op);
+		rogue_await(&r, 1);
+		rogue_dies(pid, 2);
+		look(&r, requests[i].what, requests[i].opens);
+		rogue_end(&r);
+	}
+}
+IN_BOTH_STYLES(killed)
+
+/* Read-ahead is submitted, and given up by whoever looks at the clock. */
+static void too_late(void)
+{
+	struct ferry_setup setup = rogue_setup(SYNC);
+	struct rogue r;
+	struct seen *seen;
+
+	node = FILE_NODE;
+	setup.timeout = 1;
+	r = rogue_start_as(setup, SYNC, keep_one);
+	seen = r.page;
+	seen->opcode = FUSE_READ;
+	/* What read-ahead did not bring is asked for once more. */
+	CHECK_EQ(rogue_try(op_read_file, 20), 0);
+	look(&r, "read-ahead", true);
+	rogue_end(&r);
+}
+
+/* The answer never comes. */
+static void unmounted(void)
+{
+	struct rogue r;
+	struct seen *seen;
+	pid_t pid;
+
+	node = FILE_NODE;
+	r = rogue_start(SYNC, keep_one);
+	seen = r.page;
+	seen->opcode = FUSE_READ;
+	pid = rogue_client(op_read_direct);
+	rogue_await(&r, 1);
+	rogue_dies(pid, 2);
+	rogue_end(&r);
+	CHECK_EQ(seen->early, 0);
+}
+
+static const struct claim claims[] = {
+	BOTH("RELEASE and FORGET come behind the answer to a killed caller's request", killed),
+	{ "they come behind the answer to read-ahead that took too long", too_late },
+	{ "umount does not wait for that answer, nor sends them before it", unmounted },
+};
+CLAIMS_MAIN(claims)
