@@ -82,7 +82,7 @@ enum {
  * @trusted: all who made, served and saved it had CAP_SYS_ADMIN: what they have said may
  *	move into the kernel, where nobody's rights are looked at; read without lock
  * @move_lock: held while the server is exchanged
- * @attach_lock: guards @endpoints, @detached, @dismissed, @state, @saved
+ * @attach_lock: guards @endpoints, @detached, @dismissed, @state, @saving, @saved
  * @endpoints: open files that serve it (user placement)
  * @detached: the last one was closed, the next is waited for; read without the lock
  * @recovering: a server has attached, and not asked for a request yet; read without lock
@@ -95,7 +95,8 @@ enum {
  * @is_stalled: one does
  * @served_since: when its server came, in jiffies
  * @state: the file that the server left for the next one, or NULL
- * @saved: what its server saved, for whoever asked it to; or NULL
+ * @saving: its server is asked to save
+ * @saved: what it saved, for whoever asked; or NULL
  * @understudy: module of the backend that takes over in the kernel, held; or NULL
  * @grace_work: armed while @detached; holds a reference, as the others
  * @rescue_work: armed while @detached, on_death=kernel: starts who attaches
@@ -161,6 +162,7 @@ struct ferry_chan {
 	bool				is_stalled;
 	unsigned long			served_since;
 	struct file			*state;
+	bool				saving;
 	struct file			*saved;
 	struct module			*understudy;
 	struct delayed_work		grace_work;
@@ -229,7 +231,10 @@ void ferry_recover_attach(struct ferry_chan *chan);
 void ferry_recover_over(struct ferry_chan *chan);
 void ferry_recover_await(struct ferry_chan *chan);
 void ferry_recover_keep(struct ferry_chan *chan, struct file *file);
-struct file *ferry_recover_saved(struct ferry_chan *chan, struct file *file);
+bool ferry_recover_may_follow(const struct ferry_chan *chan);
+void ferry_recover_ask_saved(struct ferry_chan *chan);
+int ferry_recover_saved(struct ferry_chan *chan, struct file *file);
+struct file *ferry_recover_take_saved(struct ferry_chan *chan);
 void ferry_recover_dismiss(struct ferry_chan *chan);
 void ferry_recover_later(struct work_struct *work);
 struct file *ferry_recover_file(int fd);

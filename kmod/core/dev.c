@@ -179,6 +179,9 @@ static long attach_next(struct file *file, struct ferry_setup *setup, void __use
 		err = -ENOENT;
 		goto put_chan;
 	}
+	err = -EPERM;
+	if (!ferry_recover_may_follow(chan))
+		goto put_chan;
 	err = -EINVAL;
 	if (ferry_chan_is_local(chan) || setup->queue >= chan->geo.nr_queues ||
 	    style & ~spins || style == spins)
@@ -260,14 +263,11 @@ static long keep(struct file *file, const struct ferry_move *move)
 	state = move->fd == -1 ? NULL : ferry_recover_file(move->fd);
 	if (IS_ERR(state))
 		return PTR_ERR(state);
-	if (move->to == FERRY_MOVE_KEEP) {
-		ferry_recover_keep(chan, state);
-	} else {
+	if (move->to == FERRY_MOVE_SAVED) {
 		ferry_recover_vet(chan);
-		state = ferry_recover_saved(chan, state);
-		if (state)
-			fput(state);
+		return ferry_recover_saved(chan, state);
 	}
+	ferry_recover_keep(chan, state);
 	return 0;
 }
 

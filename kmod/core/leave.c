@@ -142,7 +142,8 @@ bool ferry_slot_leave(struct ferry_slot *slot)
 
 static bool is_late(const struct ferry_slot *slot, const void *limit)
 {
-	return !slot->waiter &&
+	/* The core's own have limits of their own. */
+	return !slot->waiter && !(slot->args->flags & FERRY_ARGS_INIT) &&
 	       time_after(jiffies, slot->args->core.born + *(const unsigned long *)limit);
 }
 
