@@ -179,6 +179,15 @@ void ferry_chan_abort(struct ferry_chan *chan);
  */
 bool ferry_chan_is_left(struct ferry_chan *chan, u64 node);
 
+/**
+ * ferry_chan_left_since() - may that have changed something after another answer was made?
+ * @node: as above
+ * @asked: jiffies64 before that one was asked for
+ *
+ * What such an answer says is true, but may not be so any more.
+ */
+bool ferry_chan_left_since(struct ferry_chan *chan, u64 node, u64 asked);
+
 bool ferry_chan_is_dead(const struct ferry_chan *chan);
 bool ferry_chan_is_local(const struct ferry_chan *chan);
 

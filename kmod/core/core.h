@@ -103,6 +103,7 @@ enum {
  * @expire_work: looks at the clock while the gate is open: deadlines, stalls
  * @slot_wait: callers that wait for a slot of any queue
  * @left: slots that servers have, and whose callers have gone; under @left_lock
+ * @left_last: jiffies64 when the last of them was answered
  * @queues: @geo.nr_queues of them (user placement), from creation to the last put
  * @server: what stands behind local delivery, local.c's own
  * @backing: registered files by number: struct ferry_backing_file
@@ -132,6 +133,7 @@ struct ferry_chan {
 	wait_queue_head_t		slot_wait;
 	spinlock_t			left_lock;
 	struct list_head		left;
+	u64				left_last;
 	spinlock_t			early_lock;
 	struct list_head		early;
 	unsigned int			nr_early;

@@ -28,6 +28,8 @@ void ferry_slot_unleave(struct ferry_slot *slot)
 	/* For who made it ABANDONED, and is not done with it. */
 	ferry_slot_wait_for_copies(slot);
 	spin_lock(&chan->left_lock);
+	WRITE_ONCE(chan->left_last, get_jiffies_64());
+	smp_wmb();	/* pairs with ferry_chan_left_since() */
 	list_del(&slot->node_left);
 	spin_unlock(&chan->left_lock);
 }
@@ -49,6 +51,15 @@ bool ferry_chan_is_left(struct ferry_chan *chan, u64 node)
 	return left;
 }
 EXPORT_SYMBOL_GPL(ferry_chan_is_left);
+
+bool ferry_chan_left_since(struct ferry_chan *chan, u64 node, u64 asked)
+{
+	if (ferry_chan_is_left(chan, node))
+		return true;
+	smp_rmb();	/* pairs with ferry_slot_unleave(): who misses the slot sees the time */
+	return READ_ONCE(chan->left_last) >= asked;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_left_since);
 
 /* Once it is not its caller's a slot may be used again at any time: take the pin first. */
 void ferry_slot_take_pin(const struct ferry_slot *slot, struct ferry_pin *pin)

@@ -209,11 +209,20 @@ static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, 
 	return 0;
 }
 
+/* May a server be about to change them, for a caller who has gone? */
+static bool may_change(struct inode *inode)
+{
+	return unlikely(ferry_chan_is_left(ferry_mount_of(inode)->chan,
+					   ferry_inode_of(inode)->node));
+}
+
 int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
 		      u64 valid_sec, u32 valid_nsec, u64 version)
 {
-	return update(inode, attr, attr_until(ferry_mount_of(inode), valid_sec, valid_nsec),
-		      version);
+	u64 until = may_change(inode) ? 0 :
+		    attr_until(ferry_mount_of(inode), valid_sec, valid_nsec);
+
+	return update(inode, attr, until, version);
 }
 
 /*
@@ -291,10 +300,10 @@ int ferry_size_settle(struct inode *inode, struct file *file)
 	if (err)
 		return err;
 	err = ask(inode, file, &out);
-	if (!err) {
+	if (!err && !may_change(inode))
 		clear_bit(FERRY_I_SIZE_UNKNOWN, &fi->flags);
+	if (!err)
 		invalidate_inode_pages2(inode->i_mapping);
-	}
 	ferry_truncate_end(inode, err ? 0 : out.attr.size, !err);
 	return err;
 }

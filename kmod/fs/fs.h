@@ -375,7 +375,8 @@ extern const struct dentry_operations ferry_dentry_operations;
 void ferry_dir_init_inode(struct inode *inode);
 void ferry_symlink_init_inode(struct inode *inode);
 void ferry_special_init_inode(struct inode *inode, umode_t mode, dev_t rdev);
-void ferry_entry_valid(struct dentry *dentry, const struct fuse_entry_out *out);
+void ferry_entry_valid(struct inode *dir, struct dentry *dentry, const struct fuse_entry_out *out,
+		       u64 asked);
 
 /* readdir.c */
 extern const struct file_operations ferry_dir_operations;
