@@ -5,7 +5,7 @@
  * Files: super.c mount, options, INIT, statfs; inode.c life of nodes; attr.c
  * attributes; dir.c names; readdir.c listings; file.c open files and the VFS's entry points
  * for them; cache.c page cache, readahead, write-back, mmap; direct.c I/O past the
- * cache; passthrough.c I/O past the server; xattr.c.
+ * cache; passthrough.c I/O past the server; xattr.c; pin.c inodes that requests hold.
  *
  * Lock order: inode->i_rwsem, then mapping->invalidate_lock, then a folio's lock,
  * then ferry_inode.lock (a leaf: nothing is called under it). A request may be
@@ -21,6 +21,7 @@
 #include <linux/fuse.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include "core/chan.h"
 #include "compat/compat.h"
 
@@ -78,6 +79,8 @@ struct ferry_forgets {
  *	be less deep; else 0
  * @forgets: what the server is to forget
  * @releases: files whose RELEASE waits, under @releases_lock: ferry_file_put()
+ * @closing: it is being taken down: ferry_pins_end()
+ * @pins: inodes that requests hold; on a line of its own, as others are only read
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
@@ -130,6 +133,9 @@ struct ferry_mount {
 	bool			no_getxattr;
 	bool			no_listxattr;
 	bool			no_removexattr;
+
+	bool			closing;
+	atomic_t		pins ____cacheline_aligned_in_smp;
 };
 
 /* ferry_inode.flags: bits */
@@ -181,6 +187,7 @@ struct ferry_forget {
  * @io_mode: open files that use the page cache, or as a negative number those that have a
  *	backing file; other open files do neither
  * @writing: WRITEs of pages under way; who waits does so on its address
+ * @put: drops the last reference, where a request held it
  * @forget: sent at eviction, which so cannot fail
  */
 struct ferry_inode {
@@ -202,7 +209,10 @@ struct ferry_inode {
 	struct list_head	write_files;
 	int			io_mode;
 	atomic_t		writing;
-	struct ferry_forget	forget;
+	union {
+		struct work_struct	put;
+		struct ferry_forget	forget;
+	};
 };
 
 /**
@@ -415,6 +425,13 @@ void ferry_sync_exiting(struct inode *inode, unsigned long timeout);
 void ferry_zero_tail(struct inode *inode);		/* before a file grows over a gap */
 int ferry_truncate_begin(struct inode *inode, loff_t size);
 void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
+
+/* pin.c */
+int ferry_pins_init(void);				/* of the module */
+void ferry_pins_exit(void);
+bool ferry_inode_pin(struct inode *inode);
+void ferry_inode_unpin(struct inode *inode);
+void ferry_pins_end(struct ferry_mount *m);
 
 /* direct.c */
 ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to);

@@ -707,6 +707,7 @@ static void ferry_kill_sb(struct super_block *sb)
 {
 	struct ferry_mount *m = sb->s_fs_info;
 
+	ferry_pins_end(m);
 	kill_anon_super(sb);
 	mount_free(m);
 }
