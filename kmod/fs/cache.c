@@ -658,6 +658,13 @@ static int wait_range(struct address_space *mapping, pgoff_t index, pgoff_t last
 	return err;
 }
 
+/* What is on its way to the server has been answered; 0 or -EINTR */
+int ferry_wait_writes(struct address_space *mapping)
+{
+	return mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK) ?
+	       wait_range(mapping, 0, LLONG_MAX >> PAGE_SHIFT) : 0;
+}
+
 /**
  * ferry_sync_range() - write back what is dirty, and wait for it killably
  * @mapping: the file's
