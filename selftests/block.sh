@@ -359,13 +359,19 @@ if wanted rogue; then
 	claim "rogue: leaves no disk, and a clean log" no_disk_left
 fi
 
+if wanted resizes; then
+	mark_log resizes
+	points_of resizes timeout -k 10 200 "$programs/block/resize" "$work" ${FERRY_CLAIMS:+"$FERRY_CLAIMS"}
+	claim "resizes: leaves no disk, and a clean log" no_disk_left
+fi
+
 # /dev/ferryblk, and a disk's requests, as a 32-bit program sees them.
 if wanted rogue32 && [ ! -e "$programs/block/rogue32" ]; then
 	skip rogue32 "not built: apt-get install gcc-multilib"
 elif wanted rogue32; then
 	mark_log rogue32
 	points_of rogue32 timeout -k 10 200 "$programs/block/rogue32" "$work" \
-		"${FERRY_CLAIMS:-reads, writes|arguments of ADD|is not there|short read|new size}"
+		"${FERRY_CLAIMS:-reads, writes|arguments of ADD|is not there|short read|in a resize}"
 	claim "rogue32: leaves no disk, and a clean log" no_disk_left
 fi
 

@@ -97,8 +97,8 @@ struct ferry_args {
  *	what the server counted or opened for it (FORGET, RELEASE). @out holds @out_len
  *	bytes of reply structs, at most 256; none if the server failed it. Called from a
  *	server's thread; may ferry_submit().
- * @dead: the server is gone and will not come back: requests fail from now on.
- *	Called once, may sleep. May be NULL.
+ * @dead: the server is gone and will not come back, or somebody has aborted the channel:
+ *	requests fail from now on. Called once, may sleep. May be NULL.
  * @owns: is @file of the client instance itself? A server's thread that does I/O on it
  *	would wait for its own answer. May be NULL.
  * @may_back: may @file back one of the instance's? 0; -EOPNOTSUPP: none may; -ELOOP:
@@ -164,7 +164,12 @@ void ferry_chan_unbind(struct ferry_chan *chan);
  */
 void ferry_chan_ready(struct ferry_chan *chan, int err);
 
-/** ferry_chan_abort() - the channel dies: all requests fail with -ENOTCONN */
+/**
+ * ferry_chan_abort() - the channel dies: all requests fail with -ENOTCONN
+ *
+ * Its client is told (ferry_client_ops.dead).
+ * Context: may sleep
+ */
 void ferry_chan_abort(struct ferry_chan *chan);
 
 /**
