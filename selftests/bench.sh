@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # ferry bench: it measures what it says, and says what it cannot.
-# FERRY_TESTS picks parts: options, fs, disks, regress, scale.
+# FERRY_TESTS picks parts: options, requests, fs, disks, regress, scale.
 # shellcheck disable=SC2016 # the variables are perl's
 
 # shellcheck source=selftests/lib.sh
@@ -87,6 +87,52 @@ measures_fs() {
 		grep -q '#' "$work/out" && nothing_left
 }
 
+# calls CALL N FILE: N of them; CALL is a case of bench's
+calls() {
+	perl -MFcntl=:DEFAULT -e '
+		my ($call, $n, $path) = @ARGV;
+		my ($buf, $dir) = (" " x 12288, $path =~ s,/N$,,r);
+		# O_DIRECT wants memory that is aligned.
+		my $skip = -unpack("J", pack "p", $buf) % 4096;
+		open my $d, "<", $dir or die "$dir: $!\n";
+		sysopen my $f, $path, O_RDWR | O_DIRECT or die "$path: $!\n";
+		for (1 .. $n) {
+			$call eq "stat" ? stat $dir : $call eq "fstat" ? stat $d :
+			$call eq "read-4k" ? sysseek($f, 0, 0) && sysread($f, $buf, 4096, $skip) == 4096 :
+			sysseek($f, 0, 0) && syswrite($f, $buf, 4096, $skip) == 4096 or die "$call: $!\n";
+		}' "$1" "$2" "$3"
+}
+
+# answers PID: how many times it has called write(), once for each request
+answers() { sed -n 's/^syscw: //p' "/proc/$1/io"; }
+
+# asked PROGRAM DIR: how many requests each call is, by fifty more of them. A server's last answer
+# may be counted after its client has it, so some are missing or too many.
+asked() {
+	local pid call n before some
+	pid=$(pgrep -n -x "$1") || { echo "no $1"; return 1; }
+	for call in stat fstat read-4k write-4k; do
+		for n in 10 60; do
+			before=$(answers "$pid")
+			calls "$call" "$n" "$2/N" || return
+			[ "$n" = 60 ] || some=$(($(answers "$pid") - before))
+		done
+		echo "$call $((($(answers "$pid") - before - some + 25) / 50))"
+	done
+}
+
+# A request more of FUSE's for the same call would flatter ferry. The style rw answers by write(), too.
+as_many_requests() {
+	local options=attr_timeout=0,entry_timeout=0 status=0
+	mkdir -p "$work/mnt" "$work/host"
+	"$bin/fuse-peer" -o "$options" null "$work/host" &&
+		ferry mount -o "wait=rw,no_default_permissions,$options" null "$work/mnt" </dev/null || return
+	asked fuse-peer "$work/host" >"$work/fuse" && asked ferryd "$work/mnt" >"$work/ferry" &&
+		diff "$work/fuse" "$work/ferry" && ! grep -v ' 1$' "$work/fuse" || status=1
+	umount "$work/host" "$work/mnt" || status=1
+	return "$status"
+}
+
 # Of each kind one; what is not here, as ublk on 6.1, is told, and no failure.
 measures_disks() {
 	ferry bench --class block --quick --runs 1 --seconds 0.1 --json "$work/disks.json" \
@@ -126,6 +172,7 @@ scales() {
 ! wanted fs || claim "filesystems: medians, percentiles and histograms, and nothing is left" measures_fs
 ! wanted disks || claim "disks: each kind that is here, what they cost the CPUs, and nothing is left" measures_disks
 if [ -x "$bin/fuse-peer" ]; then
+	! wanted requests || claim "FUSE is asked as often as ferry for the same" as_many_requests
 	! wanted regress || claim "a stored result: as it was, and where it got worse" regresses
 fi
 ! wanted scale || claim "one client and several, one queue and several" scales
