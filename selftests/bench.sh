@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # ferry bench: it measures what it says, and says what it cannot.
-# FERRY_TESTS picks parts: options, requests, fs, disks, regress, scale.
+# FERRY_TESTS picks parts: options, requests, fs, disks, brd, lock, stopped, regress,
+# scale.
 # shellcheck disable=SC2016 # the variables are perl's
 
 # shellcheck source=selftests/lib.sh
@@ -63,6 +64,8 @@ nothing_left() {
 	[ ${#left[@]} = 0 ] || { echo "left: ${left[*]}"; return 1; }
 	! grep ferry-bench /proc/mounts && ! pgrep -a 'nbdkit|ublk-peer|fuse-peer' && no_daemon_left && log_is_clean
 }
+
+not() { ! "$@"; }
 
 # rows FILE EXPRESSION: perl's, true of each row $r; there is at least one
 rows() {
@@ -143,6 +146,43 @@ measures_disks() {
 	rows "$work/disks.json" '$r->{case} =~ /null/ || $r->{system} ne "null_blk"' && nothing_left
 }
 
+# What is on somebody else's brd is not written over: it is left out, and with it the files.
+leaves_brd_alone() {
+	local was now
+	modprobe brd rd_nr=2 rd_size=524288 || return 4
+	echo precious | dd of=/dev/ram1 conv=notrunc status=none && echo precious >/dev/ram0 || return
+	was=$(head -c 4096 /dev/ram0 /dev/ram1 | md5sum)
+	says 0 "brd is left out: brd is loaded already" ferry bench --class block --quick --runs 1 --seconds 0.1 \
+		--systems ferry-kernel,brd --cases ramdisk-read-1,file-read-1 &&
+		is lines "$(grep -c "brd is loaded already" "$work/err")" 2 || return
+	now=$(head -c 4096 /dev/ram0 /dev/ram1 | md5sum)
+	is "what was on them" "$now" "$was" && modprobe -r brd && nothing_left
+}
+
+# Modules and some disks are the machine's: the second one waits its turn.
+one_at_a_time() {
+	local lock=/run/ferry-bench-disks.lock
+	flock -n "$lock" sleep 1000 &
+	until_so not flock -n "$lock" true &&
+		says 1 "another ferry bench measures disks" ferry bench --class block --quick --systems null_blk
+	local status=$?
+	pkill -P $! -x sleep
+	wait $!
+	return "$status"
+}
+
+# Whoever reads the output has seen enough; and ^\.
+leaves_nothing() {
+	local statuses
+	ferry bench --scale --quick --runs 1 --systems ferry-sync --cases fstat 2>&1 | head -n 1 >/dev/null
+	statuses=("${PIPESTATUS[@]}")
+	is "the status by SIGPIPE" "${statuses[0]}" $((128 + 13)) && nothing_left || return
+	ferry bench --scale --quick --runs 100 --systems ferry-sync --cases fstat >/dev/null &
+	until_so pgrep -x ferryd >/dev/null && kill -QUIT $!
+	wait $!
+	is "the status by SIGQUIT" $? $((128 + 3)) && nothing_left
+}
+
 # As it was; and as if it had been a thousand times as fast. The bounds are wide: the claim is that a
 # stored result is compared, and a busy machine's FUSE, ten samples of it, takes thrice as long at times.
 regresses() {
@@ -171,6 +211,9 @@ scales() {
 ! wanted options || claim "without fio it says so" no_fio
 ! wanted fs || claim "filesystems: medians, percentiles and histograms, and nothing is left" measures_fs
 ! wanted disks || claim "disks: each kind that is here, what they cost the CPUs, and nothing is left" measures_disks
+! wanted lock || claim "one run at a time measures disks" one_at_a_time
+! wanted stopped || claim "whatever ends it, nothing is left" leaves_nothing
+! wanted brd || claim "somebody else's brd is left alone" leaves_brd_alone
 if [ -x "$bin/fuse-peer" ]; then
 	! wanted requests || claim "FUSE is asked as often as ferry for the same" as_many_requests
 	! wanted regress || claim "a stored result: as it was, and where it got worse" regresses

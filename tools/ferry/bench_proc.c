@@ -89,9 +89,8 @@ static void child_start(int (*fn)(void *), void *arg)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpgid(0, 0);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
+	for (unsigned int i = 0; i < BENCH_NR_SIGNALS; i++)
+		signal(bench_signals[i], SIG_DFL);
 	_exit(fn(arg));
 }
 
