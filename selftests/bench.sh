@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # ferry bench: it measures what it says, and says what it cannot.
-# FERRY_TESTS picks parts: options, requests, fs, disks, brd, lock, stopped, regress,
-# scale.
+# FERRY_TESTS picks parts: options, requests, fs, disks, brd, lock, stopped,
+# limit, regress, scale.
 # shellcheck disable=SC2016 # the variables are perl's
 
 # shellcheck source=selftests/lib.sh
@@ -212,6 +212,12 @@ scales() {
 ! wanted fs || claim "filesystems: medians, percentiles and histograms, and nothing is left" measures_fs
 ! wanted disks || claim "disks: each kind that is here, what they cost the CPUs, and nothing is left" measures_disks
 ! wanted lock || claim "one run at a time measures disks" one_at_a_time
+# What its strict 1 % of the machine's dirty pages does to a writer is not what is compared.
+lifts_the_limit() {
+	ferry bench --quick --runs 1 --systems fuse --cases seq-write --json "$work/limit.json" >"$work/out" &&
+		grep -q '"fuse_dirty_limit":"max_ratio=100 ' "$work/limit.json" && nothing_left
+}
+
 ! wanted stopped || claim "whatever ends it, nothing is left" leaves_nothing
 ! wanted brd || claim "somebody else's brd is left alone" leaves_brd_alone
 if [ -x "$bin/fuse-peer" ]; then
@@ -220,4 +226,5 @@ if [ -x "$bin/fuse-peer" ]; then
 fi
 ! wanted scale || claim "one client and several, one queue and several" scales
 unload_claim
+	! wanted limit || claim "FUSE's limit of dirty pages is lifted" lifts_the_limit
 finish

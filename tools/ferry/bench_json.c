@@ -76,6 +76,9 @@ static struct json_object *latency(const struct bench_hist *hist)
 		uint64_t nr = bench_hist_power(hist, power);
 
 		if (!nr)
+	json_object_object_add(obj, "other_cpu", json_object_new_int(opts->other_cpu));
+	if (bench_fs_dirty_limit)
+		add_string(obj, "fuse_dirty_limit", bench_fs_dirty_limit);
 			continue;
 		snprintf(key, sizeof(key), "%llu", 1ULL << power);
 		json_object_object_add(powers, key, json_object_new_int64((int64_t)nr));
