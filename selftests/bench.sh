@@ -202,9 +202,11 @@ regresses() {
 }
 
 scales() {
-	ferry bench --scale --quick --runs 1 --systems ferry-sync --cases fstat,create-unlink \
+	ferry bench --scale --quick --runs 1 --systems ferry-sync,ferry-slot --cases fstat,read-4k \
 		--json "$work/scale.json" >/dev/null &&
-		rows "$work/scale.json" '$r->{median} > 0 && $r->{clients} >= 1 && $r->{queues} >= 1' &&
+		rows "$work/scale.json" '$r->{median} > 0 && $r->{clients} >= 1 && $r->{queues} >= 1 &&
+			$r->{n} == 1 && $r->{p10} == $r->{median} &&
+			!$main::seen{join ",", map { $_ // "" } @$r{qw(case wait data queues clients)}}++' &&
 		nothing_left
 }
 
