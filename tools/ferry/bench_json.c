@@ -69,8 +69,10 @@ static struct json_object *latency(const struct bench_hist *hist)
 	char key[32];
 
 	add_number(obj, "p50", bench_hist_quantile(hist, 0.5));
-	add_number(obj, "p99", bench_hist_quantile(hist, 0.99));
-	add_number(obj, "p99.9", bench_hist_quantile(hist, 0.999));
+	if (bench_hist_tells(hist, 0.99))
+		add_number(obj, "p99", bench_hist_quantile(hist, 0.99));
+	if (bench_hist_tells(hist, 0.999))
+		add_number(obj, "p99.9", bench_hist_quantile(hist, 0.999));
 	json_object_object_add(obj, "n", json_object_new_int64((int64_t)hist->total));
 	for (unsigned int power = 0; power < 47; power++) {
 		uint64_t nr = bench_hist_power(hist, power);
