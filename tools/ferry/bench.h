@@ -197,8 +197,8 @@ struct bench_run {
  * @writeback: the kernel may cache writes
  * @options: mount options, the same for ferry and FUSE
  * @fio: lines of a fio job; NULL, and with --icount in any case: @measure does it
- * @ready: in the parent, before anything is mounted; may be NULL. 0, or 1 after
- *	a line that says why the case is left out
+ * @ready: in the parent, before anything is mounted; may be NULL. 0, or, after
+ *	a line that says why the case is left out, 1; -1 if that is a failure
  * @prepare: in a child, once per mount; may be NULL
  * @measure: in a child, once per repetition
  * Return of both: 0, or 1 after bench_fail()
@@ -274,12 +274,15 @@ int bench_child(int (*fn)(void *), void *arg, unsigned int timeout);
  * @opts: its standard error goes to a file in opts->base, and its first line into
  *	the message if it fails
  * @out: file for its standard output, or NULL
- * Return: as bench_child(), after a message if it is not 0 and the program had one
+ * Return: as bench_child(), after a message if it is neither 0 nor -EINTR
  */
 int bench_exec(const struct bench_opts *opts, const char *const *argv, const char *out,
 	       unsigned int timeout);
 void bench_first_line(const char *path, char *line, int size);
 bool bench_have_program(const char *name);
+/** bench_try() - the same, of what may well fail: without a message */
+int bench_try(const struct bench_opts *opts, const char *const *argv, const char *out,
+	      unsigned int timeout);
 unsigned int bench_children(pid_t *pids, unsigned int max);
 int bench_wait(pid_t pid, unsigned int timeout);
 #define BENCH_THREADS_MAX	128

@@ -66,9 +66,11 @@ static bool is_loaded(const char *module)
 static bool load(const struct bench_opts *opts, const char *module, const char *arg1,
 		 const char *arg2)
 {
+	const char *const argv[] = { "modprobe", "-q", module, arg1, arg2, NULL };
+
 	if (is_loaded(module))
 		return false;
-	run(opts, NULL, 0, "modprobe", "-q", module, arg1, arg2, NULL);
+	bench_try(opts, argv, NULL, COMMAND_TIMEOUT);
 	return is_loaded(module);
 }
 

@@ -60,7 +60,7 @@ static bool peer_can(const struct bench_opts *opts, const char *peer, const char
 	FILE *file;
 
 	snprintf(out, sizeof(out), "%s/features", opts->base);
-	if (bench_exec(opts, argv, out, 10))
+	if (bench_try(opts, argv, out, 10))
 		return false;
 	file = fopen(out, "re");
 	while (file && !found && fgets(line, sizeof(line), file)) {
@@ -82,7 +82,7 @@ static const char *fuse_missing(const struct bench_opts *opts, const struct benc
 	if (bench_beside("fuse-peer", path, sizeof(path)))
 		return "no fuse-peer beside ferry: apt-get install libfuse3-dev, then make";
 	if (!kernel_knows("fuse") && bench_have_program("modprobe"))
-		bench_exec(opts, modprobe, NULL, 10);
+		bench_try(opts, modprobe, NULL, 10);
 	if (!kernel_knows("fuse"))
 		return "this kernel has no FUSE";
 	if (is_fuse_uring(sys) && access("/sys/module/fuse/parameters/enable_uring", W_OK))
@@ -283,6 +283,14 @@ static int mount_host(const struct bench_opts *opts, const struct bench_mount *m
 	return -errno;
 }
 
+static int mount_tmpfs(const struct bench_mount *m)
+{
+	if (!mount("tmpfs", m->dir, "tmpfs", 0, "mode=755"))
+		return 0;
+	bench_say("%s: %s", m->dir, strerror(errno));
+	return -errno;
+}
+
 static int mount_any(const struct bench_opts *opts, struct bench_mount *m,
 		     const struct bench_case *cs)
 {
@@ -290,7 +298,7 @@ static int mount_any(const struct bench_opts *opts, struct bench_mount *m,
 	if (bench_is(m->sys, "host"))
 		return mount_host(opts, m);
 	if (bench_is(m->sys, "tmpfs"))
-		return mount("tmpfs", m->dir, "tmpfs", 0, "mode=755");
+		return mount_tmpfs(m);
 	if (is_fuse_uring(m->sys))
 		return mount_fuse_uring(opts, m, cs);
 	if (bench_is(m->sys, "fuse"))
