@@ -96,6 +96,7 @@ struct bench_system {
  * @sys: NULL: there is no mount, @dir is a plain directory
  * @daemon: its server process, or 0
  * @mounted: there is something to be taken away
+ * @pinned: @daemon is where we wanted it to be
  * @dir: the mount, or the directory of what belongs to a disk
  * @file: what fio reads and writes: a file of the mount, or the disk
  */
@@ -103,6 +104,7 @@ struct bench_mount {
 	const struct bench_system *sys;
 	pid_t daemon;
 	bool mounted;
+	bool pinned;
 	char dir[BENCH_PATH_MAX];
 	char file[BENCH_PATH_MAX + 8];
 };
@@ -298,7 +300,7 @@ int bench_systems_check(struct bench_opts *opts);
 int bench_mount(const struct bench_opts *opts, struct bench_mount *mount,
 		const struct bench_case *cs);
 void bench_umount(const struct bench_opts *opts, struct bench_mount *mount);
-void bench_place(const struct bench_opts *opts, const struct bench_mount *mount,
+void bench_place(const struct bench_opts *opts, struct bench_mount *mount,
 		 const struct bench_case *cs);
 bool bench_is(const struct bench_system *sys, const char *system);
 const char *bench_data_option(const struct bench_system *sys);
