@@ -212,23 +212,23 @@ scales() {
 		nothing_left
 }
 
-! wanted options || claim "without fio it says so" no_fio
-! wanted fs || claim "filesystems: medians, percentiles and histograms, and nothing is left" measures_fs
-! wanted disks || claim "disks: each kind that is here, what they cost the CPUs, and nothing is left" measures_disks
-! wanted lock || claim "one run at a time measures disks" one_at_a_time
 # What its strict 1 % of the machine's dirty pages does to a writer is not what is compared.
 lifts_the_limit() {
 	ferry bench --quick --runs 1 --systems fuse --cases seq-write --json "$work/limit.json" >"$work/out" &&
 		grep -q '"fuse_dirty_limit":"max_ratio=100 ' "$work/limit.json" && nothing_left
 }
 
+! wanted options || claim "without fio it says so" no_fio
+! wanted fs || claim "filesystems: medians, percentiles and histograms, and nothing is left" measures_fs
+! wanted disks || claim "disks: each kind that is here, what they cost the CPUs, and nothing is left" measures_disks
+! wanted lock || claim "one run at a time measures disks" one_at_a_time
 ! wanted stopped || claim "whatever ends it, nothing is left" leaves_nothing
 ! wanted brd || claim "somebody else's brd is left alone" leaves_brd_alone
 if [ -x "$bin/fuse-peer" ]; then
 	! wanted requests || claim "FUSE is asked as often as ferry for the same" as_many_requests
+	! wanted limit || claim "FUSE's limit of dirty pages is lifted" lifts_the_limit
 	! wanted regress || claim "a stored result: as it was, and where it got worse" regresses
 fi
 ! wanted scale || claim "one client and several, one queue and several" scales
 unload_claim
-	! wanted limit || claim "FUSE's limit of dirty pages is lifted" lifts_the_limit
 finish

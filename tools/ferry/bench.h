@@ -280,11 +280,11 @@ int bench_child(int (*fn)(void *), void *arg, unsigned int timeout);
  */
 int bench_exec(const struct bench_opts *opts, const char *const *argv, const char *out,
 	       unsigned int timeout);
-void bench_first_line(const char *path, char *line, int size);
-bool bench_have_program(const char *name);
 /** bench_try() - the same, of what may well fail: without a message */
 int bench_try(const struct bench_opts *opts, const char *const *argv, const char *out,
 	      unsigned int timeout);
+void bench_first_line(const char *path, char *line, int size);
+bool bench_have_program(const char *name);
 unsigned int bench_children(pid_t *pids, unsigned int max);
 int bench_wait(pid_t pid, unsigned int timeout);
 #define BENCH_THREADS_MAX	128
