@@ -269,6 +269,7 @@ refusal "a file that is not there" "/missing" ferry disk add "file:path=$work/mi
 refusal "a directory" "regular file" ferry disk add "file:path=$work"
 refusal "no path" "path=" ferry disk add file
 refusal "an unknown option" "nonsense" ferry disk add -o nonsense ramdisk
+refusal "an unknown option before another" "nonsense" ferry disk add -o nonsense -o serial=x ramdisk
 refusal "a filesystem is no disk" "ferry mount" ferry disk add memfs
 refusal "a filesystem is no disk in the kernel" "ferry mount" ferry disk add --in-kernel memfs
 refusal "a disk is no filesystem" "ferry disk" ferry mount ramdisk "$work/mnt"

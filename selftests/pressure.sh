@@ -24,7 +24,7 @@ leave() { # MEGABYTES
 }
 
 # Nobody was killed for memory; and whoever serves is who served before.
-no_oom() { ! dmesg | grep -E 'Out of memory|oom-kill|oom_reaper'; }
+no_oom() { log_lacks 'Out of memory|oom-kill|oom_reaper'; }
 
 # servers: the processes, the oldest first
 servers() { pgrep -x ferryd | paste -s -d ' '; }
