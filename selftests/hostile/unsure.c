@@ -203,7 +203,7 @@ static void killed_before_the_deed(void)
 		expect(deeds[i].there, deeds[i].what);
 		pid = rogue_client(deeds[i].op);
 		rogue_await(&r, 1);
-		rogue_dies(pid, 2);
+		rogue_dies(pid);
 		CHECK_EQ(rogue_try(op_readlink, 5), 0);
 		expect(!deeds[i].there, deeds[i].what);
 		rogue_end(&r);
@@ -372,7 +372,7 @@ static void killed_truncation(void)
 	char c;
 
 	rogue_await(&r, 1);
-	rogue_dies(pid, 2);
+	rogue_dies(pid);
 	CHECK_EQ(rogue_try(op_readlink, 5), 0);
 	size_is(fd, 0);
 	CHECK_EQ(pread(fd, &c, 1, 0), 0);
