@@ -469,6 +469,8 @@ nbd_claim both "a daemon is killed while its server is away: the next one waits 
 nbd_claim like "size, blocks and read-only are the export's" export_like
 if command -v qemu-nbd >/dev/null; then
 	nbd_claim image "behind qemu-nbd, ext4 in a qcow2 image is clean" image
+elif wanted nbd/image; then
+	skip "nbd: behind qemu-nbd, ext4 in a qcow2 image is clean" "no qemu-nbd"
 fi
 
 # --- in the middle of it all ----------------------------------------------------------------------

@@ -129,5 +129,11 @@ unsigned int test_seed(void);
 uint32_t next_random(uint64_t *state);
 /** now() - seconds on the monotonic clock */
 double now(void);
+/**
+ * patience() - @seconds, or more of them where claims have more time than usual
+ *
+ * For what ends soon, or never: a debug kernel is slow.
+ */
+double patience(double seconds);
 
 #endif

@@ -123,13 +123,14 @@ if [ ! -d /sys/module/ferry ] && [ -e "$tree/ferry.ko" ]; then
 	! wanted "other kernel" || claim "modules for another kernel are named" other_kernel
 fi
 
-need_modules >"$work/load" || { cat "$work/load"; exit; }
+# Points were made: no plan of none is to be read here.
+need_modules >&2
 
 # --- with them ----------------------------------------------------------------
 
 # As a daemon of the next build would ask a module of this one.
 other_abi() {
-	command -v gcc >/dev/null || { echo "no gcc"; return 4; }
+	command -v gcc >/dev/null || { skips "no gcc"; return; }
 	gcc -shared -fPIC -I"$tree/include/uapi" -o "$work/next.so" -x c - <<-'EOF' || return
 		#include <sys/syscall.h>
 		#include <unistd.h>
@@ -326,7 +327,7 @@ daemon_lets_go() {
 # Whoever has started it is gone before it serves: it is none the worse for that.
 starter_killed() {
 	local starter
-	command -v gcc >/dev/null || { echo "no gcc"; return 4; }
+	command -v gcc >/dev/null || { skips "no gcc"; return; }
 	gcc -shared -fPIC -I"$tree/include/uapi" -o "$work/slow.so" -x c - <<-'EOF' || return
 		#include <stdlib.h>
 		#include <sys/syscall.h>

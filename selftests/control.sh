@@ -144,7 +144,7 @@ cpus_add_up() {
 }
 
 spinning_shows() {
-	[ "$(nproc)" -gt 1 ] || { echo "needs two CPUs"; return 4; }
+	[ "$(nproc)" -gt 1 ] || { skips "needs two CPUs"; return; }
 	local status=1
 	mount_fs user-poll memfs "$mnt" "$uncached",queues=1,spin_us=200000 || return
 	for _ in {1..20}; do
@@ -449,7 +449,8 @@ top_shows() {
 
 traced() {
 	local events=/sys/kernel/tracing/events/ferry status=0
-	[ -d "$events" ] || mount -t tracefs tracefs /sys/kernel/tracing || return 4
+	[ -d "$events" ] || mount -t tracefs tracefs /sys/kernel/tracing ||
+		{ skips "no tracefs"; return; }
 	for name in call fetch answer end event; do
 		[ -e "$events"/ferry_"$name"/enable ] || { echo "no ferry_$name"; status=1; }
 	done

@@ -34,6 +34,10 @@ wanted() { [[ $script/$1 =~ ${FERRY_TESTS:-} ]]; }
 # bail WHY: nothing in this script can be tried
 skip_all() { echo "TAP version 13"; echo "1..0 # SKIP $*"; exit 4; }
 
+# skips WHY: a claim's last word where it cannot be tried. Its status is no tool's: e2fsck says 4
+# of a filesystem that is corrupt.
+skips() { echo "$*"; return 77; }
+
 # claim NAME COMMAND...: one point; the command's output is shown if it fails
 claim() {
 	local name=$1 output status began=$SECONDS
@@ -43,7 +47,7 @@ claim() {
 	[ -z "${FERRY_TEST_TIMES:-}" ] || say "$((SECONDS - began)) s:"
 	case $status in
 	0) ok "$name" ;;
-	4) skip "$name" "$output" ;;
+	77) skip "$name" "$output" ;;
 	*)
 		[ -z "$output" ] || comment <<<"$output"
 		[ $status -lt 2 ] || say "exit status $status"
@@ -55,7 +59,7 @@ claim() {
 # points_of NAME COMMAND...: takes over the points of a program that writes TAP. What it
 # says beside them belongs to the next one, and is shown if that fails.
 points_of() {
-	local name=$1 line status plan='' points=$point bad=$failed began=$SECONDS said=''
+	local name=$1 line status plan='' why='' points=$point bad=$failed began=$SECONDS said=''
 	shift
 	while IFS= read -r line; do
 		case $line in
@@ -64,6 +68,7 @@ points_of() {
 		"not ok "*) not_ok "$name: ${line#not ok * - }" ;;
 		"ok "*" # SKIP"*) line=${line#ok * - }; skip "$name: ${line%% # SKIP*}" "${line##*# SKIP }" ;;
 		"ok "*) ok "$name: ${line#ok * - }" ;;
+		"1..0 # SKIP "*) why=${line#*# SKIP } ;;
 		1..*) plan=${line#1..}; plan=${plan%% *} ;;
 		"Bail out!"*) not_ok "$name: $line" ;;
 		"status "*) status=${line#status } ;;
@@ -77,11 +82,13 @@ points_of() {
 	bad=$((failed - bad))
 	if [ "$status" != 0 ] || [ -n "${FERRY_TEST_TIMES:-}" ]; then printf '%s' "$said"; fi
 	if [ "$status" = 4 ] && [ $points = 0 ]; then
-		skip "$name" "it says so"
+		skip "$name" "${why:-it says so}"
 	elif [ "$status" != 0 ] && [ $bad = 0 ]; then
 		not_ok "$name: ends with status $status"
 	elif [ "${plan:-0}" != $points ] && [ $bad = 0 ]; then
 		not_ok "$name: $points of ${plan:-no} points were made"
+	elif [ $points = 0 ] && [ -z "${FERRY_CLAIMS:-}" ]; then
+		not_ok "$name: makes no point"
 	fi
 }
 

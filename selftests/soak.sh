@@ -118,7 +118,7 @@ on_disk() {
 	if [ "$(pgrep -c -x ferryd)" = 1 ]; then
 		ferry disk del "$disk"
 		echo "its server has no successor"
-		return 4
+		return 1
 	fi
 	mkfs.ext4 -q -F "$disk" && mount "$disk" "$mnt" || return
 	under_load "${@:3}" || status=1

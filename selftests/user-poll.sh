@@ -37,7 +37,7 @@ idle() {
 # for asleep, and none is told of by a system call. In one of many batches at least: the machine
 # has other things to do as well, and where it has too many nothing can be said.
 hot() {
-	[ "$(nproc)" -gt 1 ] || { echo "needs two processors"; return 4; }
+	[ "$(nproc)" -gt 1 ] || { skips "needs two processors"; return; }
 	local least=200 status=0 said way
 	mkdir -p "$work/mnt"
 	mount_fs user-poll memfs "$work/mnt" attr_timeout=0 || return
@@ -51,8 +51,8 @@ hot() {
 		echo "$least of 200 round trips at least cost a switch"
 		status=1
 	elif [ "$least" -gt 0 ]; then
-		echo "the machine is too busy: of 200 round trips $least at least cost a switch"
-		status=4
+		skips "the machine is too busy: of 200 round trips $least at least cost a switch"
+		status=$?
 	else
 		for way in posted spun; do
 			[ "$(stat_of "$work/mnt" "" "$way")" -ge 200 ] || { echo "few are $way"; status=1; }
@@ -67,8 +67,8 @@ one_processor() {
 	local cpu=/sys/devices/system/cpu/cpu1/online way status=0
 	if [ "$(nproc)" -gt 1 ]; then
 		if [ "$(nproc)" != 2 ] || [ ! -w "$cpu" ]; then
-			echo "cannot leave one processor"
-			return 4
+			skips "cannot leave one processor"
+			return
 		fi
 		echo 0 >"$cpu"
 	fi

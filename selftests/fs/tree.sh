@@ -56,7 +56,7 @@ clone() {
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 	export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@localhost
 	export GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@localhost
-	command -v git >/dev/null || { echo "no git: apt-get install git"; return 4; }
+	command -v git >/dev/null || { skips "no git: apt-get install git"; return; }
 	git init -q "$repo" && cp "$source"/[a-d]*.h "$repo" && git -C "$repo" add . &&
 		git -C "$repo" commit -q -m first &&
 		git clone -q "$repo" "$dir/clone" && git -C "$dir/clone" fsck --no-progress &&
@@ -66,7 +66,7 @@ clone() {
 }
 
 compile() {
-	command -v gcc >/dev/null || { echo "no gcc: apt-get install gcc"; return 4; }
+	command -v gcc >/dev/null || { skips "no gcc: apt-get install gcc"; return; }
 	mkdir "$dir/src" && cp "$tree"/selftests/claim.[ch] "$tree/selftests/fs/full.c" "$dir/src" &&
 		sed -i 's,"../claim.h","claim.h",' "$dir/src/full.c" || return
 	cd "$dir/src" && gcc -O1 -D_GNU_SOURCE -c claim.c && gcc -O1 -D_GNU_SOURCE -c full.c &&

@@ -24,13 +24,8 @@
 /* Rounds at a time */
 #define JOBS		3
 
-/* However it is killed or unmounted, it ends within that; a debug kernel is slow. */
-static double patience(void)
-{
-	const char *seconds = getenv("FERRY_TEST_SECONDS");
-
-	return seconds && atoi(seconds) > 60 ? 10.0 * atoi(seconds) / 60 : 10;
-}
+/* However it is killed or unmounted, it ends within that. */
+#define PATIENCE	patience(10)
 
 static void show_file(pid_t pid, const char *name)
 {
@@ -48,7 +43,7 @@ static void show_file(pid_t pid, const char *name)
 /* @pid is dead by now or soon. */
 static void dies(pid_t pid, const char *what)
 {
-	double end = now() + patience();
+	double end = now() + PATIENCE;
 	int status;
 
 	kill(pid, SIGKILL);
@@ -57,7 +52,7 @@ static void dies(pid_t pid, const char *what)
 			show_file(pid, "stack");
 			show_file(pid, "status");
 			claim_fail(__FILE__, __LINE__, "%s, process %d, lives %.0f s after SIGKILL",
-				   what, (int)pid, patience());
+				   what, (int)pid, PATIENCE);
 		}
 		usleep(1000);
 	}
@@ -99,7 +94,7 @@ static pid_t fork_server(struct round *r, unsigned int process)
 /* The file of the channel that @pid has made. */
 static int take_file(struct round *r, pid_t pid)
 {
-	double end = now() + patience();
+	double end = now() + PATIENCE;
 	int fd, pidfd = DO(syscall(SYS_pidfd_open, pid, 0));
 
 	while (r->fd < 0) {
@@ -179,27 +174,27 @@ static bool move_to_kernel(struct round *r)
 /* Dirty pages may want a server: none of those that lie is a help. */
 static void unmount(struct round *r)
 {
-	double end = now() + patience();
+	double end = now() + PATIENCE;
 
 	while (is_mounted()) {
 		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "it is mounted after %.0f s", patience());
-		in_process(umount_by_force, r, patience());
+			claim_fail(__FILE__, __LINE__, "it is mounted after %.0f s", PATIENCE);
+		in_process(umount_by_force, r, PATIENCE);
 		usleep(1000);
 	}
 }
 
 static void remove_disk(struct round *r)
 {
-	double end = now() + patience();
+	double end = now() + PATIENCE;
 	char name[64];
 
 	snprintf(name, sizeof(name), "/sys/block/ferryb%d", r->disk);
 	while (r->disk >= 0 && !access(name, F_OK)) {
 		if (now() > end)
 			claim_fail(__FILE__, __LINE__, "%s is there after %.0f s", name,
-				   patience());
-		in_process(delete_disk, r, patience());
+				   PATIENCE);
+		in_process(delete_disk, r, PATIENCE);
 		usleep(1000);
 	}
 }
@@ -258,7 +253,7 @@ static void end_round(struct round *r, uint64_t *rng, pid_t server, const pid_t 
 		r->stop = 1;
 		break;
 	case 1:
-		in_process(fs ? umount_by_force : delete_disk, r, patience());
+		in_process(fs ? umount_by_force : delete_disk, r, PATIENCE);
 		break;
 	case 2:
 		in_process(move_to_user, r, 3);
@@ -303,7 +298,7 @@ static void play(struct round *r)
 		await_mutations(r, r->target / 20);
 	r->go = 1;
 	r->setup.fd = fd;
-	if (r->class == FERRY_CLASS_FS && !in_process(do_mount, r, patience())) {
+	if (r->class == FERRY_CLASS_FS && !in_process(do_mount, r, PATIENCE)) {
 		dies(server, "a server");
 		close(fd);
 		return;
@@ -346,7 +341,7 @@ static int references(void)
 /* Each open file and each disk has one: what a round has had is given back. */
 static void await_references(int nr)
 {
-	double end = now() + patience();
+	double end = now() + PATIENCE;
 
 	while (references() != nr) {
 		if (now() > end)
@@ -429,7 +424,7 @@ static void fuzz(uint32_t class, enum style style)
 				.class = class,
 				.style = style,
 				.target = per_round,
-				.seconds = patience() / 5,
+				.seconds = PATIENCE / 5,
 				.fd = -1,
 				.disk = -1,
 			};

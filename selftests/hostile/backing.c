@@ -415,7 +415,7 @@ static void given_back_by_a_move(void)
 	move.fd = DO(memfd_create("stream", 0));
 	DO(ioctl(rogue_open(), FERRY_IOC_MOVE, &move));
 	rogue_kill(&r);
-	end = now() + 10;
+	end = now() + patience(10);
 	while (fcntl(fd, F_SETLEASE, F_WRLCK)) {
 		CHECK(errno == EAGAIN && now() < end);
 		usleep(10000);

@@ -30,7 +30,7 @@ static void killable(enum style style)
 		r = rogue_start(style, keep_silent);
 		pid = rogue_waiting(&r, &rogue_waits[i]);
 		DO(kill(pid, SIGKILL));
-		rogue_status(pid, 2, rogue_waits[i].what);
+		rogue_status(pid, 10, rogue_waits[i].what);
 		rogue_kill(&r);
 		rogue_end(&r);
 	}
@@ -50,7 +50,7 @@ static void server_dies(enum style style)
 		r = rogue_start(style, keep_silent);
 		pid = rogue_waiting(&r, &rogue_waits[i]);
 		rogue_kill(&r);
-		status = rogue_status(pid, 2, rogue_waits[i].what);
+		status = rogue_status(pid, 10, rogue_waits[i].what);
 		if (rogue_waits[i].op == op_map_file) {
 			CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
 		} else {
@@ -147,7 +147,8 @@ static bool answer_late(struct rogue *r, const struct request *req)
 		return false;
 	/* Here the client is killed; see late_answer(). */
 	(*r->told)++;
-	usleep(500000);
+	while (*(volatile int *)r->page < *r->told)
+		usleep(1000);
 	rogue_be_honest(r, req);
 	err = rogue_answer(r, req, &(struct answer){ .error = -EIO });
 	CHECK(err == ENOENT || err == ENODEV);
@@ -163,7 +164,8 @@ static void late_answer(enum style style)
 		pid_t pid = rogue_client(op_stat_file);
 
 		rogue_await(&r, 2 * i + 1);
-		rogue_dies(pid, 2);
+		rogue_dies(pid);
+		*(volatile int *)r.page = 2 * i + 1;
 		rogue_await(&r, 2 * i + 2);
 		CHECK_EQ(rogue_try(op_readlink, 5), 0);
 	}
@@ -235,7 +237,7 @@ static void slots_come_back(enum style style)
 			pids[i] = rogue_client(op_stat_hoarded);
 		rogue_await(&r, (round + 1) * COUNT(pids));
 		for (i = 0; i < COUNT(pids); i++)
-			rogue_dies(pids[i], 2);
+			rogue_dies(pids[i]);
 		CHECK_EQ(rogue_try(op_readlink, 5), 0);
 	}
 	rogue_end(&r);
@@ -256,7 +258,7 @@ static void more_clients_than_slots(enum style style)
 	usleep(300000);
 	/* Those that wait for a slot first */
 	for (i = COUNT(pids); i-- > 0;)
-		rogue_dies(pids[i], 2);
+		rogue_dies(pids[i]);
 	rogue_kill(&r);
 	rogue_end(&r);
 }
@@ -273,7 +275,7 @@ static void forced_umount(enum style style)
 	pid = rogue_client(op_statfs);
 	rogue_await(&r, 1);
 	umount2("mnt", MNT_FORCE);
-	status = rogue_status(pid, 2, "statfs");
+	status = rogue_status(pid, 10, "statfs");
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == ENOTCONN);
 	/* Forced or not, it is gone now. */
 	if (umount("mnt"))
@@ -282,6 +284,15 @@ static void forced_umount(enum style style)
 }
 IN_BOTH_STYLES(forced_umount)
 
+static void stop(const struct rogue *r)
+{
+	int status;
+
+	DO(kill(r->pid, SIGSTOP));
+	CHECK_EQ(waitpid(r->pid, &status, WUNTRACED), r->pid);
+	CHECK(WIFSTOPPED(status));
+}
+
 static void stopped(enum style style)
 {
 	struct rogue r = rogue_start(style, NULL);
@@ -289,15 +300,14 @@ static void stopped(enum style style)
 	pid_t pid;
 
 	CHECK_EQ(rogue_try(op_stat_file, 5), 0);
-	DO(kill(r.pid, SIGSTOP));
-	usleep(100000);
+	stop(&r);
 	pid = rogue_client(op_stat_file);
 	usleep(200000);
-	rogue_dies(pid, 2);
+	rogue_dies(pid);
 	/* A goodbye that nobody hears: umount does not wait for ever. */
 	began = now();
 	DO(umount("mnt"));
-	CHECK(now() - began < 15);
+	CHECK(now() - began < patience(15));
 	DO(kill(r.pid, SIGCONT));
 	wait_ok(r.pid);
 }
@@ -309,8 +319,7 @@ static void resumed(enum style style)
 	int status;
 	pid_t pid;
 
-	DO(kill(r.pid, SIGSTOP));
-	usleep(100000);
+	stop(&r);
 	pid = rogue_client(op_stat_file);
 	usleep(200000);
 	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
@@ -413,11 +422,11 @@ static void no_init(enum style style)
 	pid = rogue_client(op_stat_file);
 	rogue_await(&r, 1);
 	usleep(100000);
-	rogue_dies(pid, 2);
+	rogue_dies(pid);
 	pid = rogue_client(op_stat_file);
 	usleep(200000);
 	rogue_kill(&r);
-	CHECK(WEXITSTATUS(rogue_status(pid, 2, "stat")) == ENOTCONN);
+	CHECK_EQ(WEXITSTATUS(rogue_status(pid, 10, "stat")), ENOTCONN);
 	rogue_end(&r);
 }
 IN_BOTH_STYLES(no_init)

@@ -374,7 +374,7 @@ static void shared_descriptor(void)
 	}
 	usleep(100000);
 	for (i = 0; i < COUNT(pids); i++)
-		rogue_dies(pids[i], 2);
+		rogue_dies(pids[i]);
 	CHECK_ERR(ioctl(fd, FERRY_IOC_SYNC, FERRY_SYNC_POLL), EAGAIN);
 }
 

@@ -139,7 +139,7 @@ static void killed(enum style style)
 		seen->opcode = requests[i].opcode;
 		pid = rogue_client(requests[i].op);
 		rogue_await(&r, 1);
-		rogue_dies(pid, 2);
+		rogue_dies(pid);
 		look(&r, requests[i].what, requests[i].opens);
 		rogue_end(&r);
 	}
@@ -177,7 +177,7 @@ static void unmounted(void)
 	seen->opcode = FUSE_READ;
 	pid = rogue_client(op_read_direct);
 	rogue_await(&r, 1);
-	rogue_dies(pid, 2);
+	rogue_dies(pid);
 	rogue_end(&r);
 	CHECK_EQ(seen->early, 0);
 }

@@ -87,7 +87,7 @@ static pid_t worker(const struct rogue *r, int cpu)
 static void await_work(int nr)
 {
 	int from = __atomic_load_n(&work->done, __ATOMIC_RELAXED);
-	double end = now() + 20;
+	double end = now() + patience(20);
 
 	while (__atomic_load_n(&work->done, __ATOMIC_RELAXED) - from < nr) {
 		if (now() > end)
@@ -257,7 +257,7 @@ static void words_set_back(void)
 	int i;
 
 	for (i = 0; i < 10; i++) {
-		double end = now() + 10;
+		double end = now() + patience(10);
 
 		CHECK_EQ(rogue_try(op_statfs, 10), 0);
 		*returned = 1;
@@ -402,7 +402,7 @@ static void child_goes_on(enum style style)
 	CHECK_EQ(rogue_try(op_statfs, 10), 0);
 	CHECK_EQ(rogue_try(op_read_file, 10), 0);
 	rogue_end(&r);
-	for (end = now() + 5; !*(volatile int *)r.page; usleep(1000))
+	for (end = now() + patience(5); !*(volatile int *)r.page; usleep(1000))
 		CHECK(now() < end);
 }
 IN_EACH_STYLE(child_goes_on)
@@ -492,7 +492,7 @@ static void stopped_in_spin(void)
 			pids[i] = rogue_client(op_list);
 		usleep(1000000);
 		for (i = 0; i < COUNT(pids) && kills; i++)
-			rogue_dies(pids[i], 2);
+			rogue_dies(pids[i]);
 		DO(kill(r.pid, SIGCONT));
 		for (i = 0; i < COUNT(pids) && !kills; i++)
 			CHECK_EQ(rogue_status(pids[i], 10, "list"), 0);

@@ -16,7 +16,7 @@ pid_t rogue_client(int (*op)(void))
 
 	if (!pid) {
 		errno = 0;
-		_exit(op() ? errno : 0);
+		_exit(op() ? (errno ? errno : EPROTO) : 0);
 	}
 	return pid;
 }
@@ -27,7 +27,7 @@ int rogue_try(int (*op)(void), unsigned int seconds)
 	int status;
 
 	if (!rogue_gone(pid, &status, seconds)) {
-		rogue_dies(pid, 2);
+		rogue_ends(pid);
 		claim_fail(__FILE__, __LINE__, "the client waits for more than %u s", seconds);
 	}
 	if (!WIFEXITED(status))
@@ -35,14 +35,23 @@ int rogue_try(int (*op)(void), unsigned int seconds)
 	return WEXITSTATUS(status);
 }
 
-void rogue_dies(pid_t pid, double seconds)
+int rogue_ends(pid_t pid)
 {
 	int status;
 
 	DO(kill(pid, SIGKILL));
-	if (!rogue_gone(pid, &status, seconds))
-		claim_fail(__FILE__, __LINE__, "process %d is there %.1f s after its SIGKILL",
-			   (int)pid, seconds);
+	if (!rogue_gone(pid, &status, 10))
+		claim_fail(__FILE__, __LINE__, "process %d is there long after its SIGKILL", (int)pid);
+	return status;
+}
+
+void rogue_dies(pid_t pid)
+{
+	int status = rogue_ends(pid);
+
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		claim_fail(__FILE__, __LINE__, "process %d had ended before its SIGKILL: status %#x",
+			   (int)pid, status);
 }
 
 int op_stat_file(void)
@@ -186,17 +195,37 @@ pid_t rogue_waiting(const struct rogue *r, const struct wait *w)
 	return pid;
 }
 
+static bool sleeps(pid_t pid)
+{
+	char path[64], line[256] = "", *state;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = DO(open(path, O_RDONLY));
+	CHECK(read(fd, line, sizeof(line) - 1) > 0);
+	close(fd);
+	state = strrchr(line, ')');
+	return state && (state[2] == 'S' || state[2] == 'D');
+}
+
+void rogue_await_sleep(pid_t pid)
+{
+	double end = now() + patience(10);
+
+	while (!sleeps(pid)) {
+		if (now() > end)
+			claim_fail(__FILE__, __LINE__, "client %d does not wait", (int)pid);
+		usleep(1000);
+	}
+}
+
 int rogue_status(pid_t pid, unsigned int seconds, const char *what)
 {
-	double end = now() + seconds;
 	int status;
 
-	while (waitpid(pid, &status, WNOHANG) != pid) {
-		if (now() > end) {
-			kill(pid, SIGKILL);
-			claim_fail(__FILE__, __LINE__, "%s still waits after %u s", what, seconds);
-		}
-		usleep(10000);
+	if (!rogue_gone(pid, &status, seconds)) {
+		kill(pid, SIGKILL);
+		claim_fail(__FILE__, __LINE__, "%s still waits after %u s", what, seconds);
 	}
 	return status;
 }

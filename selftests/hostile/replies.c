@@ -567,7 +567,7 @@ static int op_stat_all(void)
 static void forgets_are_batched(void)
 {
 	struct rogue r;
-	double end = now() + 10;
+	double end = now() + patience(10);
 
 	forgotten = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(forgotten != MAP_FAILED);

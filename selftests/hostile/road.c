@@ -49,7 +49,7 @@ static void let_go(struct rogue *r, int nr)
 static void await_held(struct rogue *r, int nr)
 {
 	struct held *held = r->page;
-	double end = now() + 20;
+	double end = now() + patience(20);
 
 	while (__atomic_load_n(&held->nr, __ATOMIC_SEQ_CST) < nr) {
 		if (now() > end)
@@ -147,6 +147,12 @@ static void first_free_serves(void)
 	await_held(&r, 2);
 	queued[0] = rogue_client(statfs_from_0);
 	queued[1] = rogue_client(statfs_from_1);
+	/* Both have come, and are in a queue, when the first server is free. */
+	rogue_await_sleep(queued[0]);
+	rogue_await_sleep(queued[1]);
+	usleep(50000);
+	CHECK_EQ(waitpid(queued[0], NULL, WNOHANG), 0);
+	CHECK_EQ(waitpid(queued[1], NULL, WNOHANG), 0);
 	let_go(&r, 1);
 	end_of(queued[0]);
 	end_of(queued[1]);

@@ -529,7 +529,7 @@ void rogue_next(struct rogue *r, lie_fn lie)
 
 bool rogue_gone(pid_t pid, int *status, double seconds)
 {
-	double end = now() + seconds;
+	double end = now() + patience(seconds);
 
 	while (waitpid(pid, status, WNOHANG) != pid) {
 		if (now() > end)
@@ -558,7 +558,7 @@ void rogue_end(struct rogue *r)
 
 void rogue_await(const struct rogue *r, int nr)
 {
-	double end = now() + 20;
+	double end = now() + patience(20);
 
 	while (*r->told < nr) {
 		if (now() > end)

@@ -147,12 +147,16 @@ struct fuse_entry_out rogue_entry(uint64_t node);
  * Return: the errno that @op left, 0 if it returned 0
  */
 int rogue_try(int (*op)(void), unsigned int seconds);
-/** rogue_client() - starts @op in a process of its own */
+/** rogue_client() - starts @op in a process of its own; what fails without errno is EPROTO */
 pid_t rogue_client(int (*op)(void));
-/** rogue_dies() - @pid is gone within @seconds of a SIGKILL */
-void rogue_dies(pid_t pid, double seconds);
+/** rogue_dies() - @pid is there, and soon dies of a SIGKILL */
+void rogue_dies(pid_t pid);
+/** rogue_ends() - the same, but it may have ended before; returns how it did */
+int rogue_ends(pid_t pid);
 
-/** rogue_gone() - @pid has ended within @seconds, with *@status */
+/** rogue_await_sleep() - until @pid sleeps, which it does for its server */
+void rogue_await_sleep(pid_t pid);
+/** rogue_gone() - @pid has ended within patience(@seconds), with *@status */
 bool rogue_gone(pid_t pid, int *status, double seconds);
 /** rogue_status() - how @pid ended, which it must within @seconds; @what: for the complaint */
 int rogue_status(pid_t pid, unsigned int seconds, const char *what);

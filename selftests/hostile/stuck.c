@@ -207,7 +207,7 @@ static void close_unlinked(uint32_t opcode, int (*op)(void))
 	pid_t pid = rogue_client(op);
 
 	rogue_await(&r, 1);
-	rogue_dies(pid, 10);
+	rogue_dies(pid);
 	let_go(true);
 	rogue_end(&r);
 }
@@ -236,7 +236,7 @@ static void unlink_before_write(void)
 	pid_t pid = rogue_client(op_write_and_close);
 
 	rogue_await(&r, 1);
-	rogue_dies(pid, 10);
+	rogue_dies(pid);
 	CHECK_EQ(rogue_try(op_unlink, 10), 0);
 	let_go(true);
 	rogue_end(&r);
@@ -278,7 +278,7 @@ static void fsync_beside_times(void)
 	syncs = sync_times(&r);
 	pid = rogue_client(op_fsync);
 	await_waiting(pid);
-	rogue_dies(pid, 10);
+	rogue_dies(pid);
 	/* Who goes on waiting is told when it is over. */
 	pid = rogue_client(op_fsync);
 	await_waiting(pid);
@@ -304,7 +304,7 @@ static void close_beside_times(void)
 
 	await_ready();
 	syncs = sync_times(&r);
-	rogue_dies(pid, 10);
+	rogue_dies(pid);
 	rogue_dies(syncs, 10);
 	let_go(true);
 	rogue_end(&r);
@@ -369,7 +369,7 @@ static void sync_write_beside_write(void)
 	rogue_await(&r, 1);
 	pid = rogue_client(op_write_first);
 	await_waiting(pid);
-	rogue_dies(pid, 10);
+	rogue_dies(pid);
 	let_go(false);
 	wait_ok(other);
 	rogue_end(&r);

@@ -380,7 +380,7 @@ static void caller_is_killed(void)
 	pid_t client = rogue_client(op_read_direct);
 
 	rogue_await(&r, 1);
-	rogue_dies(client, 2);
+	rogue_dies(client);
 	end_slow(&r, &other);
 }
 

@@ -203,7 +203,7 @@ static void killed_before_the_deed(void)
 		expect(deeds[i].there, deeds[i].what);
 		pid = rogue_client(deeds[i].op);
 		rogue_await(&r, 1);
-		rogue_dies(pid, 2);
+		rogue_dies(pid);
 		/* What the server says meanwhile holds for an hour, says the server. */
 		expect(deeds[i].there, deeds[i].what);
 		CHECK_EQ(rogue_try(op_readlink, 5), 0);
@@ -374,7 +374,7 @@ static void killed_truncation(void)
 	char c;
 
 	rogue_await(&r, 1);
-	rogue_dies(pid, 2);
+	rogue_dies(pid);
 	size_is(fd, FILE_SIZE);
 	CHECK_EQ(rogue_try(op_readlink, 5), 0);
 	size_is(fd, 0);

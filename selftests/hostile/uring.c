@@ -394,7 +394,7 @@ static void registered(void)
 	rogue_await(&r, 1);
 	rogue_kill(&r);
 	/* The ring holds the file until it has been taken apart. */
-	for (end = now() + 10; now() < end && rogue_try(op_stat_file, 10) != ENOTCONN;)
+	for (end = now() + patience(10); now() < end && rogue_try(op_stat_file, 10) != ENOTCONN;)
 		;
 	CHECK_EQ(rogue_try(op_stat_file, 10), ENOTCONN);
 	rogue_end(&r);
@@ -445,19 +445,6 @@ static void leave_unseen(struct rogue *r)
 	serve_by_ioctl(r);
 }
 
-static bool sleeps(pid_t pid)
-{
-	char path[64], line[256] = "", *state;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = DO(open(path, O_RDONLY));
-	CHECK(read(fd, line, sizeof(line) - 1) > 0);
-	close(fd);
-	state = strrchr(line, ')');
-	return state && (state[2] == 'S' || state[2] == 'D');
-}
-
 static void unseen(void)
 {
 	struct rogue r;
@@ -471,10 +458,9 @@ static void unseen(void)
 	r = start(leave_unseen);
 	rogue_await(&r, 1);
 	pid = rogue_client(op_stat_file);
-	for (end = now() + 10; !sleeps(pid) && now() < end;)
-		usleep(1000);
+	rogue_await_sleep(pid);
 	say(&r);
-	for (end = now() + 10; waitpid(pid, &status, WNOHANG) != pid; usleep(1000))
+	for (end = now() + patience(10); waitpid(pid, &status, WNOHANG) != pid; usleep(1000))
 		CHECK(now() < end);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	rogue_end(&r);
@@ -590,7 +576,7 @@ static void random_commands(void)
 		pid[i] = rogue_client(ops[i]);
 	rogue_await(&r, test_scale(2000));
 	for (i = 0; i < COUNT(ops); i++)
-		rogue_dies(pid[i], 5);
+		rogue_ends(pid[i]);
 	rogue_kill(&r);
 	rogue_end(&r);
 }

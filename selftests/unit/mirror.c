@@ -156,6 +156,7 @@ static void descriptors_come_back(void)
 	DO(setrlimit(RLIMIT_NOFILE, &lim));
 	fs_stop(s);
 	CHECK_EQ(open_fds(), before);
+	free(e);
 }
 
 static unsigned int nr_seen;
