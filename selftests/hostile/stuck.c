@@ -305,7 +305,7 @@ static void close_beside_times(void)
 	await_ready();
 	syncs = sync_times(&r);
 	rogue_dies(pid);
-	rogue_dies(syncs, 10);
+	rogue_dies(syncs);
 	let_go(true);
 	rogue_end(&r);
 }
