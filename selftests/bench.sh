@@ -164,7 +164,8 @@ leaves_brd_alone() {
 # Modules and some disks are the machine's: the second one waits its turn.
 one_at_a_time() {
 	local lock=/run/ferry-bench-disks.lock
-	flock -n "$lock" sleep 1000 &
+	# It waits for the lock, in case the look at it has it just then.
+	flock "$lock" sleep 1000 &
 	until_so not flock -n "$lock" true &&
 		says 1 "another ferry bench measures disks" ferry bench --class block --quick --systems null_blk
 	local status=$?
