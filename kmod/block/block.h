@@ -111,7 +111,7 @@ struct gendisk *ferry_geometry_alloc(const struct ferry_blk_init_out *geo,
 /* resize.c */
 void ferry_resize_init(struct ferry_disk *disk);
 int ferry_resize_ask(struct ferry_disk *disk, u64 *bytes);
-void ferry_resize_late(void *client, u32 opcode, u64 node, const void *out, size_t out_len);
+void ferry_resize_late(void *client, const struct ferry_late *late);
 
 /* queue.c */
 int ferry_tags_alloc(struct ferry_disk *disk, u32 depth, u32 timeout, bool rotational);

@@ -37,12 +37,12 @@ static void resize_end(struct ferry_args *args, int err)
  * The deadline of one has passed, but the server has changed the size. If another one was
  * answered meanwhile that one counts.
  */
-void ferry_resize_late(void *client, u32 opcode, u64 node, const void *out, size_t out_len)
+void ferry_resize_late(void *client, const struct ferry_late *late)
 {
-	const struct ferry_blk_resize *resize = out;
+	const struct ferry_blk_resize *resize = late->out;
 	struct ferry_disk *disk = client;
 
-	if (opcode != FERRY_BLK_RESIZE || out_len != sizeof(*resize))
+	if (late->opcode != FERRY_BLK_RESIZE || late->out_len != sizeof(*resize))
 		return;
 	mutex_lock(&disk->resize.size_lock);
 	if (disk->resize.unheard)

@@ -403,14 +403,13 @@ void ferry_chan_end(struct ferry_chan *chan, struct ferry_args *args, int err)
 }
 
 /* An answer whose asker is gone; called from a server's thread. */
-void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
-		     const void *out, size_t out_len)
+void ferry_chan_late(struct ferry_chan *chan, const struct ferry_late *late)
 {
 	int idx = srcu_read_lock(&chan->srcu);
 	void *client = READ_ONCE(chan->client);
 
 	if (client && chan->client_ops->late)
-		chan->client_ops->late(client, opcode, node, out, out_len);
+		chan->client_ops->late(client, late);
 	srcu_read_unlock(&chan->srcu, idx);
 }
 

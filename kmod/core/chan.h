@@ -40,6 +40,7 @@ struct ferry_vec {
 #define FERRY_ARGS_LAZY		(1U << 7)	/* submitted; may go along with what comes next:
 						 * FORGET, RELEASE */
 #define FERRY_ARGS_NODE2	(1U << 8)	/* ->in[0] begins with another node's number */
+#define FERRY_ARGS_LATE_DATA	(1U << 9)	/* late() is to see the answer's data as well */
 
 /**
  * struct ferry_args - one request, as its class sees it
@@ -90,13 +91,32 @@ struct ferry_args {
 	} core;
 };
 
+/* FERRY_ARGS_LATE_DATA: what late() sees at most. */
+#define FERRY_LATE_DATA_MAX	65536
+
+/**
+ * struct ferry_late - an answer that nobody waits for any more
+ * @opcode: of the request
+ * @node: its node
+ * @out: the reply's structs, @out_len bytes, at most 256; none if the server failed it
+ * @data: FERRY_ARGS_LATE_DATA: its data, @data_len bytes, or NULL. Not what the server
+ *	had moved before the caller left.
+ */
+struct ferry_late {
+	u32		opcode;
+	u64		node;
+	const void	*out;
+	size_t		out_len;
+	const void	*data;
+	size_t		data_len;
+};
+
 /**
  * struct ferry_client_ops - what the core asks of a class
  * @late: a reply came for a request that nobody waits for any more, whose caller was
  *	killed, say: it is not left there now, ferry_chan_is_left(). The class takes back
- *	what the server counted or opened for it (FORGET, RELEASE). @out holds @out_len
- *	bytes of reply structs, at most 256; none if the server failed it. Called from a
- *	server's thread; may ferry_submit().
+ *	what the server counted or opened for it (FORGET, RELEASE). Called from a server's
+ *	thread; may ferry_submit().
  * @dead: the server is gone and will not come back, or somebody has aborted the channel:
  *	requests fail from now on. Called once, may sleep. May be NULL.
  * @owns: is @file of the client instance itself? A server's thread that does I/O on it
@@ -106,7 +126,7 @@ struct ferry_args {
  * @describe: name the client instance for lists ("8:1"), into @buf
  */
 struct ferry_client_ops {
-	void (*late)(void *client, u32 opcode, u64 node, const void *out, size_t out_len);
+	void (*late)(void *client, const struct ferry_late *late);
 	void (*dead)(void *client);
 	bool (*owns)(void *client, const struct file *file);
 	int (*may_back)(void *client, const struct file *file);

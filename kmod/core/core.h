@@ -214,8 +214,7 @@ int ferry_chan_hold(struct ferry_chan *chan);
 bool ferry_chan_is_drained(struct ferry_chan *chan);
 void ferry_chan_release_held(struct ferry_chan *chan);
 void ferry_chan_end(struct ferry_chan *chan, struct ferry_args *args, int err);
-void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
-		     const void *out, size_t out_len);
+void ferry_chan_late(struct ferry_chan *chan, const struct ferry_late *late);
 void ferry_chan_exit(void);
 
 /* recover.c */

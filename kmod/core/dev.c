@@ -603,9 +603,26 @@ static ssize_t dev_read(struct kiocb *iocb, struct iov_iter *to)
 	return ret;
 }
 
+/* The data of an answer whose caller has gone, if late() is to see it; NULL: not */
+static void *take_late(const struct ferry_slot *slot, struct iov_iter *from, u32 *len)
+{
+	void *copy;
+
+	*len = min_t(size_t, iov_iter_count(from), FERRY_LATE_DATA_MAX);
+	if (!READ_ONCE(slot->late_data))
+		return NULL;
+	copy = kvmalloc(*len, GFP_KERNEL | __GFP_NOWARN);
+	if (copy && !copy_from_iter_full(copy, *len, from)) {
+		kvfree(copy);
+		return NULL;
+	}
+	return copy;
+}
+
 static ssize_t dev_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct ferry_reply reply = {};
+	struct iov_iter again;
 	struct fuse_out_header head;
 	struct ferry_chan *chan;
 	struct ferry_slot *slot;
@@ -636,15 +653,21 @@ static ssize_t dev_write(struct kiocb *iocb, struct iov_iter *from)
 	else if (!copy_from_iter_full(ferry_ring_reply(slot), reply.rep_len, from))
 		return -EFAULT;
 	if (data) {
+		again = *from;
 		ret = ferry_copy_push(slot, 0, from);
 		if (ret == -EFAULT)
 			return ret;
-		if (ret == -ENOENT)	/* ABANDONED: the slot must come back all the same */
-			reply.error = -EIO;
-		else if (ret != data)
+		if (ret == -ENOENT) {
+			/* ABANDONED: the slot must come back all the same */
+			reply.late = take_late(slot, &again, &reply.late_len);
+			if (!reply.late)
+				reply.error = -EIO;
+		} else if (ret != data) {
 			reply.rep_len = U32_MAX;
+		}
 	}
 	ret = ferry_slot_answer(slot, &reply);
+	kvfree(reply.late);
 	return ret ?: total;
 }
 

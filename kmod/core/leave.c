@@ -15,6 +15,7 @@ static void leave_behind(struct ferry_slot *slot)
 	struct ferry_chan *chan = slot->queue->chan;
 
 	slot->node2 = args->flags & FERRY_ARGS_NODE2 ? *(const u64 *)args->in[0].p : 0;
+	slot->late_data = args->flags & FERRY_ARGS_LATE_DATA;
 	spin_lock(&chan->left_lock);
 	list_add(&slot->node_left, &chan->left);
 	spin_unlock(&chan->left_lock);

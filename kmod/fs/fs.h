@@ -417,6 +417,7 @@ void ferry_entry_valid(struct inode *dir, struct dentry *dentry, const struct fu
 
 /* readdir.c */
 extern const struct file_operations ferry_dir_operations;
+void ferry_readdir_late(struct ferry_mount *m, const void *data, size_t len);
 
 /* file.c */
 extern const struct inode_operations ferry_file_inode_operations;

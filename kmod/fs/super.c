@@ -407,14 +407,17 @@ static void destroy_and_unbind(struct ferry_mount *m)
 }
 
 /* A reply came whose caller had been killed: give back what it brought. */
-static void client_late(void *client, u32 opcode, u64 node, const void *out, size_t out_len)
+static void client_late(void *client, const struct ferry_late *late)
 {
 	struct ferry_mount *m = client;
+	const void *out = late->out;
+	size_t out_len = late->out_len;
+	u64 node = late->node;
 	const struct fuse_entry_out *entry = NULL;
 	const struct ferry_open_out *open = NULL;
 	struct ferry_file *ff;
 
-	switch (opcode) {
+	switch (late->opcode) {
 	case FUSE_LOOKUP:
 	case FUSE_MKNOD:
 	case FUSE_MKDIR:
@@ -435,6 +438,9 @@ static void client_late(void *client, u32 opcode, u64 node, const void *out, siz
 		if (out_len == sizeof(*open))
 			open = out;
 		break;
+	case FUSE_READDIRPLUS:
+		ferry_readdir_late(m, late->data, late->data_len);
+		break;
 	}
 
 	if (open) {
@@ -442,7 +448,7 @@ static void client_late(void *client, u32 opcode, u64 node, const void *out, siz
 		if (ff) {
 			ff->node = node;
 			ff->fh = open->fh;
-			ff->isdir = opcode == FUSE_OPENDIR;
+			ff->isdir = late->opcode == FUSE_OPENDIR;
 			ff->opened = true;
 			ferry_backing_take(ff, open);
 			ferry_file_put(ff);
