@@ -131,6 +131,33 @@ gives_up() {
 	return 1
 }
 
+fragile() { # FILE OPTIONS
+	[ -e "$programs/backend/fragile.so" ] || { echo "not built"; return 4; }
+	FERRY_BACKENDS_DIR=$programs/backend ferryd --disk -o "$2" "fragile:exit=$1"
+}
+
+read_disk() { dd if="$1" of=/dev/null bs=4k count=1 skip=64 iflag=direct status=none; }
+
+no_disk() { local disks=(/sys/block/ferryb*); [ ${#disks[@]} = 0 ]; }
+
+# Its process does not die, but ends with an error: a library has called exit().
+error_is_followed() {
+	local disk status=0 _
+	disk=$(fragile "$work/exit" "$options") || return
+	for _ in 1 2 3; do
+		until_so is_served || return
+		touch "$work/exit"
+		read_disk "$disk" || status=1
+		[ ! -e "$work/exit" ] || { echo "it has not ended"; status=1; }
+	done
+	until_so is_served || status=1
+	# Whose channel is aborted is not followed.
+	ferry abort "$id" || status=1
+	until_so no_disk || status=1
+	no_daemon_left || status=1
+	return "$status"
+}
+
 detached_unmounts() { is_detached && umount "$mnt" && no_daemon_left; }
 
 signal_all() { # WAY: one that reaches the supervisor, and who serves as well
@@ -184,6 +211,8 @@ if wanted ferryd; then
 	claim "ferryd: a server that cannot be followed is given up" gives_up
 	claim "ferryd: its mount is detached, and can be unmounted" \
 		detached_unmounts
+	claim "ferryd: a server that ends with an error is followed, and not when it was aborted" \
+		error_is_followed
 	claim "ferryd: --attach to no channel says so" refuses_attach "no such channel" 4711
 	ferryd -o "$options" null "$mnt"
 	until_so is_served
