@@ -133,7 +133,7 @@ gives_up() {
 
 fragile() { # FILE OPTIONS
 	[ -e "$programs/backend/fragile.so" ] || { echo "not built"; return 4; }
-	FERRY_BACKENDS_DIR=$programs/backend ferryd --disk -o "$2" "fragile:exit=$1"
+	FERRY_BACKENDS_DIR=$programs/backend ferryd --disk ${2:+-o "$2"} "fragile:exit=$1"
 }
 
 read_disk() { dd if="$1" of=/dev/null bs=4k count=1 skip=64 iflag=direct status=none; }
@@ -154,6 +154,27 @@ error_is_followed() {
 	# Whose channel is aborted is not followed.
 	ferry abort "$id" || status=1
 	until_so no_disk || status=1
+	no_daemon_left || status=1
+	return "$status"
+}
+
+# Its state is that of its process alone. It moves all the same, and what was written is there.
+moved_is_the_last() {
+	local disk status=0 pid
+	disk=$(fragile "$work/none" "") || return
+	head -c 1M /dev/urandom >"$work/data"
+	dd if="$work/data" of="$disk" bs=64k oflag=direct status=none || status=1
+	pid=$(pgrep -x ferryd)
+	FERRY_BACKENDS_DIR=$programs/backend ferry upgrade "$disk" || status=1
+	[ "$(pgrep -x ferryd)" != "$pid" ] || { echo "it was not replaced"; status=1; }
+	dd if="$disk" bs=64k iflag=direct status=none | cmp - "$work/data" || status=1
+	ferry set "$disk" grace=3600
+	pkill -KILL -x ferryd
+	until_so no_disk || { FERRY_BACKENDS_DIR=$programs/backend ferry recover "$disk" &&
+		dd if="$disk" bs=64k iflag=direct status=none | cmp - "$work/data"; status=1; }
+	for disk in /sys/block/ferryb*; do
+		ferry disk del --force "$(basename "$disk")"
+	done
 	no_daemon_left || status=1
 	return "$status"
 }
@@ -224,6 +245,12 @@ if wanted ferryd; then
 	claim "ferryd: pkill, which finds them both, is one signal to a disk in use" \
 		one_is_one name --disk ramdisk:size=16M
 	claim "ferryd: leaves a clean log" log_is_clean
+fi
+if wanted moved; then
+	mark_log moved
+	claim "moved: one that moves and does not recover is on_death=fail after that, too" \
+		moved_is_the_last
+	claim "moved: leaves a clean log" log_is_clean
 fi
 unload_claim
 finish
