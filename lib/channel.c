@@ -220,12 +220,12 @@ static int succeed(struct ferry_session *session, const struct ferry_session_opt
 	return 0;
 }
 
-int ferry_channel_keep(struct ferry_session *session)
+int ferry_channel_keep(struct ferry_session *session, bool last)
 {
 	struct ferry_move move = {
 		.size = sizeof(move),
-		.to = FERRY_MOVE_KEEP,
-		.fd = session->state_fd,
+		.to = last ? FERRY_MOVE_LAST : FERRY_MOVE_KEEP,
+		.fd = last ? -1 : session->state_fd,
 	};
 	int err;
 

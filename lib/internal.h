@@ -156,7 +156,8 @@ int ferry_fd_back(int endpoint, int fd);
 /* channel.c: /dev/ferry. 0 or -errno after a line in the log. */
 int ferry_channel_open(struct ferry_session *session, const struct ferry_session_options *want);
 void ferry_channel_close(struct ferry_session *session);
-int ferry_channel_keep(struct ferry_session *session);	/* ->state_fd, or nothing if it is -1 */
+/* ->state_fd, or nothing if it is -1; @last: nothing, and no server can follow this one */
+int ferry_channel_keep(struct ferry_session *session, bool last);
 
 /*
  * When a request is answered: in ferry_dispatch(), then the loop sends the answer;

@@ -182,9 +182,11 @@ static int load_saved(struct ferry_session *session, const struct ferry_backend 
 	settle_state(session);
 	ferry_ring_write_notes(session->loop_data);
 	ferry_ring_write_args(session->loop_data, session->server.args);
+	if (!ferry_session_reissues(backend, want))
+		return ferry_channel_keep(session, true);
 	/* It was true when we came. Of a stateless server it stays so. */
 	return session->state_fd < 0 && is_stateless(&session->server) ?
-	       0 : ferry_channel_keep(session);
+	       0 : ferry_channel_keep(session, false);
 }
 
 /* A channel that has lost its server, and a server that goes on where that one stopped. */

@@ -360,6 +360,34 @@ server_stays_away() { # DISK
 	return 1
 }
 
+# It does not answer one who connects now. Only the resize that asks waits for that.
+connects_slowly() { # DISK
+	local asker listener status=0
+	mv "$socket" "$socket.away"
+	perl -MIO::Socket::UNIX -e '
+		my ($path, $seen) = @ARGV;
+		my $s = IO::Socket::UNIX->new(Local => $path, Listen => 5) or die "$path: $!\n";
+		my $c = $s->accept;
+		open my $f, ">", $seen;
+		close $f;
+		sleep 1000' "$socket" "$work/connected" &
+	listener=$!
+	until_so [ -S "$socket" ] || status=1
+	ferry disk resize "$1" 32M 2>/dev/null &
+	asker=$!
+	until_so [ -e "$work/connected" ] || status=1
+	for _ in 1 2 3 4 5 6 7 8; do
+		timeout 60 dd if="$1" of=/dev/null bs=4k count=1 iflag=direct status=none ||
+			{ echo "who reads waits for it"; status=1; break; }
+	done
+	kill "$listener"
+	wait "$asker" && { echo "it was resized"; status=1; }
+	rm -f "$socket" "$work/connected"
+	mv "$socket.away" "$socket"
+	ferry disk resize "$1" 32M && is "$(bytes "$1")" 33554432 size || status=1
+	return "$status"
+}
+
 removed_without_server() {
 	local disk status=0
 	truncate -s 64M "$work/host/nbd"
@@ -461,6 +489,8 @@ nbd_claim restarts "its server is killed and comes back under I/O: nobody notice
 	on_nbd user-sync "" ,connections=2 server_restarts
 nbd_claim away "while its server is away requests wait as long as they may, then EIO" \
 	on_nbd user-sync "" ,reconnect=2 server_stays_away
+nbd_claim slow "its server lets a resize wait that connects: nobody else does" \
+	on_nbd user-sync "" "" connects_slowly
 nbd_claim removed "removed by force within 5 s although its server is away" removed_without_server
 nbd_claim daemons "daemons are killed under I/O, and replaced: nobody notices" \
 	in_one_thread on_nbd user-sync "" "" daemons_killed

@@ -131,6 +131,54 @@ gives_up() {
 	return 1
 }
 
+fragile() { # FILE OPTIONS
+	[ -e "$programs/backend/fragile.so" ] || { echo "not built"; return 4; }
+	FERRY_BACKENDS_DIR=$programs/backend ferryd --disk ${2:+-o "$2"} "fragile:exit=$1"
+}
+
+read_disk() { dd if="$1" of=/dev/null bs=4k count=1 skip=64 iflag=direct status=none; }
+
+no_disk() { local disks=(/sys/block/ferryb*); [ ${#disks[@]} = 0 ]; }
+
+# Its process does not die, but ends with an error: a library has called exit().
+error_is_followed() {
+	local disk status=0 _
+	disk=$(fragile "$work/exit" "$options") || return
+	for _ in 1 2 3; do
+		until_so is_served || return
+		touch "$work/exit"
+		read_disk "$disk" || status=1
+		[ ! -e "$work/exit" ] || { echo "it has not ended"; status=1; }
+	done
+	until_so is_served || status=1
+	# Whose channel is aborted is not followed.
+	ferry abort "$id" || status=1
+	until_so no_disk || status=1
+	no_daemon_left || status=1
+	return "$status"
+}
+
+# Its state is that of its process alone. It moves all the same, and what was written is there.
+moved_is_the_last() {
+	local disk status=0 pid
+	disk=$(fragile "$work/none" "") || return
+	head -c 1M /dev/urandom >"$work/data"
+	dd if="$work/data" of="$disk" bs=64k oflag=direct status=none || status=1
+	pid=$(pgrep -x ferryd)
+	FERRY_BACKENDS_DIR=$programs/backend ferry upgrade "$disk" || status=1
+	[ "$(pgrep -x ferryd)" != "$pid" ] || { echo "it was not replaced"; status=1; }
+	dd if="$disk" bs=64k iflag=direct status=none | cmp - "$work/data" || status=1
+	ferry set "$disk" grace=3600
+	pkill -KILL -x ferryd
+	until_so no_disk || { FERRY_BACKENDS_DIR=$programs/backend ferry recover "$disk" &&
+		dd if="$disk" bs=64k iflag=direct status=none | cmp - "$work/data"; status=1; }
+	for disk in /sys/block/ferryb*; do
+		ferry disk del --force "$(basename "$disk")"
+	done
+	no_daemon_left || status=1
+	return "$status"
+}
+
 detached_unmounts() { is_detached && umount "$mnt" && no_daemon_left; }
 
 signal_all() { # WAY: one that reaches the supervisor, and who serves as well
@@ -184,6 +232,8 @@ if wanted ferryd; then
 	claim "ferryd: a server that cannot be followed is given up" gives_up
 	claim "ferryd: its mount is detached, and can be unmounted" \
 		detached_unmounts
+	claim "ferryd: a server that ends with an error is followed, and not when it was aborted" \
+		error_is_followed
 	claim "ferryd: --attach to no channel says so" refuses_attach "no such channel" 4711
 	ferryd -o "$options" null "$mnt"
 	until_so is_served
@@ -195,6 +245,12 @@ if wanted ferryd; then
 	claim "ferryd: pkill, which finds them both, is one signal to a disk in use" \
 		one_is_one name --disk ramdisk:size=16M
 	claim "ferryd: leaves a clean log" log_is_clean
+fi
+if wanted moved; then
+	mark_log moved
+	claim "moved: one that moves and does not recover is on_death=fail after that, too" \
+		moved_is_the_last
+	claim "moved: leaves a clean log" log_is_clean
 fi
 unload_claim
 finish

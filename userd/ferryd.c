@@ -410,8 +410,8 @@ static int run(const struct command *cmd, int report)
 		ferry_log(FERRY_LOG_INFO, "%s on channel %u: ended", cmd->source, channel);
 	}
 	ferry_session_free(session);
-	/* Who ends by itself is not followed: when we are gone nothing is open any more. */
-	if (served)
+	/* Nobody follows one whose client has gone: when we are gone nothing is open any more. */
+	if (served && !err)
 		close_range(FERRY_KEPT_FD, ~0U, 0);
 	return err ? 1 : 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * The supervisor: a process that serves nothing itself, so that nothing a request does
- * can kill it. It forks a worker; when that one is killed, it forks the next, which
- * takes over the channel.
+ * can kill it. It forks a worker; when that one is killed, or ends with an error, it forks the
+ * next, which takes over the channel. One whose client has gone ends without.
  *
  * Both have one table of descriptors, so that files which a backend keeps open for its
  * clients (ferry_state_keep_fd()) stay open. All others that the dead one left are closed
@@ -29,6 +29,12 @@
 
 /* Workers in a row that may die without having come to serve. */
 #define FAILURES_MAX	3
+
+/*
+ * And that may end with an error as soon as they do. The kernel gives no request to more than 16,
+ * so it is none of these.
+ */
+#define ERRORS_MAX	20
 
 static long long now_ms(void)
 {
@@ -131,7 +137,7 @@ static int watch(pid_t pid, int sig_fd)
 
 int supervise(const struct supervised *s)
 {
-	unsigned int failures = 0, pause = 0;
+	unsigned int failures = 0, errors = 0, pause = 0;
 	struct serves said = { 0 };
 	u32 channel = 0;
 	sigset_t set;
@@ -151,7 +157,7 @@ int supervise(const struct supervised *s)
 		long long born = now_ms();
 		int report = -1, status;
 		pid_t pid = start(s, channel, &report);
-		bool serves;
+		bool serves, young;
 
 		if (pid < 0) {
 			ferry_log(FERRY_LOG_ERR, "no process to serve in: %s", strerror(-pid));
@@ -168,7 +174,9 @@ int supervise(const struct supervised *s)
 			return 0;
 		}
 		status = watch(pid, sig_fd);
-		if (WIFEXITED(status) && (serves || !channel)) {
+		young = now_ms() - born <= YOUNG_MS;
+		/* Its client is gone, or it has said why it cannot serve. */
+		if (WIFEXITED(status) && (!channel || (serves && (!status || !said.follow)))) {
 			close(sig_fd);
 			return WEXITSTATUS(status);
 		}
@@ -179,7 +187,8 @@ int supervise(const struct supervised *s)
 			return 1;
 		}
 		failures = serves ? 0 : failures + 1;
-		if (!channel || failures == FAILURES_MAX) {
+		errors = WIFEXITED(status) && young ? errors + 1 : 0;
+		if (!channel || failures == FAILURES_MAX || errors == ERRORS_MAX) {
 			ferry_log(FERRY_LOG_ERR, "channel %u: no server comes up: giving up",
 				  channel);
 			close(sig_fd);
@@ -188,7 +197,7 @@ int supervise(const struct supervised *s)
 		ferry_log(FERRY_LOG_WARN, "channel %u: process %d, which served it, %s %d: starting another",
 			  channel, pid, WIFSIGNALED(status) ? "was killed by signal" : "ended with",
 			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-		if (now_ms() - born > YOUNG_MS)
+		if (!young)
 			pause = 0;
 		if (pause)
 			pause_ms(pause);

@@ -7,7 +7,7 @@
 /**
  * struct serves - what a process tells its supervisor when it serves
  * @channel: which
- * @follow: another process is to follow this one, if it is killed
+ * @follow: another process is to follow this one, if it is killed or ends with an error
  */
 struct serves {
 	u32 channel;
@@ -31,11 +31,12 @@ struct supervised {
 };
 
 /**
- * supervise() - have one process serve, and another one when it is killed
+ * supervise() - have one process serve, and another one when it is killed or fails
  *
  * SIGTERM and SIGINT are handed on to the one that serves.
- * Return: the exit status of the one that ended of its own will; 0: one serves, and nobody is to
- *	follow it; 1: none comes up, or that one was killed
+ * Return: the exit status of one that nobody is to follow, as it ended with 0, or before it
+ *	served, or is the last; 0: one serves, and nobody is to follow it; 1: none comes up, or
+ *	that one was killed
  */
 int supervise(const struct supervised *s);
 

@@ -89,6 +89,7 @@ enum {
  * @vain: how many in a row died so, on_death=kernel; under @attach_lock, but for resetting it
  * @dismissed: its server was sent home, another one is being prepared
  * @on_death, @grace: of its ferry_setup, or set; @grace is 0 where no server can follow
+ * @lent: @on_death was FAIL, and a move has changed that; under @attach_lock
  * @timeout: the same; read without lock
  * @stall: setting: seconds; read without lock
  * @stalls: how often a request waited for longer than that; @expire_work's own, as
@@ -157,6 +158,7 @@ struct ferry_chan {
 	u8				vain;
 	bool				dismissed;
 	u32				on_death;
+	bool				lent;
 	u32				grace;
 	u32				timeout;
 	u32				stall;
@@ -236,6 +238,7 @@ bool ferry_recover_may_follow(const struct ferry_chan *chan);
 void ferry_recover_ask_saved(struct ferry_chan *chan);
 int ferry_recover_saved(struct ferry_chan *chan, struct file *file);
 struct file *ferry_recover_take_saved(struct ferry_chan *chan);
+void ferry_recover_last(struct ferry_chan *chan);
 void ferry_recover_dismiss(struct ferry_chan *chan);
 void ferry_recover_later(struct work_struct *work);
 struct file *ferry_recover_file(int fd);

@@ -250,7 +250,7 @@ put_file:
 	return err;
 }
 
-/* A server gives its channel another file to keep, or what it was asked to save. */
+/* A server gives its channel another file to keep, or none, or what it was asked to save. */
 static long keep(struct file *file, const struct ferry_move *move)
 {
 	struct ferry_chan *chan = endpoint_chan(file);
@@ -258,7 +258,7 @@ static long keep(struct file *file, const struct ferry_move *move)
 
 	if (!chan)
 		return -ENOTCONN;
-	if (move->id)
+	if (move->id || (move->to == FERRY_MOVE_LAST && move->fd != -1))
 		return -EINVAL;
 	state = move->fd == -1 ? NULL : ferry_recover_file(move->fd);
 	if (IS_ERR(state))
@@ -268,6 +268,8 @@ static long keep(struct file *file, const struct ferry_move *move)
 		return ferry_recover_saved(chan, state);
 	}
 	ferry_recover_keep(chan, state);
+	if (move->to == FERRY_MOVE_LAST)
+		ferry_recover_last(chan);
 	return 0;
 }
 
@@ -280,9 +282,9 @@ static long dev_move(struct file *file, void __user *arg)
 
 	if (copy_from_user(&move, arg, sizeof(move)))
 		return -EFAULT;
-	if (move.size != sizeof(move) || move.to > FERRY_MOVE_SAVED)
+	if (move.size != sizeof(move) || move.to > FERRY_MOVE_LAST)
 		return -EINVAL;
-	if (move.to == FERRY_MOVE_KEEP || move.to == FERRY_MOVE_SAVED)
+	if (move.to != FERRY_MOVE_KERNEL && move.to != FERRY_MOVE_USER)
 		return keep(file, &move);
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;

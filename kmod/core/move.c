@@ -195,8 +195,10 @@ static void await_next(struct ferry_chan *chan)
 	mutex_lock(&chan->attach_lock);
 	chan->dismissed = false;
 	if (!ferry_chan_is_dead(chan)) {
-		if (chan->on_death == FERRY_DEATH_FAIL)
+		if (chan->on_death == FERRY_DEATH_FAIL) {
 			chan->on_death = FERRY_DEATH_REISSUE;
+			chan->lent = true;
+		}
 		if (!chan->grace)
 			chan->grace = GRACE_DEFAULT;
 		ferry_recover_await(chan);

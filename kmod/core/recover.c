@@ -296,8 +296,10 @@ int ferry_recover_set_death(struct ferry_chan *chan, u32 on_death)
 	mutex_lock(&chan->attach_lock);
 	if (!err && on_death != FERRY_DEATH_FAIL && !chan->grace)
 		err = -EOPNOTSUPP;
-	if (!err)
+	if (!err) {
 		chan->on_death = on_death;
+		chan->lent = false;
+	}
 	mutex_unlock(&chan->attach_lock);
 	return err;
 }
@@ -418,6 +420,16 @@ void ferry_recover_keep(struct ferry_chan *chan, struct file *file)
 	mutex_unlock(&chan->attach_lock);
 	if (file)
 		fput(file);
+}
+
+/* Where the server dies none can go on: on_death is again what it was before it was moved here. */
+void ferry_recover_last(struct ferry_chan *chan)
+{
+	mutex_lock(&chan->attach_lock);
+	if (chan->lent)
+		chan->on_death = FERRY_DEATH_FAIL;
+	chan->lent = false;
+	mutex_unlock(&chan->attach_lock);
 }
 
 /* A server is going to be asked to save. */

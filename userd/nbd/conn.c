@@ -87,6 +87,29 @@ static int look(struct nbd_handle *h, struct nbd_geo *geo)
 	return 0;
 }
 
+static bool is_over(struct nbd_handle *h)
+{
+	return nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
+}
+
+/* As nbd_connect_uri(), but not for longer than any other try. */
+static int connect_now(struct nbd_handle *h, const char *uri)
+{
+	const s64 end = now_ms() + CONNECT_MS;
+
+	if (nbd_aio_connect_uri(h, uri))
+		return nbd_errno();
+	while (!nbd_aio_is_ready(h)) {
+		s64 left = end - now_ms();
+
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (nbd_poll(h, (int)left) < 0 || is_over(h))
+			return nbd_errno();
+	}
+	return 0;
+}
+
 int nbd_ask(const char *uri, struct nbd_geo *geo)
 {
 	struct nbd_handle *h = nbd_create();
@@ -94,9 +117,12 @@ int nbd_ask(const char *uri, struct nbd_geo *geo)
 
 	if (!h)
 		return -ENOMEM;
-	err = nbd_connect_uri(h, uri) ? nbd_errno() : look(h, geo);
+	err = connect_now(h, uri);
+	if (!err)
+		err = look(h, geo);
 	if (err)
-		ferry_log(FERRY_LOG_ERR, "nbd: %s: %s", uri, nbd_get_error());
+		ferry_log(FERRY_LOG_ERR, "nbd: %s: %s", uri, err == -ETIMEDOUT ?
+			  "the server does not answer" : nbd_get_error());
 	else
 		nbd_shutdown(h, 0);
 	nbd_close(h);
@@ -174,11 +200,6 @@ static void put_aside(struct nbd_conn *conn, struct nbd_job *job)
 	if (!job->since_ms)
 		job->since_ms = now_ms();
 	list_add(&conn->waiting, job);
-}
-
-static bool is_over(struct nbd_handle *h)
-{
-	return nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
 }
 
 /*

@@ -4,8 +4,11 @@
  * server can do, the disk can: its size, blocks, and whether it flushes, trims and zeroes
  * are the export's. See nbd.h.
  */
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
+#include <ferry/filter.h>
 #include <ferry/state.h>
 
 #include "nbd.h"
@@ -91,25 +94,91 @@ static void nbd_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 flags)
 }
 
 /* The export has the size that it has: what is asked for must be there. */
-static void nbd_resize(struct ferry_req *req, u64 size)
+static void set_size(struct ferry_req *req, const struct nbd_ask *ask)
 {
 	struct ferry_server *server = ferry_req_server(req);
 	struct nbd_disk *disk = server->priv;
-	struct nbd_geo now;
-	int err = nbd_ask(disk->uri, &now);
+	u64 has = ask->geo.size - ask->geo.size % server->block.logical_block;
+	int err = ask->err;
 
-	if (!err) {
-		now.size -= now.size % server->block.logical_block;
-		if (size > now.size || !now.size)
-			err = -ENOSPC;
-	}
+	if (!err && (ask->size > has || !has))
+		err = -ENOSPC;
 	if (err) {
 		ferry_reply_err(req, err);
 		return;
 	}
 	ferry_tx_save(disk->geo->size);
-	disk->geo->size = size ? size : now.size;
+	disk->geo->size = ask->size ? ask->size : has;
 	ferry_reply_resized(req, disk->geo->size);
+}
+
+/* The request goes on, as a transaction. */
+static void asked(struct ferry_req *req)
+{
+	struct nbd_disk *disk = disk_of(req);
+	struct nbd_ask **at, *ask;
+
+	pthread_mutex_lock(&disk->lock);
+	for (at = &disk->asks; (*at)->req != req; at = &(*at)->next)
+		;
+	ask = *at;
+	*at = ask->next;
+	pthread_mutex_unlock(&disk->lock);
+	set_size(req, ask);
+	free(ask);
+}
+
+static void *ask_main(void *arg)
+{
+	struct nbd_ask *ask = arg;
+	struct nbd_disk *disk = ask->disk;
+
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	ask->err = nbd_ask(disk->uri, &ask->geo);
+	ferry_req_later(ask->req, 0, asked);
+	pthread_mutex_lock(&disk->lock);
+	disk->nr_asking--;
+	pthread_cond_signal(&disk->asked);
+	pthread_mutex_unlock(&disk->lock);
+	return NULL;
+}
+
+/* -errno: there is no thread, and @ask is the caller's. */
+static int begin_ask(struct nbd_disk *disk, struct nbd_ask *ask)
+{
+	pthread_t thread;
+	sigset_t all, old;
+	int err;
+
+	pthread_mutex_lock(&disk->lock);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	err = -pthread_create(&thread, NULL, ask_main, ask);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!err) {
+		pthread_detach(thread);
+		ask->next = disk->asks;
+		disk->asks = ask;
+		disk->nr_asking++;
+	}
+	pthread_mutex_unlock(&disk->lock);
+	return err;
+}
+
+/* Connecting may take long: not in the thread that is to serve others, nor in a transaction. */
+static void nbd_resize(struct ferry_req *req, u64 size)
+{
+	struct nbd_ask *ask = calloc(1, sizeof(*ask));
+	int err = -ENOMEM;
+
+	if (ask) {
+		*ask = (struct nbd_ask){ .disk = disk_of(req), .req = req, .size = size };
+		err = begin_ask(ask->disk, ask);
+	}
+	if (!err)
+		return;
+	free(ask);
+	ferry_reply_err(req, err);
 }
 
 static void set_disk(struct ferry_server *server, const struct nbd_disk *disk)
@@ -192,6 +261,13 @@ static void nbd_destroy(struct ferry_server *server)
 	struct nbd_disk *disk = server->priv;
 	u32 i;
 
+	/* They have answered, but may be on their way out. */
+	pthread_mutex_lock(&disk->lock);
+	while (disk->nr_asking)
+		pthread_cond_wait(&disk->asked, &disk->lock);
+	pthread_mutex_unlock(&disk->lock);
+	pthread_mutex_destroy(&disk->lock);
+	pthread_cond_destroy(&disk->asked);
 	for (i = 0; i < disk->nr_conns; i++)
 		nbd_conn_end(&disk->conns[i]);
 	if (!ferry_state_is_kept())
@@ -218,6 +294,8 @@ static int nbd_init(struct ferry_server *server, const char *args)
 			  disk->uri, conns);
 		conns = 1;
 	}
+	pthread_mutex_init(&disk->lock, NULL);
+	pthread_cond_init(&disk->asked, NULL);
 	server->priv = disk;
 	set_disk(server, disk);
 	while (!err && disk->nr_conns < conns) {

@@ -12,6 +12,7 @@
  *	nbd_conn.lock		all but what follows
  *	libnbd's, of a handle	around the completion callback
  *	nbd_conn.done_lock	the list of completed jobs
+ * nbd_disk.lock is never held together with any of them.
  */
 #ifndef FERRY_NBD_H
 #define FERRY_NBD_H
@@ -92,25 +93,6 @@ struct nbd_conn {
 #define NBD_CONNS_MAX	16
 
 /**
- * struct nbd_disk
- * @uri: of the export
- * @reconnect_ms: how long requests wait for a lost connection
- * @read_only: it is not written to
- * @geo: what the export is like; a connection to one that is less is not used. In the
- *	state, where there is one.
- * @turn: of which connection it is
- */
-struct nbd_disk {
-	char *uri;
-	s64 reconnect_ms;
-	bool read_only;
-	struct nbd_geo *geo;
-	u32 nr_conns;
-	struct ferry_atomic turn;
-	struct nbd_conn conns[NBD_CONNS_MAX];
-};
-
-/**
  * struct nbd_geo - an export
  * @multi: a flush on one connection is one for all
  */
@@ -125,6 +107,49 @@ struct nbd_geo {
 	bool trim;
 	bool zero;
 	bool multi;
+};
+
+/**
+ * struct nbd_ask - a resize, while a thread asks what the export is like by now
+ * @next: in nbd_disk.asks
+ * @size: that is wanted
+ * @err, @geo: what nbd_ask() said
+ */
+struct nbd_ask {
+	struct nbd_ask *next;
+	struct nbd_disk *disk;
+	struct ferry_req *req;
+	u64 size;
+	int err;
+	struct nbd_geo geo;
+};
+
+/**
+ * struct nbd_disk
+ * @uri: of the export
+ * @reconnect_ms: how long requests wait for a lost connection
+ * @read_only: it is not written to
+ * @geo: what the export is like; a connection to one that is less is not used. In the
+ *	state, where there is one.
+ * @turn: of which connection it is
+ * @lock: guards what follows
+ * @asks: resizes under way
+ * @nr_asking: their threads, and such as are through
+ * @asked: it is less
+ */
+struct nbd_disk {
+	char *uri;
+	s64 reconnect_ms;
+	bool read_only;
+	struct nbd_geo *geo;
+	u32 nr_conns;
+	struct ferry_atomic turn;
+	struct nbd_conn conns[NBD_CONNS_MAX];
+
+	pthread_mutex_t lock;
+	struct nbd_ask *asks;
+	u32 nr_asking;
+	pthread_cond_t asked;
 };
 
 /* conn.c */

@@ -138,7 +138,7 @@
  *  ABI 1: first version.
  *  ABI 2: FERRY_OP_SAVE gives the state in a file, by FERRY_MOVE_SAVED; ferry_move.held_ns;
  *	FERRY_NOTE_SIZE was 1024; ferry_geometry.inline_max was 0; FERRY_DEATH_KERNEL;
- *	ferry_setup.flags with FERRY_IOC_ATTACH.
+ *	ferry_setup.flags with FERRY_IOC_ATTACH; FERRY_MOVE_LAST.
  */
 #ifndef _UAPI_LINUX_FERRY_H
 #define _UAPI_LINUX_FERRY_H
@@ -470,19 +470,23 @@ struct ferry_backing {
  * @FERRY_MOVE_KEEP: nobody moves: @ferry_move.fd, or nothing if that is -1, takes the
  *	place of the file that the channel keeps for the next server
  * @FERRY_MOVE_SAVED: nobody moves yet: @ferry_move.fd has what FERRY_OP_SAVE asked for
+ * @FERRY_MOVE_LAST: nobody moves: the channel keeps nothing any more, and where this server dies
+ *	no other one could go on. A channel that was FERRY_DEATH_FAIL before FERRY_MOVE_USER
+ *	made it wait for a server is so again; @ferry_move.fd is -1
  */
 enum ferry_move_to {
 	FERRY_MOVE_KERNEL	= 0,
 	FERRY_MOVE_USER		= 1,
 	FERRY_MOVE_KEEP		= 2,
 	FERRY_MOVE_SAVED	= 3,
+	FERRY_MOVE_LAST		= 4,
 };
 
 /**
  * struct ferry_move - argument of FERRY_IOC_MOVE
  * @size: sizeof(struct ferry_move)
  * @to: enum ferry_move_to
- * @id: the channel's number; 0 with FERRY_MOVE_KEEP and _SAVED, which are for an endpoint
+ * @id: the channel's number; 0 with FERRY_MOVE_KEEP, _SAVED and _LAST, which are for an endpoint
  * @fd: a file in memory (memfd); with FERRY_MOVE_KERNEL and _USER: empty, a server inside
  *	the kernel saves its state to it
  * @held_ns: out, with FERRY_MOVE_KERNEL and _USER: for how long new requests have waited;
@@ -490,7 +494,7 @@ enum ferry_move_to {
  *
  * New requests wait, those under way end, the server saves its state (FERRY_OP_SAVE)
  * and is sent home with -ENODEV; one that does not go within 2 s is killed. Clients see
- * a delay. CAP_SYS_ADMIN is needed but for FERRY_MOVE_KEEP and _SAVED.
+ * a delay. CAP_SYS_ADMIN is needed but for FERRY_MOVE_KEEP, _SAVED and _LAST.
  *
  * Errors: -ENOENT: no such channel; -ENOTCONN: it has no server; -EALREADY: it is in the
  * kernel; -EOPNOTSUPP: a backend that cannot save or load, or style rw; -ETIMEDOUT:
