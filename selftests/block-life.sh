@@ -95,6 +95,62 @@ if wanted keeps_size; then
 	claim "a ramdisk that was resized has its size after its server's death" keeps_size
 fi
 
+is_detached() { [[ $(ferry list) == *" detached "* ]]; }
+
+kill_servers() { # all that there are, so that nobody follows
+	pkill -KILL -o -x ferryd
+	pkill -KILL -x ferryd
+	until_so is_detached
+}
+
+# same_file OPTIONS TO: a disk's path comes to mean another file. Where the first is open still, it is
+# served on; where it is not, nobody serves the other one.
+same_file() {
+	local host=$work/host disk status=0
+	truncate -s 8M "$host/a"
+	disk=$(add_disk user-sync "file:path=$host/a" "$1") || return
+	mv "$host/a" "$host/b" && truncate -s 8M "$host/a"
+	if [ "$2" = user ]; then
+		pkill -KILL -n -x ferryd
+		dd if="$host/data" of="$disk" bs=64k oflag=direct status=none || status=1
+		pkill -KILL -n -x ferryd
+		dd if="$host/data" of="$disk" bs=64k seek=1 oflag=direct status=none || status=1
+	fi
+	refused "put back what it serves" ferry upgrade "$disk" || status=1
+	refused "put back what it serves" ferry move "$disk" --to kernel || status=1
+	kill_servers || status=1
+	refused "$host/a: is not the file that is this disk's" ferry recover "$disk" --to "$2" || status=1
+	rm "$host/a"
+	refused "$host/a: is not there any more" ferry recover "$disk" --to "$2" || status=1
+	mv "$host/b" "$host/a" && ferry recover "$disk" --to "$2" || status=1
+	[ "$2" = kernel ] || cmp "$host/a" <(cat "$host/data" "$host/data" /dev/zero) 2>&1 |
+		grep "EOF on $host/a" || status=1
+	dd if="$host/data" of="$disk" bs=64k seek=2 oflag=direct status=none || status=1
+	cmp -i 131072:0 "$host/a" "$host/data" 2>&1 | grep "EOF on $host/data" || status=1
+	ferry disk del "$disk" || status=1
+	no_disk_left || status=1
+	rm -f "$host/a" "$host/b"
+	return "$status"
+}
+
+# Nobody is called for it: one who was would find the path that we are about to mend.
+same_file_in_kernel() {
+	local rescue status
+	rescue=$(</sys/module/ferry/parameters/rescue)
+	echo /nonexistent >/sys/module/ferry/parameters/rescue
+	same_file on_death=kernel kernel
+	status=$?
+	echo "$rescue" >/sys/module/ferry/parameters/rescue
+	return "$status"
+}
+
+if wanted same_file; then
+	mark_log same_file
+	head -c 64k /dev/urandom >"$work/host/data"
+	claim "file: who follows serves the same file, whatever its path means" same_file "" user
+	claim "file: who follows it in the kernel, too" same_file_in_kernel
+fi
+
 moves() { # SOURCE DISK
 	local to status=0
 	begin_busy "$2"
