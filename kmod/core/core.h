@@ -224,6 +224,7 @@ bool ferry_recover_detach(struct ferry_chan *chan);
 void ferry_recover_attach(struct ferry_chan *chan);
 void ferry_recover_over(struct ferry_chan *chan);
 void ferry_recover_await(struct ferry_chan *chan);
+void ferry_recover_call(struct ferry_chan *chan);
 void ferry_recover_keep(struct ferry_chan *chan, struct file *file);
 struct file *ferry_recover_saved(struct ferry_chan *chan, struct file *file);
 void ferry_recover_dismiss(struct ferry_chan *chan);
