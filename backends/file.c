@@ -2,8 +2,18 @@
 /*
  * file: a disk in a file, or on a block device. `path` names it; writes go through the
  * host's page cache, or past it with `direct`. A flush is the host's fdatasync().
+ *
+ * A disk is one file for life, whatever its path comes to mean: who goes on with it has the
+ * file that was open, or finds the same one by the path, or does not serve.
  */
 #include <ferry/block.h>
+#include <ferry/state.h>
+
+/* What the next server finds when this one was killed. */
+struct left {
+	struct ferry_file_id id;
+	int kept;
+};
 
 static struct ferry_file *file_of(const struct ferry_req *req)
 {
@@ -69,10 +79,12 @@ static void file_resize(struct ferry_req *req, u64 size)
 		ferry_reply_resized(req, size ? size : (u64)have);
 }
 
-static const char *why_not_opened(int err)
+static const char *why_not_opened(int err, bool again)
 {
 	switch (err) {
 	case -ENOENT:
+		if (again)
+			return "is not there any more: put it back";
 		return "is not there: make it, as large as the disk is to be: truncate -s 1G FILE";
 	case -EACCES:
 	case -EPERM:
@@ -88,18 +100,30 @@ static const char *why_not_opened(int err)
 	return NULL;
 }
 
-static int open_file(struct ferry_server *server, const char *path, bool direct)
+/* Is it the one that was served before? 0, or -ESTALE after a line in the log. */
+static int check_same(const struct ferry_file_id *id, const struct ferry_file_id *before,
+		      const char *path)
 {
-	u32 flags = (server->block.read_only ? 0 : FERRY_FILE_WRITE) |
-		    (direct ? FERRY_FILE_DIRECT : 0);
-	struct ferry_file *file;
+	if (ferry_file_id_same(id, before))
+		return 0;
+	ferry_log(FERRY_LOG_ERR, "file: %s: is not the file that is this disk's: put that one back",
+		  path);
+	return -ESTALE;
+}
+
+/* The file that is served on from the start, or -errno after a line in the log. */
+static int find_file(const char *path, u32 flags, struct ferry_file **file)
+{
+	const struct left *left = ferry_state_root();
+	struct ferry_file_id id;
 	const char *why;
-	s64 size;
 	int err;
 
-	err = ferry_file_open(path, flags, &file);
+	if (left && !ferry_state_find_file(left->kept, &left->id, file))
+		return 0;
+	err = ferry_file_open(path, flags, file);
 	if (err) {
-		why = why_not_opened(err);
+		why = why_not_opened(err, left);
 		if (why)
 			ferry_log(FERRY_LOG_ERR, "file: %s: %s", path, why);
 		else
@@ -107,12 +131,53 @@ static int open_file(struct ferry_server *server, const char *path, bool direct)
 				  path, -err);
 		return err;
 	}
+	if (left)
+		err = ferry_file_id(*file, &id) ?: check_same(&id, &left->id, path);
+	if (err)
+		ferry_file_close(*file);
+	return err;
+}
+
+/* For who goes on when this server is killed. Found open already, it stays so. */
+static int leave_file(struct ferry_file *file)
+{
+	struct left *left = ferry_state_root();
+	int err;
+
+	if (!ferry_state_is_kept() || left)
+		return 0;
+	left = ferry_state_alloc(sizeof(*left));
+	if (!left)
+		return -ENOMEM;
+	err = ferry_file_id(file, &left->id);
+	if (err) {
+		ferry_state_free(left);
+		return err;
+	}
+	left->kept = ferry_state_keep_file(file);
+	ferry_state_set_root(left);
+	return 0;
+}
+
+static int open_file(struct ferry_server *server, const char *path, bool direct)
+{
+	u32 flags = (server->block.read_only ? 0 : FERRY_FILE_WRITE) |
+		    (direct ? FERRY_FILE_DIRECT : 0);
+	struct ferry_file *file;
+	s64 size;
+	int err;
+
+	err = find_file(path, flags, &file);
+	if (err)
+		return err;
 	size = ferry_file_size(file);
-	if (size <= 0) {
-		ferry_file_close(file);
+	if (size <= 0)
 		ferry_log(FERRY_LOG_ERR, "file: %s is empty: make it as large as the disk is to be",
 			  path);
-		return size < 0 ? size : -EINVAL;
+	err = size > 0 ? leave_file(file) : size < 0 ? size : -EINVAL;
+	if (err) {
+		ferry_file_close(file);
+		return err;
 	}
 	if (direct)
 		server->block.logical_block = max(server->block.logical_block,
@@ -165,6 +230,7 @@ static int file_init(struct ferry_server *server, const char *args)
 	server->block.read_only = has(args, "ro");
 	server->block.fua = true;
 	server->block.does_io = true;
+	server->block.repeats = true;
 	err = open_file(server, path, has(args, "direct"));
 	ferry_free(path);
 	return err;
@@ -173,6 +239,41 @@ static int file_init(struct ferry_server *server, const char *args)
 static void file_destroy(struct ferry_server *server)
 {
 	ferry_file_close(server->priv);
+}
+
+/* Who is to go on will look by the path: not behind it, when this one is gone. */
+static int check_path(struct ferry_server *server, const struct ferry_file_id *id)
+{
+	char *path = string_of(server->args, "path");
+	struct ferry_file_id there;
+	int err = path ? ferry_file_id_at(path, &there) : -ENOMEM;
+
+	if (err == -ENOENT)
+		ferry_log(FERRY_LOG_ERR, "file: %s: %s", path, why_not_opened(err, true));
+	if (!err)
+		err = check_same(&there, id, path);
+	ferry_free(path);
+	return err == -ENOENT ? -ESTALE : err;
+}
+
+static int file_save(struct ferry_server *server, struct ferry_stream *stream)
+{
+	struct ferry_file_id id;
+	int err = ferry_file_id(server->priv, &id);
+
+	if (!err)
+		err = check_path(server, &id);
+	return err ? err : ferry_stream_write(stream, &id, sizeof(id));
+}
+
+static int file_load(struct ferry_server *server, struct ferry_stream *stream)
+{
+	struct ferry_file_id id, before;
+	int err = ferry_stream_read(stream, &before, sizeof(before));
+
+	if (!err)
+		err = ferry_file_id(server->priv, &id);
+	return err ? err : check_same(&id, &before, server->args);
 }
 
 static const struct ferry_block_ops file_ops = {
@@ -189,4 +290,5 @@ static const struct ferry_block_ops file_ops = {
 
 FERRY_BACKEND(file, .help = "path=FILE[,direct][,ro][,block=BYTES]"
 			    "  a disk in a file, or on a block device",
-	      .flags = FERRY_RECOVERS | FERRY_STATELESS, .block = &file_ops);
+	      .flags = FERRY_RECOVERS, .block = &file_ops, .save = file_save,
+	      .load = file_load);

@@ -5,6 +5,8 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/namei.h>
+#include <linux/path.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include "compat/core.h"
@@ -46,6 +48,56 @@ void ferry_file_close(struct ferry_file *file)
 	fput(file_of(file));
 }
 FERRY_EXPORT(ferry_file_close);
+
+static u64 device_number(dev_t dev)
+{
+	return (u64)MAJOR(dev) << 32 | MINOR(dev);
+}
+
+/* As programs are told, which may not be what is in the inode. */
+static int id_of_path(const struct path *path, struct ferry_file_id *id)
+{
+	struct kstat stat;
+	int err;
+
+	*id = (struct ferry_file_id){ 0 };
+	err = vfs_getattr(path, &stat, STATX_BASIC_STATS | STATX_BTIME, AT_STATX_SYNC_AS_STAT);
+	if (err)
+		return err;
+	if (S_ISBLK(stat.mode)) {
+		id->rdev = device_number(stat.rdev);
+		return 0;
+	}
+	id->dev = device_number(stat.dev);
+	id->ino = stat.ino;
+	if (stat.result_mask & STATX_BTIME)
+		id->since = stat.btime.tv_sec * NSEC_PER_SEC + stat.btime.tv_nsec;
+	return 0;
+}
+
+int ferry_file_id_at(const char *name, struct ferry_file_id *id)
+{
+	struct path path;
+	int err = kern_path(name, LOOKUP_FOLLOW, &path);
+
+	if (err)
+		return err;
+	err = id_of_path(&path, id);
+	path_put(&path);
+	return err;
+}
+FERRY_EXPORT(ferry_file_id_at);
+
+int ferry_file_id(const struct ferry_file *file, struct ferry_file_id *id)
+{
+	struct inode *inode = inode_of(file);
+	int err = id_of_path(&file_of(file)->f_path, id);
+
+	if (!err && S_ISBLK(inode->i_mode))
+		id->since = I_BDEV(inode)->bd_disk->diskseq;
+	return err;
+}
+FERRY_EXPORT(ferry_file_id);
 
 s64 ferry_file_size(const struct ferry_file *file)
 {

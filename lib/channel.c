@@ -145,6 +145,8 @@ static const char *why_not_moved(int err)
 		       ", or it is served with wait=rw";
 	case -ENOTCONN:
 		return "it has no server: see 'ferry recover'";
+	case -ESTALE:
+		return "its path means another file by now, or none: put back what it serves";
 	case -ETIMEDOUT:
 		return "requests under way did not end in time; nothing has changed";
 	default:

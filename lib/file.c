@@ -7,7 +7,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <ferry/state.h>
+
 #include "internal.h"
+
+#ifndef BLKGETDISKSEQ
+#define BLKGETDISKSEQ	_IOR(0x12, 128, __u64)	/* 5.15 */
+#endif
 
 #define DIRECT_BLOCK	512U	/* of a file whose filesystem does not say */
 
@@ -35,13 +41,35 @@ static int ask_block(int fd, bool is_device, u32 *block)
 	return 0;
 }
 
+/* @fd becomes the file's. */
+static int from_fd(int fd, struct ferry_file **result)
+{
+	struct ferry_file *file = calloc(1, sizeof(*file));
+	struct stat st;
+	int err;
+
+	if (!file)
+		return -ENOMEM;
+	err = fstat(fd, &st) ? -errno : 0;
+	if (!err && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		err = -EINVAL;
+	file->fd = fd;
+	file->is_device = S_ISBLK(st.st_mode);
+	if (!err)
+		err = ask_block(fd, file->is_device, &file->block);
+	if (err)
+		free(file);
+	else
+		*result = file;
+	return err;
+}
+
 int ferry_file_open(const char *path, u32 flags, struct ferry_file **result)
 {
 	int how = (flags & FERRY_FILE_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC |
 		  (flags & FERRY_FILE_DIRECT ? O_DIRECT : 0);
-	struct ferry_file *file;
 	struct stat st;
-	int err = 0;
+	int fd, err;
 
 	if (stat(path, &st))
 		return -errno;
@@ -49,29 +77,13 @@ int ferry_file_open(const char *path, u32 flags, struct ferry_file **result)
 		return -EINVAL;
 	if (S_ISBLK(st.st_mode))
 		how |= O_EXCL;
-	file = calloc(1, sizeof(*file));
-	if (!file)
-		return -ENOMEM;
-	file->fd = open(path, how);
-	if (file->fd < 0) {
-		err = -errno;
-		goto free_file;
-	}
-	/* The path may have come to mean something else. */
-	err = fstat(file->fd, &st) ? -errno : 0;
-	if (!err && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		err = -EINVAL;
-	file->is_device = S_ISBLK(st.st_mode);
-	if (!err)
-		err = ask_block(file->fd, file->is_device, &file->block);
+	fd = open(path, how);
+	if (fd < 0)
+		return -errno;
+	/* The path may have come to mean something else, which is looked at again. */
+	err = from_fd(fd, result);
 	if (err)
-		goto close_fd;
-	*result = file;
-	return 0;
-close_fd:
-	close(file->fd);
-free_file:
-	free(file);
+		close(fd);
 	return err;
 }
 
@@ -79,6 +91,74 @@ void ferry_file_close(struct ferry_file *file)
 {
 	close(file->fd);
 	free(file);
+}
+
+static u64 device_number(u32 major, u32 minor)
+{
+	return (u64)major << 32 | minor;
+}
+
+/* As statx(); of a device not which one of all disks it is. */
+static int id_at(int fd, const char *path, int flags, struct ferry_file_id *id)
+{
+	struct statx stx;
+
+	*id = (struct ferry_file_id){ 0 };
+	if (statx(fd, path, flags, STATX_BASIC_STATS | STATX_BTIME, &stx))
+		return -errno;
+	if (S_ISBLK(stx.stx_mode)) {
+		id->rdev = device_number(stx.stx_rdev_major, stx.stx_rdev_minor);
+		return 0;
+	}
+	id->dev = device_number(stx.stx_dev_major, stx.stx_dev_minor);
+	id->ino = stx.stx_ino;
+	if (stx.stx_mask & STATX_BTIME)
+		id->since = stx.stx_btime.tv_sec * 1000000000ULL + stx.stx_btime.tv_nsec;
+	return 0;
+}
+
+int ferry_file_id_at(const char *path, struct ferry_file_id *id)
+{
+	return id_at(AT_FDCWD, path, 0, id);
+}
+
+int ferry_file_id(const struct ferry_file *file, struct ferry_file_id *id)
+{
+	int err = id_at(file->fd, "", AT_EMPTY_PATH, id);
+
+	if (!err && file->is_device && ioctl(file->fd, BLKGETDISKSEQ, &id->since))
+		id->since = 0;
+	return err;
+}
+
+int ferry_state_keep_file(struct ferry_file *file)
+{
+	int kept;
+
+	if (!ferry_state_is_kept())
+		return -EBADF;
+	kept = dup(file->fd);
+	if (kept < 0)
+		return -errno;
+	kept = ferry_state_keep_fd(kept);
+	if (kept >= 0) {
+		close(file->fd);
+		file->fd = kept;
+	}
+	return kept;
+}
+
+int ferry_state_find_file(int kept, const struct ferry_file_id *id, struct ferry_file **file)
+{
+	struct ferry_file_id found;
+	int err = kept < 0 ? -EBADF : from_fd(kept, file);
+
+	if (err)
+		return err == -ENOMEM ? err : -EBADF;
+	if (!ferry_file_id(*file, &found) && ferry_file_id_same(id, &found))
+		return 0;
+	free(*file);	/* but for the descriptor, which is somebody else's */
+	return -EBADF;
 }
 
 s64 ferry_file_size(const struct ferry_file *file)

@@ -5,6 +5,7 @@
  */
 #include <dirent.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "state.h"
@@ -75,6 +76,28 @@ void state_fd_init(void)
 	know();
 }
 
+/* The numbers begin where a process' limit may be. */
+static bool raise_limit(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur == lim.rlim_max)
+		return false;
+	lim.rlim_cur = lim.rlim_max;
+	return !setrlimit(RLIMIT_NOFILE, &lim);
+}
+
+static int move_to(int fd, int kept)
+{
+	while (dup3(fd, kept, O_CLOEXEC) < 0) {
+		if (errno != EBADF)
+			return -errno;
+		if (!raise_limit())
+			return -EMFILE;
+	}
+	return 0;
+}
+
 int ferry_state_keep_fd(int fd)
 {
 	int kept, err = 0;
@@ -98,10 +121,9 @@ int ferry_state_keep_fd(int fd)
 	}
 	kept += FERRY_KEPT_FD;
 	state_tx_note((void *)(intptr_t)kept, NOTE_OPEN);
-	if (dup3(fd, kept, O_CLOEXEC) < 0) {
-		err = errno == EBADF ? -EMFILE : -errno;
+	err = move_to(fd, kept);
+	if (err)
 		state_fd_close(kept);
-	}
 	close(fd);
 	return err ? err : kept;
 }

@@ -49,7 +49,7 @@ keeps_all() {
 	return "$status"
 }
 
-# pause_of_10000: how long clients waited while 10,000 files moved is told, not judged
+# pause_of_10000: how long clients waited while 10,000 files moved is told; regress.sh judges it
 pause_of_10000() {
 	local i
 	mkdir "$mnt/many" && (cd "$mnt/many" && seq 10000 | xargs touch) || return 1

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# The road is as short as it was: instructions, next to Documentation/results. Wants a
-# machine whose clock counts them (selftests/boot sees to it).
+# The road is as short as it was: instructions, next to Documentation/results; and a move's pause.
+# Wants a machine whose clock counts instructions (selftests/boot sees to it).
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$(realpath "$0")")/lib.sh"
@@ -48,6 +48,24 @@ splits() {
 		{ cat "$work/out"; return 1; }
 }
 
+# By a clock that no other load makes faster or slower.
+pause_of_10000() {
+	local verb said ms status=0
+	mkdir "$work/mnt" && ferry mount memfs "$work/mnt" && mkdir "$work/mnt/many" &&
+		(cd "$work/mnt/many" && seq 10000 | xargs touch) || return
+	for verb in "move --to kernel" "move --to user" upgrade; do
+		# shellcheck disable=SC2086 # two words, or one
+		said=$(ferry $verb memfs) || return
+		ms=${said##*clients waited }
+		ms=${ms%%.*}
+		[ "$ms" -lt 100 ] || { echo "$verb: $said"; status=1; }
+	done
+	[ "$(find "$work/mnt/many" | wc -l)" = 10001 ] || status=1
+	unmount_fs "$work/mnt" && no_daemon_left || status=1
+	return "$status"
+}
+
+! wanted pause || claim "a memfs of 10,000 files moves in less than 100 ms" pause_of_10000
 ! wanted split || claim "an operation is split in parts, which are the whole" splits
 ! wanted instructions || claim "no operation takes more instructions than it did" not_worse
 ! wanted fails || claim "what takes twice as many fails, and is named" can_fail

@@ -131,9 +131,16 @@ on_disk() {
 
 n=$(scaled 8)
 for case in "mount memfs sync" "mount memfs poll" "mount mirror:$work/host sync" \
+	"mount mirror:$work/host,passthrough=no sync" \
 	"disk file:path=$work/host/img sync" "disk ramdisk:size=48M sync"; do
 	read -r kind source style <<<"$case"
 	backend=${source%%:*}
+	# Passed through, its server is asked to open files, but not to read and write them: where there
+	# is time for both.
+	case $source in
+	*passthrough=no) backend+=-served ;;
+	mirror:*) [ "$FERRY_TEST_SCALE" -gt 100 ] || continue ;;
+	esac
 	wanted "kills/$backend/$style" || continue
 	case $backend in file) truncate -s 48M "$work/host/img" ;; esac
 	mark_log "$case"

@@ -49,15 +49,20 @@ ends() { unmount_fs "$mnt" && no_daemon_left && log_is_clean; }
 
 # --- exactly once -------------------------------------------------------------------
 
+# Passed through, mirror would not be asked to write: no line of the clients' logs would be its.
+is_written_to() { [ "$(stat_of "$mnt" WRITE requests)" -ge 10 ] || { ferry stat "$mnt"; return 1; }; }
+
 mkdir "$work/host"
-for backend in memfs "mirror:$work/host"; do
-	wanted "${backend%%:*}" || continue
-	mark_log "${backend%%:*}"
-	claim "${backend%%:*}: it is mounted" ferry mount -o on_death=reissue "$backend" "$mnt"
+for source in memfs "mirror:$work/host,passthrough=no"; do
+	backend=${source%%:*}
+	wanted "$backend" || continue
+	mark_log "$backend"
+	claim "$backend: it is mounted" ferry mount -o on_death=reissue "$source" "$mnt"
 	n=$(scaled 10)
-	claim "${backend%%:*}: $n deaths under load, and each request takes effect once" \
+	claim "$backend: $n deaths under load, and each request takes effect once" \
 		while_used killed "$n"
-	claim "${backend%%:*}: it ends" ends
+	claim "$backend: its server was asked to write" is_written_to
+	claim "$backend: it ends" ends
 done
 
 # The first server was told a path that counts from where nobody is any more, and means another

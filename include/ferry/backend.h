@@ -132,6 +132,8 @@ struct ferry_backend {
  * @block.does_io: it waits for I/O of its own, on this host's files or disks. In
  *	kernel placement it is asked by a thread of its own then.
  * @block.flush: flush() is there and has something to do; before init() if it is there
+ * @block.repeats: whatever it is asked may be done once more, by the next server: no request is a
+ *	transaction, and what is in the state stays after init() as it is
  * @below: of a filter: the server that it stands before, see filter.h; else NULL
  * @above: the filter that stands before it, or NULL
  */
@@ -162,6 +164,7 @@ struct ferry_server {
 		bool write_zeroes;
 		bool does_io;
 		bool flush;
+		bool repeats;
 	} block;
 	struct ferry_server *below;
 	struct ferry_server *above;

@@ -124,6 +124,34 @@ s64 ferry_file_size(const struct ferry_file *file);
 /** ferry_file_block() - offset and length of direct I/O are multiples of this */
 u32 ferry_file_block(const struct ferry_file *file);
 
+/**
+ * struct ferry_file_id - which file it is, whatever its path means by now; on both sides of the
+ *	line the same
+ * @dev: of a regular file: its filesystem
+ * @ino: of a regular file: its number there
+ * @rdev: of a block device: its number; else 0
+ * @since: when the file was made, or which one of all disks since the host's start the device is;
+ *	0: the host does not say
+ */
+struct ferry_file_id {
+	u64 dev;
+	u64 ino;
+	u64 rdev;
+	u64 since;
+};
+
+/** ferry_file_id() - which file is it? 0 or -errno */
+int ferry_file_id(const struct ferry_file *file, struct ferry_file_id *id);
+
+/** ferry_file_id_at() - which file does an absolute path mean? It is not opened. 0 or -errno */
+int ferry_file_id_at(const char *path, struct ferry_file_id *id);
+
+static inline bool ferry_file_id_same(const struct ferry_file_id *a, const struct ferry_file_id *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->rdev == b->rdev &&
+	       (a->since == b->since || !a->since || !b->since);
+}
+
 struct ferry_iov;
 
 /**

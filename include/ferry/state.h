@@ -69,6 +69,17 @@ static inline void ferry_state_page_free(void *page)
 	ferry_page_free(page);
 }
 
+static inline int ferry_state_keep_file(struct ferry_file *file)
+{
+	return -EBADF;
+}
+
+static inline int ferry_state_find_file(int kept, const struct ferry_file_id *id,
+					struct ferry_file **file)
+{
+	return -EBADF;
+}
+
 static inline void ferry_tx_begin(void)
 {
 }
@@ -132,6 +143,24 @@ int ferry_state_keep_fd(int fd);
 
 /** ferry_state_close_fd() - close it, at the end of the transaction */
 void ferry_state_close_fd(int fd);
+
+/**
+ * ferry_state_keep_file() - let a file of ferry_file_open() stay open as long as the state
+ * Context: as ferry_state_alloc(). Also for backends that live in the kernel as well.
+ * Return: what ferry_state_find_file() knows it by; or -errno, and @file is as before: it
+ *	can be opened anew by its path, where that means the same file still
+ */
+int ferry_state_keep_file(struct ferry_file *file);
+
+/**
+ * ferry_state_find_file() - what another server gave to ferry_state_keep_file()
+ * @kept: as that returned it; or -errno
+ * @id: of the file
+ * @file: out
+ * Return: 0, -ENOMEM; -EBADF: it is not open here, as where the process that watched over that
+ *	server died too
+ */
+int ferry_state_find_file(int kept, const struct ferry_file_id *id, struct ferry_file **file);
 
 /**
  * ferry_state_leave() - this request is not at the state for a while, but waits for the host

@@ -233,6 +233,7 @@ bool ferry_recover_detach(struct ferry_chan *chan);
 void ferry_recover_attach(struct ferry_chan *chan);
 void ferry_recover_over(struct ferry_chan *chan);
 void ferry_recover_await(struct ferry_chan *chan);
+void ferry_recover_call(struct ferry_chan *chan);
 void ferry_recover_keep(struct ferry_chan *chan, struct file *file);
 bool ferry_recover_may_follow(const struct ferry_chan *chan);
 void ferry_recover_ask_saved(struct ferry_chan *chan);

@@ -187,8 +187,11 @@ static void set_ops(struct ferry_chan *chan, const struct ferry_deliver_ops *ops
 		ops->abort(chan);
 }
 
-/* The old server is gone, its state in chan->state: let the next one come. */
-static void await_next(struct ferry_chan *chan)
+/*
+ * The old server is gone, its state in chan->state: let the next one come. @called: by whoever
+ * has sent that one home, unlike where the kernel was to go on and could not.
+ */
+static void await_next(struct ferry_chan *chan, bool called)
 {
 	ferry_daemon_dismiss(chan, false);
 	set_ops(chan, &ferry_daemon_ops);
@@ -202,6 +205,8 @@ static void await_next(struct ferry_chan *chan)
 		if (!chan->grace)
 			chan->grace = GRACE_DEFAULT;
 		ferry_recover_await(chan);
+		if (!called)
+			ferry_recover_call(chan);
 	}
 	mutex_unlock(&chan->attach_lock);
 	ferry_recover_start(chan);
@@ -279,7 +284,7 @@ static int exchange(struct ferry_chan *chan, u32 to, struct state_file *s)
 		ferry_chan_server_gone(chan);
 		return -ENOTCONN;
 	}
-	await_next(chan);
+	await_next(chan, !err);
 	return err;
 }
 

@@ -401,6 +401,16 @@ void ferry_recover_await(struct ferry_chan *chan)
 	ferry_event(chan, FERRY_EVENT_DETACHED);
 }
 
+/*
+ * Nobody may come by himself: with on_death=kernel one is started, if he does not soon; under
+ * attach_lock. What failed in the kernel once may again: that is no reason to hurry.
+ */
+void ferry_recover_call(struct ferry_chan *chan)
+{
+	if (chan->on_death == FERRY_DEATH_KERNEL)
+		arm_on(slow_wq, chan, &chan->rescue_work, RESCUE_AGAIN);
+}
+
 /* What the channel keeps, with a reference; or NULL. */
 struct file *ferry_recover_state(struct ferry_chan *chan)
 {

@@ -289,6 +289,8 @@ void ferry_block_dispatch(struct ferry_req *req)
 
 enum ferry_change ferry_block_change(const struct ferry_req *req)
 {
+	if (req->server->block.repeats)
+		return FERRY_CHANGE_NONE;
 	switch (req->opcode) {
 	case FERRY_BLK_READ:
 	case FERRY_BLK_FLUSH:

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <ferry/session.h>
@@ -139,7 +140,69 @@ static int exec_ferryd(const struct request *req, const char *how)
 	return EXIT_FAILURE;
 }
 
-static int move_to_kernel(const struct request *req)
+/* As exec_ferryd(), and be told when it serves: its exit status */
+static int run_ferryd(const struct request *req, const char *how)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		_exit(exec_ferryd(req, how));
+	if (pid < 0) {
+		complain("no process for ferryd: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return EXIT_FAILURE;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+}
+
+/* Has it lost its server, and waits for another one? */
+static bool is_detached(struct channel *c)
+{
+	struct channel *channels;
+	bool detached = false;
+	size_t nr, i;
+
+	if (channels_get(&channels, &nr))
+		return false;
+	for (i = 0; i < nr; i++) {
+		if (channels[i].id != c->id)
+			continue;
+		*c = channels[i];
+		detached = c->state == FERRY_STATE_DETACHED;
+	}
+	free(channels);
+	return detached;
+}
+
+/*
+ * It was not moved. If that was found out when the old server had gone already, a daemon is
+ * started that goes on with what that one saved: clients wait, but not for ever.
+ */
+static int go_on(struct request *req)
+{
+	struct channel *c = &req->channel;
+
+	if (!is_detached(c))
+		return EXIT_FAILURE;
+	complain("channel %u (%s) has no server now: starting a daemon", c->id, c->name);
+	if (run_ferryd(req, NULL) && is_detached(c))
+		complain("channel %u (%s) waits %u s for a server: mend what is wrong, then 'ferry recover %u'",
+			 c->id, c->name, c->grace, c->id);
+	return EXIT_FAILURE;
+}
+
+/* A daemon of its own takes the place of the one that there is. */
+static int replace(struct request *req)
+{
+	int status = run_ferryd(req, "--replace");
+
+	return status == EXIT_FAILURE ? go_on(req) : status;
+}
+
+static int move_to_kernel(struct request *req)
 {
 	const struct channel *c = &req->channel;
 	u64 held_ns;
@@ -148,7 +211,7 @@ static int move_to_kernel(const struct request *req)
 	if (err == -EALREADY)
 		complain("channel %u (%s) is in the kernel already", c->id, c->name);
 	if (err)
-		return EXIT_FAILURE;
+		return go_on(req);
 	printf("channel %u (%s) is in the kernel now, clients waited %.1f ms\n", c->id, c->name,
 	       (double)held_ns / 1e6);
 	return EXIT_SUCCESS;
@@ -168,7 +231,7 @@ int cmd_move(int argc, char **argv)
 			 req.channel.id, req.channel.name);
 		return EXIT_FAILURE;
 	}
-	return exec_ferryd(&req, "--replace");
+	return replace(&req);
 }
 
 int cmd_upgrade(int argc, char **argv)
@@ -183,7 +246,7 @@ int cmd_upgrade(int argc, char **argv)
 			 req.channel.name);
 		return EXIT_FAILURE;
 	}
-	return exec_ferryd(&req, "--replace");
+	return replace(&req);
 }
 
 int cmd_recover(int argc, char **argv)
