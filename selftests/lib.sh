@@ -319,7 +319,7 @@ use_on() {
 }
 
 # Both clients have done something.
-use_begun() { local logs=("$work"/mnt/log.*); [ ${#logs[@]} = 2 ]; }
+use_begun() { local logs=("$work"/mnt/log.*); [ ${#logs[@]} -ge 2 ]; }
 
 # while_used COMMAND...: while two clients work; fails if any of them does
 while_used() {
