@@ -139,8 +139,7 @@ static const char *why_not_moved(int err)
 	case -ENOENT:
 		return "there is no such channel: see 'ferry list'";
 	case -EPERM:
-		return "only root may (CAP_SYS_ADMIN), and into the kernel"
-		       " only what root alone has served";
+		return "only root may (CAP_SYS_ADMIN), and only what root alone has served";
 	case -EOPNOTSUPP:
 		return "its backend cannot, or there is none of its name in the kernel"
 		       ", or it is served with wait=rw";
@@ -205,6 +204,7 @@ static int succeed(struct ferry_session *session, const struct ferry_session_opt
 			  strerror(-err),
 			  err == -ENOENT ? ": no such channel, see 'ferry list'" :
 			  err == -EBUSY ? ": it has a server" :
+			  err == -EPERM ? ": another user has served it: only that one may" :
 			  err == -ENOTCONN ? ": it does not wait for a server" : "");
 		return err;
 	}

@@ -67,6 +67,7 @@ struct ferry_worker {
  * @ended_fd: eventfd, readable from the end of the last thread on
  * @up: FUSE_INIT was answered, or there is none; written under @lock, read without
  * @stop: threads shall end; read after -EINTR
+ * @saving: FERRY_OP_SAVE is being answered; written under @lock, read without
  * @sending: answers that others than the loop's threads are sending
  * @lock: guards what follows
  * @changed: one of them did
@@ -96,6 +97,7 @@ struct ferry_session {
 	int ended_fd;
 	bool up;
 	bool stop;
+	bool saving;
 	u32 sending;
 
 	pthread_mutex_t lock;

@@ -63,6 +63,10 @@ $(B)/test/loop: $(B)/asan/selftests/unit/loop.o $(B)/asan/selftests/unit/loop_ke
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=ioctl -o $@ $^
 
+$(B)/test/saved: $(B)/asan/selftests/unit/saved.o $(B)/asan/lib/saved.o $(B)/asan/selftests/claim.o
+	@mkdir -p $(@D)
+	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=ioctl -o $@ $^
+
 # A machine and a device that the test makes up.
 $(B)/test/channel: $(B)/asan/selftests/unit/channel.o $(B)/asan/lib/channel.o $(B)/asan/selftests/claim.o
 	@mkdir -p $(@D)

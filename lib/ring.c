@@ -445,10 +445,16 @@ static void control(struct ferry_req *req)
 
 bool ferry_ring_serve(struct ferry_slot *slot)
 {
-	if (unlikely(ferry_state_is_kept()))
+	struct ferry_session *session = ring_of(&slot->req)->session;
+
+	if (unlikely(ferry_state_is_kept())) {
 		serve_once(slot);
-	else
+	} else {
+		/* What began before this request was sent is seen, by way of the kernel. */
+		if (unlikely(__atomic_load_n(&session->saving, __ATOMIC_RELAXED)))
+			ferry_saved_wait(session);
 		ferry_dispatch(&slot->req);
+	}
 	if (unlikely(slot->req.opcode == FUSE_INIT))
 		ferry_ring_write_notes(ring_of(&slot->req));
 	return ferry_answer_is_there(&slot->answer);

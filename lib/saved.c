@@ -76,9 +76,36 @@ static int save(struct ferry_session *session)
 	return err;
 }
 
+/*
+ * A backend saves when no other request is under way. Who asked may have given it up, and
+ * then requests come: they wait, in ferry_saved_wait(). Where a state is kept, its gate keeps
+ * them out.
+ */
 void ferry_saved_serve(struct ferry_session *session, struct ferry_req *req)
 {
-	ferry_reply_err(req, req->opcode == FERRY_OP_SAVE ? save(session) : -ENOSYS);
+	int err;
+
+	if (req->opcode != FERRY_OP_SAVE) {
+		ferry_reply_err(req, -ENOSYS);
+		return;
+	}
+	pthread_mutex_lock(&session->lock);
+	__atomic_store_n(&session->saving, true, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&session->lock);
+	err = save(session);
+	pthread_mutex_lock(&session->lock);
+	__atomic_store_n(&session->saving, false, __ATOMIC_RELEASE);
+	pthread_cond_broadcast(&session->changed);
+	pthread_mutex_unlock(&session->lock);
+	ferry_reply_err(req, err);
+}
+
+void ferry_saved_wait(struct ferry_session *session)
+{
+	pthread_mutex_lock(&session->lock);
+	while (session->saving)
+		pthread_cond_wait(&session->changed, &session->lock);
+	pthread_mutex_unlock(&session->lock);
 }
 
 bool ferry_saved_is(int fd)

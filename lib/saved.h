@@ -7,6 +7,9 @@
 /* Answer a request of the core's own: FERRY_OP_SAVE. */
 void ferry_saved_serve(struct ferry_session *session, struct ferry_req *req);
 
+/* Wait until nothing is being saved, session->saving. */
+void ferry_saved_wait(struct ferry_session *session);
+
 /* Is a saved server in this file? */
 bool ferry_saved_is(int fd);
 

@@ -561,6 +561,37 @@ if wanted removed_and_killed; then
 	claim "removed by force while its server is killed" removed_and_killed user-sync
 fi
 
+# "ferry abort", which does not wait for the server: one in the kernel stays, one may be stopped, and
+# where another is awaited there is none.
+aborted() { # SERVER
+	local disk placement=user-sync fd status=0
+	[ "$1" != kernel ] || placement=kernel
+	disk=$(add_disk "$placement" ramdisk:size=64M "${2-}") || return
+	exec {fd}<"$disk"
+	case $1 in
+	stopped) pkill -STOP -x ferryd ;;
+	awaited) pkill -KILL -x ferryd; until_so is_detached || status=1 ;;
+	esac
+	ferry abort "$disk" || status=1
+	until_so no_disk || status=1
+	exec {fd}<&-
+	[ "$1" != stopped ] || pkill -CONT -x ferryd
+	no_disk_left || status=1
+	return "$status"
+}
+
+is_detached() { ferry list | grep -q ' detached '; }
+
+while read -r server options text; do
+	wanted "aborted/$server" || continue
+	mark_log "aborted $server"
+	claim "ferry abort removes an open disk whose server $text" aborted "$server" "$options"
+done <<-'EOF'
+	kernel depth=32 is in the kernel
+	stopped on_death=fail is stopped
+	awaited on_death=reissue,grace=3600 is awaited
+EOF
+
 # Schedulers, queue sizes and processors change under I/O.
 tuned_busy() { # DISK
 	local sys status=0 cpu=/sys/devices/system/cpu/cpu1/online

@@ -269,6 +269,7 @@ refusal "a file that is not there" "/missing" ferry disk add "file:path=$work/mi
 refusal "a directory" "regular file" ferry disk add "file:path=$work"
 refusal "no path" "path=" ferry disk add file
 refusal "an unknown option" "nonsense" ferry disk add -o nonsense ramdisk
+refusal "an unknown option before another" "nonsense" ferry disk add -o nonsense -o serial=x ramdisk
 refusal "a filesystem is no disk" "ferry mount" ferry disk add memfs
 refusal "a filesystem is no disk in the kernel" "ferry mount" ferry disk add --in-kernel memfs
 refusal "a disk is no filesystem" "ferry disk" ferry mount ramdisk "$work/mnt"
@@ -371,13 +372,19 @@ if wanted rogue; then
 	claim "rogue: leaves no disk, and a clean log" no_disk_left
 fi
 
+if wanted resizes; then
+	mark_log resizes
+	points_of resizes timeout -k 10 $((${FERRY_TEST_SECONDS:-60} * 10 / 3)) "$programs/block/resize" "$work" ${FERRY_CLAIMS:+"$FERRY_CLAIMS"}
+	claim "resizes: leaves no disk, and a clean log" no_disk_left
+fi
+
 # /dev/ferryblk, and a disk's requests, as a 32-bit program sees them.
 if wanted rogue32 && [ ! -e "$programs/block/rogue32" ]; then
 	skip rogue32 "not built: apt-get install gcc-multilib"
 elif wanted rogue32; then
 	mark_log rogue32
 	points_of rogue32 timeout -k 10 $((${FERRY_TEST_SECONDS:-60} * 10 / 3)) "$programs/block/rogue32" "$work" \
-		"${FERRY_CLAIMS:-reads, writes|arguments of ADD|is not there|short read|new size}"
+		"${FERRY_CLAIMS:-reads, writes|arguments of ADD|is not there|short read|in a resize}"
 	claim "rogue32: leaves no disk, and a clean log" no_disk_left
 fi
 

@@ -176,11 +176,25 @@ mark_log() {
 	{ echo "$log_mark" >/dev/kmsg; } 2>/dev/null || :
 }
 
-# Since mark_log; the places are on stdout.
-log_is_clean() {
-	! dmesg 2>/dev/null | sed "1,\\@${log_mark//@/\\@}@d" | "$overlook" |
-		grep -E -A 20 -e "$bad_in_log"
+# log_lacks PATTERN [GREP-OPTION]...: since mark_log, or in all of it if the mark is there no more; the
+# places are on stdout. A log that cannot be read lacks nothing.
+log_lacks() {
+	local pattern=$1 statuses
+	shift
+	dmesg | awk -v mark="$log_mark" '
+		index($0, mark) { n = 0; next }
+		{ line[n++] = $0 }
+		END { for (i = 0; i < n; i++) print line[i] }' | "$overlook" | grep -a -E "$@" -e "$pattern"
+	statuses=${PIPESTATUS[*]}
+	case $statuses in
+	"0 0 0 1") return 0 ;;
+	"0 0 0 0") return 1 ;;
+	esac
+	echo "the kernel's log cannot be read (statuses $statuses)"
+	return 1
 }
+
+log_is_clean() { log_lacks "$bad_in_log" -A 20; }
 
 # --- modules, mounts, daemons -------------------------------------------------
 

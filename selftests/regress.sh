@@ -15,13 +15,12 @@ work_dir
 mark_log regress
 echo "TAP version 13"
 
-# bench [OPTION]...: two of the systems whose servers share nothing, and what they are compared with
-bench() {
-	ferry bench --icount --runs 2 --systems ferry-sync,ferry-uring,ferry-kernel,fuse "$@"
-}
-
+# All of ferry that is stored but what the kernel has cached. Once, as instructions need no more; nor
+# do they need FUSE's on a kernel of the stored one's series.
 not_worse() {
-	bench --cases stat,create-unlink,read-4k,write-4k --regress "$stored"
+	ferry bench --icount --runs 1 --regress "$stored" \
+		--systems ferry-sync,ferry-poll,ferry-uring,ferry-rw,ferry-copy,ferry-slot,ferry-transfer,ferry-kernel \
+		--cases "stat,fstat,create-*,read-4k,write-4k,seq-read,mirror-*"
 }
 
 # A file that says it once took half as many: the test above can fail, and says where.

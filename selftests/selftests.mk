@@ -8,7 +8,7 @@ selftests: $(B)/example-disk ## the test programs: build/selftests
 $(B)/example-disk: $(B)/Documentation/example-disk.o $(B)/lib/libferry.so
 	$(CC) $(LDFLAGS) -pthread -o $@ $< -L$(B)/lib -Wl,-rpath,'$$ORIGIN/lib' -lferry
 
-UNIT_TESTS += $(addprefix $(B)/test/,$(UNIT_DISPATCH) loop channel options)
+UNIT_TESTS += $(addprefix $(B)/test/,$(UNIT_DISPATCH) loop channel saved options)
 
 # In a make of their own: what deps installs is asked for when the makefiles are read.
 check: ## the whole test-suite; TESTS=PATTERN for some, DISTRO=NAME elsewhere, HOST=1 right here

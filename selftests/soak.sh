@@ -108,7 +108,7 @@ on_mount() {
 }
 
 no_io_error() {
-	! dmesg | sed "1,\\@${log_mark//@/\\@}@d" | grep -E 'I/O error|EXT4-fs (error|warning)|JBD2'
+	log_lacks 'I/O error|EXT4-fs (error|warning)|JBD2'
 }
 
 # on_disk SOURCE OPTIONS COMMAND...: ext4 on a disk

@@ -8,7 +8,7 @@ optionsdir := /lib/modprobe.d
 
 # Debian's make -C KDIR kernelrelease tells another number.
 KREL       = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
-moddir     = /lib/modules/$(KREL)/updates/ferry
+moddir     = /lib/modules/$(or $(KREL),$(error no utsrelease.h in KDIR=$(KDIR): for which kernel?))/updates/ferry
 MAN_PAGES := $(wildcard Documentation/man/*.[0-9])
 
 # What has the prefix in it is made anew when that is another one.

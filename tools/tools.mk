@@ -22,7 +22,7 @@ $(B)/bin/mount.ferry: $(B)/bin/ferry
 	ln -sf ferry $@
 
 # The version comes from there.
-$(B)/tools/ferry/version.o: Makefile
+$(B)/tools/ferry/version.o $(B)/tools/ferry/bench_json.o: Makefile
 
 include $(wildcard tools/*/*.mk)
 

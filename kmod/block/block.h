@@ -14,9 +14,10 @@
  * Calls that have looked a disk up hold all three.
  *
  * Locks, in the order in which they may be taken:
- *	ferry_disk.resize_lock	mutex	asking the server for a size and setting it
+ *	ferry_resize.ask_lock	mutex	asking the server for a size
  *	gendisk.open_mutex	mutex	openers, against DISK_REMOVING
  *	disks_lock		mutex	the table of disks
+ *	ferry_resize.size_lock	mutex	setting a size; taken by server's threads
  */
 #ifndef FERRY_KMOD_BLOCK_H
 #define FERRY_KMOD_BLOCK_H
@@ -32,6 +33,26 @@
 #include "core/chan.h"
 
 /**
+ * struct ferry_resize - a disk's RESIZE, one at a time
+ * @ask_lock: guards the beginning of one, @in and, while @over, what is below it
+ * @over: none is under way
+ * @args, @out: the core's while one is
+ * @err: of the last one
+ * @size_lock: guards the disk's size and @unheard
+ * @unheard: of the last one that was asked for there was no answer
+ */
+struct ferry_resize {
+	struct mutex		ask_lock;
+	struct completion	over;
+	struct ferry_args	args;
+	struct ferry_blk_resize	in;
+	struct ferry_blk_resize	out;
+	int			err;
+	struct mutex		size_lock;
+	bool			unheard;
+};
+
+/**
  * struct ferry_disk - a disk and the channel to its server
  * @chan: with a reference until @gone, as @gd
  * @gd: allocated before the disk is in the table; in the system from @added on, if
@@ -43,7 +64,7 @@
  * @added: @add_work is through
  * @gone: @remove_work is through: no request, no server, no way to open it
  * @err: of @add_work, valid from @added on
- * @resize_lock: see above
+ * @resize: resize.c's own
  * @names: of the backends that serve it, filters first
  */
 struct ferry_disk {
@@ -62,7 +83,7 @@ struct ferry_disk {
 	struct completion	added;
 	struct completion	gone;
 	int			err;
-	struct mutex		resize_lock;
+	struct ferry_resize	resize;
 	char			serial[FERRY_BLK_SERIAL_MAX];
 	char			names[FERRY_BLK_NAMES_MAX];
 };
@@ -86,6 +107,11 @@ int ferry_geometry_ask(struct ferry_chan *chan, struct ferry_blk_init_out *geo);
 int ferry_geometry_apply(struct ferry_blk_init_out *geo, const struct ferry_blk_add *how);
 struct gendisk *ferry_geometry_alloc(const struct ferry_blk_init_out *geo,
 				     struct blk_mq_tag_set *tags, void *data);
+
+/* resize.c */
+void ferry_resize_init(struct ferry_disk *disk);
+int ferry_resize_ask(struct ferry_disk *disk, u64 *bytes);
+void ferry_resize_late(void *client, const struct ferry_late *late);
 
 /* queue.c */
 int ferry_tags_alloc(struct ferry_disk *disk, u32 depth, u32 timeout, bool rotational);

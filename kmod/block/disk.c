@@ -169,23 +169,6 @@ static void client_dead(void *client)
 		disk_remove(disk);
 }
 
-static int set_size(struct ferry_disk *disk, u64 size)
-{
-	if (!size || size % disk->logical_block || size >> 62)
-		return -EPROTO;
-	set_capacity_and_notify(disk->gd, size >> SECTOR_SHIFT);
-	return 0;
-}
-
-/* Who asked for a size was killed, but the server has changed it. */
-static void client_late(void *client, u32 opcode, u64 node, const void *out, size_t out_len)
-{
-	const struct ferry_blk_resize *resize = out;
-
-	if (opcode == FERRY_BLK_RESIZE && out_len == sizeof(*resize))
-		set_size(client, resize->size);
-}
-
 static int client_describe(void *client, char *buf, size_t size)
 {
 	const struct ferry_disk *disk = client;
@@ -194,7 +177,7 @@ static int client_describe(void *client, char *buf, size_t size)
 }
 
 static const struct ferry_client_ops client_ops = {
-	.late		= client_late,
+	.late		= ferry_resize_late,
 	.dead		= client_dead,
 	.describe	= client_describe,
 };
@@ -283,7 +266,7 @@ int ferry_disk_add(struct ferry_chan *chan, const struct ferry_blk_add *how, con
 	INIT_WORK(&disk->remove_work, remove_work);
 	init_completion(&disk->added);
 	init_completion(&disk->gone);
-	mutex_init(&disk->resize_lock);
+	ferry_resize_init(disk);
 	strscpy(disk->serial, how->serial, sizeof(disk->serial));
 	strscpy(disk->names, names, sizeof(disk->names));
 
@@ -363,27 +346,6 @@ int ferry_disk_del(u32 index, bool force)
 	return err;
 }
 
-static int ask_size(struct ferry_disk *disk, u64 *bytes)
-{
-	struct ferry_blk_resize in = { .size = *bytes };
-	struct ferry_blk_resize out;
-	struct ferry_args args = {
-		.opcode = FERRY_BLK_RESIZE,
-		.flags = FERRY_ARGS_NO_CRED,
-		.nr_in = 1,
-		.in[0] = { &in, sizeof(in) },
-		.nr_out = 1,
-		.out[0] = { &out, sizeof(out) },
-	};
-	int err = ferry_call(disk->chan, &args);
-
-	if (!err)
-		err = set_size(disk, out.size);
-	if (!err)
-		*bytes = out.size;
-	return err;
-}
-
 /* @bytes: in: wanted, 0: all there is; out: what it has now. */
 int ferry_disk_resize(u32 index, u64 *bytes)
 {
@@ -393,18 +355,12 @@ int ferry_disk_resize(u32 index, u64 *bytes)
 	if (!disk)
 		return -ENODEV;
 	err = wait_for_completion_killable(&disk->added);
-	if (!err)
-		err = mutex_lock_killable(&disk->resize_lock);
-	if (err)
-		goto put;
-	if (test_bit(DISK_REMOVING, &disk->state) || disk->err)
+	if (!err && (test_bit(DISK_REMOVING, &disk->state) || disk->err))
 		err = -ENODEV;
-	else if (*bytes % disk->logical_block)
+	if (!err && *bytes % disk->logical_block)
 		err = -EINVAL;
-	else
-		err = ask_size(disk, bytes);
-	mutex_unlock(&disk->resize_lock);
-put:
+	if (!err)
+		err = ferry_resize_ask(disk, bytes);
 	disk_drop(disk);
 	return err;
 }

@@ -191,9 +191,20 @@ static enum blk_eh_timer_return timeout(struct request *rq)
 								    BLK_EH_RESET_TIMER;
 }
 
+/* As ferry_queue_pick() does, so that a hardware queue's tags are a server queue's slots. */
+static void map_queues(struct blk_mq_tag_set *tags)
+{
+	struct blk_mq_queue_map *map = &tags->map[HCTX_TYPE_DEFAULT];
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		map->mq_map[cpu] = map->queue_offset + cpu % map->nr_queues;
+}
+
 static const struct blk_mq_ops queue_ops = {
 	.queue_rq	= queue_rq,
 	.timeout	= timeout,
+	.map_queues	= map_queues,
 };
 
 /* In seconds @timeout; 0: our choice, as with @depth. */

@@ -202,10 +202,24 @@ static bool chan_kill(struct ferry_chan *chan)
 	return alive;
 }
 
+/* The gate has fallen: tell the client instance, unless it has been told. */
+static void tell_dead(struct ferry_chan *chan)
+{
+	mutex_lock(&chan->client_lock);
+	if (chan->client && !chan->dead_told) {
+		chan->dead_told = true;
+		if (chan->client_ops->dead)
+			chan->client_ops->dead(chan->client);
+	}
+	mutex_unlock(&chan->client_lock);
+}
+
 void ferry_chan_abort(struct ferry_chan *chan)
 {
 	if (chan_kill(chan))
 		ferry_event(chan, FERRY_EVENT_ABORTED);
+	/* No server in the kernel goes away some day, nor one that is stopped, or gone already. */
+	tell_dead(chan);
 }
 EXPORT_SYMBOL_GPL(ferry_chan_abort);
 
@@ -214,13 +228,7 @@ void ferry_chan_server_gone(struct ferry_chan *chan)
 	if (chan_kill(chan))
 		ferry_event(chan, FERRY_EVENT_DIED);
 	ferry_backing_drop(chan);
-	mutex_lock(&chan->client_lock);
-	if (chan->client && !chan->dead_told) {
-		chan->dead_told = true;
-		if (chan->client_ops->dead)
-			chan->client_ops->dead(chan->client);
-	}
-	mutex_unlock(&chan->client_lock);
+	tell_dead(chan);
 }
 
 void ferry_chan_unbind(struct ferry_chan *chan)
@@ -395,14 +403,13 @@ void ferry_chan_end(struct ferry_chan *chan, struct ferry_args *args, int err)
 }
 
 /* An answer whose asker is gone; called from a server's thread. */
-void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
-		     const void *out, size_t out_len)
+void ferry_chan_late(struct ferry_chan *chan, const struct ferry_late *late)
 {
 	int idx = srcu_read_lock(&chan->srcu);
 	void *client = READ_ONCE(chan->client);
 
 	if (client && chan->client_ops->late)
-		chan->client_ops->late(client, opcode, node, out, out_len);
+		chan->client_ops->late(client, late);
 	srcu_read_unlock(&chan->srcu, idx);
 }
 

@@ -40,6 +40,7 @@ struct ferry_vec {
 #define FERRY_ARGS_LAZY		(1U << 7)	/* submitted; may go along with what comes next:
 						 * FORGET, RELEASE */
 #define FERRY_ARGS_NODE2	(1U << 8)	/* ->in[0] begins with another node's number */
+#define FERRY_ARGS_LATE_DATA	(1U << 9)	/* late() is to see the answer's data as well */
 
 /**
  * struct ferry_args - one request, as its class sees it
@@ -90,15 +91,34 @@ struct ferry_args {
 	} core;
 };
 
+/* FERRY_ARGS_LATE_DATA: what late() sees at most. */
+#define FERRY_LATE_DATA_MAX	65536
+
+/**
+ * struct ferry_late - an answer that nobody waits for any more
+ * @opcode: of the request
+ * @node: its node
+ * @out: the reply's structs, @out_len bytes, at most 256; none if the server failed it
+ * @data: FERRY_ARGS_LATE_DATA: its data, @data_len bytes, or NULL. Not what the server
+ *	had moved before the caller left.
+ */
+struct ferry_late {
+	u32		opcode;
+	u64		node;
+	const void	*out;
+	size_t		out_len;
+	const void	*data;
+	size_t		data_len;
+};
+
 /**
  * struct ferry_client_ops - what the core asks of a class
  * @late: a reply came for a request that nobody waits for any more, whose caller was
  *	killed, say: it is not left there now, ferry_chan_is_left(). The class takes back
- *	what the server counted or opened for it (FORGET, RELEASE). @out holds @out_len
- *	bytes of reply structs, at most 256; none if the server failed it. Called from a
- *	server's thread; may ferry_submit().
- * @dead: the server is gone and will not come back: requests fail from now on.
- *	Called once, may sleep. May be NULL.
+ *	what the server counted or opened for it (FORGET, RELEASE). Called from a server's
+ *	thread; may ferry_submit().
+ * @dead: the server is gone and will not come back, or somebody has aborted the channel:
+ *	requests fail from now on. Called once, may sleep. May be NULL.
  * @owns: is @file of the client instance itself? A server's thread that does I/O on it
  *	would wait for its own answer. May be NULL.
  * @may_back: may @file back one of the instance's? 0; -EOPNOTSUPP: none may; -ELOOP:
@@ -106,7 +126,7 @@ struct ferry_args {
  * @describe: name the client instance for lists ("8:1"), into @buf
  */
 struct ferry_client_ops {
-	void (*late)(void *client, u32 opcode, u64 node, const void *out, size_t out_len);
+	void (*late)(void *client, const struct ferry_late *late);
 	void (*dead)(void *client);
 	bool (*owns)(void *client, const struct file *file);
 	int (*may_back)(void *client, const struct file *file);
@@ -164,7 +184,12 @@ void ferry_chan_unbind(struct ferry_chan *chan);
  */
 void ferry_chan_ready(struct ferry_chan *chan, int err);
 
-/** ferry_chan_abort() - the channel dies: all requests fail with -ENOTCONN */
+/**
+ * ferry_chan_abort() - the channel dies: all requests fail with -ENOTCONN
+ *
+ * Its client is told (ferry_client_ops.dead).
+ * Context: may sleep
+ */
 void ferry_chan_abort(struct ferry_chan *chan);
 
 /**
@@ -178,6 +203,15 @@ void ferry_chan_abort(struct ferry_chan *chan);
  * Return: false also if the channel is dead
  */
 bool ferry_chan_is_left(struct ferry_chan *chan, u64 node);
+
+/**
+ * ferry_chan_left_since() - may that have changed something after another answer was made?
+ * @node: as above
+ * @asked: jiffies64 before that one was asked for
+ *
+ * What such an answer says is true, but may not be so any more.
+ */
+bool ferry_chan_left_since(struct ferry_chan *chan, u64 node, u64 asked);
 
 bool ferry_chan_is_dead(const struct ferry_chan *chan);
 bool ferry_chan_is_local(const struct ferry_chan *chan);

@@ -82,7 +82,7 @@ enum {
  * @trusted: all who made, served and saved it had CAP_SYS_ADMIN: what they have said may
  *	move into the kernel, where nobody's rights are looked at; read without lock
  * @move_lock: held while the server is exchanged
- * @attach_lock: guards @endpoints, @detached, @dismissed, @state, @saved
+ * @attach_lock: guards @endpoints, @detached, @dismissed, @state, @saving, @saved
  * @endpoints: open files that serve it (user placement)
  * @detached: the last one was closed, the next is waited for; read without the lock
  * @recovering: a server has attached, and not asked for a request yet; read without lock
@@ -95,13 +95,15 @@ enum {
  * @is_stalled: one does
  * @served_since: when its server came, in jiffies
  * @state: the file that the server left for the next one, or NULL
- * @saved: what its server saved, for whoever asked it to; or NULL
+ * @saving: its server is asked to save
+ * @saved: what it saved, for whoever asked; or NULL
  * @understudy: module of the backend that takes over in the kernel, held; or NULL
  * @grace_work: armed while @detached; holds a reference, as the others
  * @rescue_work: armed while @detached, on_death=kernel: starts who attaches
  * @expire_work: looks at the clock while the gate is open: deadlines, stalls
  * @slot_wait: callers that wait for a slot of any queue
  * @left: slots that servers have, and whose callers have gone; under @left_lock
+ * @left_last: jiffies64 when the last of them was answered
  * @queues: @geo.nr_queues of them (user placement), from creation to the last put
  * @server: what stands behind local delivery, local.c's own
  * @backing: registered files by number: struct ferry_backing_file
@@ -131,6 +133,7 @@ struct ferry_chan {
 	wait_queue_head_t		slot_wait;
 	spinlock_t			left_lock;
 	struct list_head		left;
+	u64				left_last;
 	spinlock_t			early_lock;
 	struct list_head		early;
 	unsigned int			nr_early;
@@ -161,6 +164,7 @@ struct ferry_chan {
 	bool				is_stalled;
 	unsigned long			served_since;
 	struct file			*state;
+	bool				saving;
 	struct file			*saved;
 	struct module			*understudy;
 	struct delayed_work		grace_work;
@@ -210,8 +214,7 @@ int ferry_chan_hold(struct ferry_chan *chan);
 bool ferry_chan_is_drained(struct ferry_chan *chan);
 void ferry_chan_release_held(struct ferry_chan *chan);
 void ferry_chan_end(struct ferry_chan *chan, struct ferry_args *args, int err);
-void ferry_chan_late(struct ferry_chan *chan, u32 opcode, u64 node,
-		     const void *out, size_t out_len);
+void ferry_chan_late(struct ferry_chan *chan, const struct ferry_late *late);
 void ferry_chan_exit(void);
 
 /* recover.c */
@@ -229,7 +232,10 @@ void ferry_recover_attach(struct ferry_chan *chan);
 void ferry_recover_over(struct ferry_chan *chan);
 void ferry_recover_await(struct ferry_chan *chan);
 void ferry_recover_keep(struct ferry_chan *chan, struct file *file);
-struct file *ferry_recover_saved(struct ferry_chan *chan, struct file *file);
+bool ferry_recover_may_follow(const struct ferry_chan *chan);
+void ferry_recover_ask_saved(struct ferry_chan *chan);
+int ferry_recover_saved(struct ferry_chan *chan, struct file *file);
+struct file *ferry_recover_take_saved(struct ferry_chan *chan);
 void ferry_recover_dismiss(struct ferry_chan *chan);
 void ferry_recover_later(struct work_struct *work);
 struct file *ferry_recover_file(int fd);

@@ -179,6 +179,9 @@ static long attach_next(struct file *file, struct ferry_setup *setup, void __use
 		err = -ENOENT;
 		goto put_chan;
 	}
+	err = -EPERM;
+	if (!ferry_recover_may_follow(chan))
+		goto put_chan;
 	err = -EINVAL;
 	if (ferry_chan_is_local(chan) || setup->queue >= chan->geo.nr_queues ||
 	    style & ~spins || style == spins)
@@ -260,14 +263,11 @@ static long keep(struct file *file, const struct ferry_move *move)
 	state = move->fd == -1 ? NULL : ferry_recover_file(move->fd);
 	if (IS_ERR(state))
 		return PTR_ERR(state);
-	if (move->to == FERRY_MOVE_KEEP) {
-		ferry_recover_keep(chan, state);
-	} else {
+	if (move->to == FERRY_MOVE_SAVED) {
 		ferry_recover_vet(chan);
-		state = ferry_recover_saved(chan, state);
-		if (state)
-			fput(state);
+		return ferry_recover_saved(chan, state);
 	}
+	ferry_recover_keep(chan, state);
 	return 0;
 }
 
@@ -603,9 +603,26 @@ static ssize_t dev_read(struct kiocb *iocb, struct iov_iter *to)
 	return ret;
 }
 
+/* The data of an answer whose caller has gone, if late() is to see it; NULL: not */
+static void *take_late(const struct ferry_slot *slot, struct iov_iter *from, u32 *len)
+{
+	void *copy;
+
+	*len = min_t(size_t, iov_iter_count(from), FERRY_LATE_DATA_MAX);
+	if (!READ_ONCE(slot->late_data))
+		return NULL;
+	copy = kvmalloc(*len, GFP_KERNEL | __GFP_NOWARN);
+	if (copy && !copy_from_iter_full(copy, *len, from)) {
+		kvfree(copy);
+		return NULL;
+	}
+	return copy;
+}
+
 static ssize_t dev_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct ferry_reply reply = {};
+	struct iov_iter again;
 	struct fuse_out_header head;
 	struct ferry_chan *chan;
 	struct ferry_slot *slot;
@@ -636,15 +653,21 @@ static ssize_t dev_write(struct kiocb *iocb, struct iov_iter *from)
 	else if (!copy_from_iter_full(ferry_ring_reply(slot), reply.rep_len, from))
 		return -EFAULT;
 	if (data) {
+		again = *from;
 		ret = ferry_copy_push(slot, 0, from);
 		if (ret == -EFAULT)
 			return ret;
-		if (ret == -ENOENT)	/* ABANDONED: the slot must come back all the same */
-			reply.error = -EIO;
-		else if (ret != data)
+		if (ret == -ENOENT) {
+			/* ABANDONED: the slot must come back all the same */
+			reply.late = take_late(slot, &again, &reply.late_len);
+			if (!reply.late)
+				reply.error = -EIO;
+		} else if (ret != data) {
 			reply.rep_len = U32_MAX;
+		}
 	}
 	ret = ferry_slot_answer(slot, &reply);
+	kvfree(reply.late);
 	return ret ?: total;
 }
 

@@ -15,6 +15,7 @@ static void leave_behind(struct ferry_slot *slot)
 	struct ferry_chan *chan = slot->queue->chan;
 
 	slot->node2 = args->flags & FERRY_ARGS_NODE2 ? *(const u64 *)args->in[0].p : 0;
+	slot->late_data = args->flags & FERRY_ARGS_LATE_DATA;
 	spin_lock(&chan->left_lock);
 	list_add(&slot->node_left, &chan->left);
 	spin_unlock(&chan->left_lock);
@@ -28,6 +29,8 @@ void ferry_slot_unleave(struct ferry_slot *slot)
 	/* For who made it ABANDONED, and is not done with it. */
 	ferry_slot_wait_for_copies(slot);
 	spin_lock(&chan->left_lock);
+	WRITE_ONCE(chan->left_last, get_jiffies_64());
+	smp_wmb();	/* pairs with ferry_chan_left_since() */
 	list_del(&slot->node_left);
 	spin_unlock(&chan->left_lock);
 }
@@ -49,6 +52,15 @@ bool ferry_chan_is_left(struct ferry_chan *chan, u64 node)
 	return left;
 }
 EXPORT_SYMBOL_GPL(ferry_chan_is_left);
+
+bool ferry_chan_left_since(struct ferry_chan *chan, u64 node, u64 asked)
+{
+	if (ferry_chan_is_left(chan, node))
+		return true;
+	smp_rmb();	/* pairs with ferry_slot_unleave(): who misses the slot sees the time */
+	return READ_ONCE(chan->left_last) >= asked;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_left_since);
 
 /* Once it is not its caller's a slot may be used again at any time: take the pin first. */
 void ferry_slot_take_pin(const struct ferry_slot *slot, struct ferry_pin *pin)
@@ -142,7 +154,8 @@ bool ferry_slot_leave(struct ferry_slot *slot)
 
 static bool is_late(const struct ferry_slot *slot, const void *limit)
 {
-	return !slot->waiter &&
+	/* The core's own have limits of their own. */
+	return !slot->waiter && !(slot->args->flags & FERRY_ARGS_INIT) &&
 	       time_after(jiffies, slot->args->core.born + *(const unsigned long *)limit);
 }
 

@@ -106,13 +106,12 @@ static int ask_to_save(struct ferry_chan *chan)
 /* Have the daemon save its state, and give it to the channel. */
 static int save_daemon(struct ferry_chan *chan, struct state_file *s)
 {
-	struct file *saved = ferry_recover_saved(chan, NULL);
+	struct file *saved;
 	int err;
 
-	if (saved)	/* of one who was asked, and died, or was not waited for */
-		fput(saved);
+	ferry_recover_ask_saved(chan);
 	err = ask_to_save(chan);
-	saved = ferry_recover_saved(chan, NULL);
+	saved = ferry_recover_take_saved(chan);
 	if (!err && saved)
 		swap(s->file, saved);
 	else if (!err)
@@ -206,6 +205,11 @@ static void await_next(struct ferry_chan *chan)
 	ferry_recover_start(chan);
 }
 
+static bool may_move(const struct ferry_chan *chan, u32 to)
+{
+	return to == FERRY_MOVE_KERNEL ? READ_ONCE(chan->trusted) : ferry_recover_may_follow(chan);
+}
+
 /*
  * Take the state of the server that there is: nothing is asked of it any more. A daemon
  * may take its time to leave.
@@ -221,7 +225,7 @@ static int relieve(struct ferry_chan *chan, u32 to, struct state_file *s)
 	if (!err)
 		err = save(chan, s);
 	/* Looked at now: who has attached and saved meanwhile counts. */
-	if (!err && to == FERRY_MOVE_KERNEL && !READ_ONCE(chan->trusted))
+	if (!err && !may_move(chan, to))
 		err = -EPERM;
 	if (err)
 		return err;
@@ -301,9 +305,11 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *h
 	u64 since;
 	int err = 0;
 
+	if (!may_move(chan, to))
+		err = -EPERM;
 	/* Loads a module, maybe from what is to move: not while clients wait for us. */
-	if (to == FERRY_MOVE_KERNEL)
-		err = READ_ONCE(chan->trusted) ? ferry_local_can_load(chan, &owner) : -EPERM;
+	else if (to == FERRY_MOVE_KERNEL)
+		err = ferry_local_can_load(chan, &owner);
 	if (err) {
 		err = err == -ENOENT ? -EOPNOTSUPP : err;
 		goto put_file;

@@ -22,6 +22,12 @@
 
 static void nudge(struct work_struct *work);
 
+/* A disk submits all but a question for its size. */
+static u32 slots_for_calls(const struct ferry_chan *chan, u32 depth)
+{
+	return chan->class == FERRY_CLASS_BLOCK ? 1 : max(depth / 4, 1U);
+}
+
 struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 {
 	u32 depth = chan->geo.depth;
@@ -43,7 +49,7 @@ struct ferry_queue *ferry_queue_alloc(struct ferry_chan *chan, u32 index)
 	q->chan = chan;
 	q->index = index;
 	q->depth = depth;
-	q->async_limit = depth > 1 ? depth - max(depth / 4, 1U) : 1;
+	q->async_limit = depth > 1 ? depth - slots_for_calls(chan, depth) : 1;
 	init_waitqueue_head(&q->poll_wait);
 	spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->pending);
@@ -243,6 +249,7 @@ int ferry_queue_push(struct ferry_slot *slot, bool looks)
 	command = list_empty(&q->commands) ? NULL : ferry_uring_take(q, slot);
 	if (command) {
 		spin_unlock(&q->lock);
+		ferry_stat_way(chan, FERRY_WAY_HANDED);
 		ferry_uring_give(command);
 		return 0;
 	}

@@ -86,11 +86,14 @@ struct ferry_pin {
  * @error: 0 or -511..-1
  * @rep_len: bytes of structs, at most geo.rep_size
  * @data: bytes of data in the slot, at most geo.data_size
+ * @late: data that came for a caller who has gone, or NULL; @late_len bytes
  */
 struct ferry_reply {
-	int	error;
-	u32	rep_len;
-	u32	data;
+	int		error;
+	u32		rep_len;
+	u32		data;
+	const void	*late;
+	u32		late_len;
 };
 
 /**
@@ -127,6 +130,7 @@ struct ferry_rest {
  * @spin: a server that spins on another CPU has it: the answer may come soon
  * @again: how many servers had this request and died
  * @node2: of @args when its caller left, another node or 0
+ * @late_data: late() is to see the answer's data; from then on, too
  * @node_left: in ferry_chan.left from then on
  * @node_pending: in ferry_queue.pending
  */
@@ -159,6 +163,7 @@ struct ferry_slot {
 	struct iov_iter		iter;
 	struct ferry_pin	pin;
 	u64			node2;
+	bool			late_data;
 	struct list_head	node_left;
 } ____cacheline_aligned_in_smp;
 

@@ -186,6 +186,16 @@ void ferry_recover_vet(struct ferry_chan *chan)
 		WRITE_ONCE(chan->trusted, false);
 }
 
+/*
+ * The next server lives in the memory that the last one left, and opens what its arguments
+ * name. So it may be one of the same user; another, who may do more, only after such as may do
+ * all.
+ */
+bool ferry_recover_may_follow(const struct ferry_chan *chan)
+{
+	return READ_ONCE(chan->trusted) || uid_eq(current_euid(), chan->owner);
+}
+
 void ferry_recover_init(struct ferry_chan *chan)
 {
 	chan->trusted = true;
@@ -410,10 +420,37 @@ void ferry_recover_keep(struct ferry_chan *chan, struct file *file)
 		fput(file);
 }
 
-/* As ferry_recover_keep() for what a server saved; the file that was there. */
-struct file *ferry_recover_saved(struct ferry_chan *chan, struct file *file)
+/* A server is going to be asked to save. */
+void ferry_recover_ask_saved(struct ferry_chan *chan)
 {
 	mutex_lock(&chan->attach_lock);
+	chan->saving = true;
+	mutex_unlock(&chan->attach_lock);
+}
+
+/* It saved: the reference is taken over. -EINVAL: nobody waits for that, any more or at all. */
+int ferry_recover_saved(struct ferry_chan *chan, struct file *file)
+{
+	int err = -EINVAL;
+
+	mutex_lock(&chan->attach_lock);
+	if (chan->saving) {
+		swap(chan->saved, file);
+		err = 0;
+	}
+	mutex_unlock(&chan->attach_lock);
+	if (file)
+		fput(file);
+	return err;
+}
+
+/* Nobody waits for that any more. Return: what there is, with its reference, or NULL. */
+struct file *ferry_recover_take_saved(struct ferry_chan *chan)
+{
+	struct file *file = NULL;
+
+	mutex_lock(&chan->attach_lock);
+	chan->saving = false;
 	swap(chan->saved, file);
 	mutex_unlock(&chan->attach_lock);
 	return file;
@@ -460,7 +497,5 @@ void ferry_recover_release(struct ferry_chan *chan)
 {
 	if (chan->state)
 		fput(chan->state);
-	if (chan->saved)
-		fput(chan->saved);
 	module_put(chan->understudy);
 }

@@ -296,21 +296,47 @@ static void end_async(struct ferry_slot *slot, int err)
 	srcu_read_unlock(&chan->srcu, idx);
 }
 
+/* A copy, for the server can write to the slot; NULL: there is none, or no memory. */
+static void *late_data(struct ferry_slot *slot, const struct ferry_reply *reply, u32 *len)
+{
+	void *copy;
+
+	*len = min3(reply->data, slot->queue->chan->geo.data_size, (u32)FERRY_LATE_DATA_MAX);
+	if (reply->error || !slot->late_data || !*len)
+		return NULL;
+	copy = kvmalloc(*len, GFP_KERNEL | __GFP_NOWARN);
+	if (copy)
+		memcpy(copy, ferry_ring_data(slot), *len);
+	return copy;
+}
+
 static void answer_late(struct ferry_slot *slot, const struct ferry_reply *reply)
 {
 	u8 out[LATE_MAX];
-	u32 len = reply->error ? 0 : min_t(u32, reply->rep_len, LATE_MAX);
 	struct ferry_chan *chan = slot->queue->chan;
-	u32 opcode = slot->opcode;
-	u64 node = slot->node;
+	struct ferry_late late = {
+		.opcode = slot->opcode,
+		.node = slot->node,
+		.out = out,
+		.out_len = reply->error ? 0 : min_t(u32, reply->rep_len, LATE_MAX),
+		.data = reply->late,
+		.data_len = reply->late_len,
+	};
 	/* Taken while ANSWERING, which settle() waits for: the put may end others. */
 	int idx = srcu_read_lock(&chan->srcu);
+	void *copy = NULL;
+	u32 len;
 
 	ferry_slot_unleave(slot);
-	memcpy(out, ferry_ring_reply(slot), len);
+	memcpy(out, ferry_ring_reply(slot), late.out_len);
+	if (!late.data) {
+		late.data = copy = late_data(slot, reply, &len);
+		late.data_len = copy ? len : 0;
+	}
 	ferry_slot_put(slot);
-	ferry_chan_late(chan, opcode, node, out, len);
+	ferry_chan_late(chan, &late);
 	srcu_read_unlock(&chan->srcu, idx);
+	kvfree(copy);
 }
 
 /* Win a FETCHED slot for its answer. False: nothing there waits for one. */

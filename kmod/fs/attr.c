@@ -209,11 +209,20 @@ static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, 
 	return 0;
 }
 
+/* May a server be about to change them, for a caller who has gone? */
+static bool may_change(struct inode *inode)
+{
+	return unlikely(ferry_chan_is_left(ferry_mount_of(inode)->chan,
+					   ferry_inode_of(inode)->node));
+}
+
 int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
 		      u64 valid_sec, u32 valid_nsec, u64 version)
 {
-	return update(inode, attr, attr_until(ferry_mount_of(inode), valid_sec, valid_nsec),
-		      version);
+	u64 until = may_change(inode) ? 0 :
+		    attr_until(ferry_mount_of(inode), valid_sec, valid_nsec);
+
+	return update(inode, attr, until, version);
 }
 
 /*
@@ -291,10 +300,10 @@ int ferry_size_settle(struct inode *inode, struct file *file)
 	if (err)
 		return err;
 	err = ask(inode, file, &out);
-	if (!err) {
+	if (!err && !may_change(inode))
 		clear_bit(FERRY_I_SIZE_UNKNOWN, &fi->flags);
+	if (!err)
 		invalidate_inode_pages2(inode->i_mapping);
-	}
 	ferry_truncate_end(inode, err ? 0 : out.attr.size, !err);
 	return err;
 }
@@ -496,9 +505,18 @@ static void setattr_fill(struct ferry_mount *m, const struct iattr *attr, bool o
 	}
 }
 
+/* The answer to a SETATTR: 0, or -EIO: nonsense */
+int ferry_setattr_check(struct inode *inode, const struct fuse_attr_out *out)
+{
+	if (ferry_attr_ok(&out->attr) && !inode_wrong_type(inode, out->attr.mode))
+		return 0;
+	ferry_inode_make_bad(inode);
+	return -EIO;
+}
+
 /* SETATTR with what is in @in; the answer is in @out, its type and size are sane. */
-static int setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
-			struct fuse_attr_out *out)
+int ferry_setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
+		       struct fuse_attr_out *out)
 {
 	struct ferry_args args;
 	int err;
@@ -507,13 +525,7 @@ static int setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
 	ferry_args_in(&args, in, sizeof(*in));
 	ferry_args_out(&args, out, sizeof(*out));
 	err = ferry_call(ferry_mount_of(inode)->chan, &args);
-	if (err)
-		return err;
-	if (!ferry_attr_ok(&out->attr) || inode_wrong_type(inode, out->attr.mode)) {
-		ferry_inode_make_bad(inode);
-		return -EIO;
-	}
-	return 0;
+	return err ?: ferry_setattr_check(inode, out);
 }
 
 /*
@@ -589,9 +601,15 @@ int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *fil
 		in.valid |= FATTR_FH;
 		in.fh = ff->fh;
 	}
-	err = setattr_send(inode, &in, &out);
-	if (!err)
-		setattr_take(inode, attr, &out);
+	/* Neither before those that the flusher sends, nor they before ours. */
+	err = owns_times ? ferry_times_lock(inode) : 0;
+	if (!err) {
+		err = ferry_setattr_send(inode, &in, &out);
+		if (!err)
+			setattr_take(inode, attr, &out);
+		if (owns_times)
+			ferry_times_unlock(inode);
+	}
 
 	if (truncate) {
 		ferry_truncate_end(inode, err ? 0 : out.attr.size, !err);
@@ -645,34 +663,5 @@ int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *
 	/* The server may check at LOOKUP who may search a directory. */
 	if (!err && d_is_dir(dentry) && (attr->ia_valid & ATTR_MODE))
 		dentry->d_time = 0;
-	return err;
-}
-
-/* Tell the server the times of a file that the kernel keeps (write_inode). */
-int ferry_inode_write_times(struct inode *inode)
-{
-	struct timespec64 mtime = inode_get_mtime(inode), ctime = inode_get_ctime(inode);
-	struct fuse_setattr_in in;
-	struct fuse_attr_out out;
-	struct ferry_file *ff;
-	int err;
-
-	if (!ferry_owns_times(inode) || ferry_is_bad(inode))
-		return 0;
-
-	memset(&in, 0, sizeof(in));
-	in.valid = FATTR_MTIME | FATTR_CTIME;
-	in.mtime = mtime.tv_sec;
-	in.mtimensec = mtime.tv_nsec;
-	in.ctime = ctime.tv_sec;
-	in.ctimensec = ctime.tv_nsec;
-	ff = ferry_file_for_write(inode);
-	if (ff) {
-		in.valid |= FATTR_FH;
-		in.fh = ff->fh;
-	}
-	err = setattr_send(inode, &in, &out);
-	if (ff)
-		ferry_file_put(ff);
 	return err;
 }

@@ -28,8 +28,8 @@
  *
  * Waiting. Whoever waits for the server through ferry_sync_range() can be killed. A
  * process that closes files at its end cannot, so it waits for a bounded time, or
- * not at all if it was killed. sync() and the flusher wait as the VFS does; the
- * requests end with the channel.
+ * not at all if it was killed. READs and WRITEs hold the inode (pin.c), so that its eviction
+ * need not. sync() waits as the VFS does; the requests end with the channel.
  */
 #include <linux/bvec.h>
 #include <linux/capability.h>
@@ -56,8 +56,9 @@
  * @args: the request, whose memory all of this is
  * @iter: @args.data: what is left to move
  * @file: holds a reference
- * @mapping: stays as long as one of the folios is locked (READ) or under
- *	write-back (WRITE)
+ * @mapping: stays as long as its inode is pinned; where it could not be, as long as one of the
+ *	folios is locked (READ) or under write-back (WRITE)
+ * @pinned: ferry_inode_pin() was called
  * @pos: of the first byte
  * @len: bytes
  * @nr: of @bvec that are used
@@ -79,6 +80,7 @@ struct ferry_io {
 	unsigned int			nr;
 	unsigned int			max;
 	bool				reserved;
+	bool				pinned;
 	union {
 		struct fuse_read_in	read;
 		struct fuse_write_in	write;
@@ -147,10 +149,11 @@ static void io_free(struct ferry_io *io)
 }
 
 static void io_init(struct ferry_io *io, struct ferry_file *ff, struct address_space *mapping,
-		    loff_t pos)
+		    bool pinned, loff_t pos)
 {
 	io->file = ff;
 	io->mapping = mapping;
+	io->pinned = pinned;
 	io->pos = pos;
 	io->len = 0;
 	io->nr = 0;
@@ -189,16 +192,17 @@ static void short_read(struct inode *inode, loff_t end)
 		ferry_attr_invalidate(inode);
 }
 
-/* With the last folio that is unlocked the inode may go, and the mount with it. */
+/* With the pin, or the last folio that is unlocked, the inode may go, and the mount with it. */
 static void read_end(struct ferry_args *args, int err)
 {
 	struct ferry_io *io = container_of(args, struct ferry_io, args);
+	struct inode *inode = io->mapping->host;
 	size_t got = args->data_done;
 	unsigned int i;
 
 	if (!err && got < io->len)
-		short_read(io->mapping->host, io->pos + got);
-	ferry_attr_stale(io->mapping->host, STATX_ATIME);
+		short_read(inode, io->pos + got);
+	ferry_attr_stale(inode, STATX_ATIME);
 	ferry_file_put(io->file);
 	for (i = 0; i < io->nr; i++) {
 		struct folio *folio = io_folio(io, i);
@@ -212,6 +216,8 @@ static void read_end(struct ferry_args *args, int err)
 		}
 		folio_unlock(folio);
 	}
+	if (io->pinned)
+		ferry_inode_unpin(inode);
 	io_free(io);
 }
 
@@ -340,7 +346,7 @@ static void ferry_readahead(struct readahead_control *rac)
 				return;
 			}
 			ferry_file_get(ff);
-			io_init(io, ff, mapping, folio_pos(folio));
+			io_init(io, ff, mapping, ferry_inode_pin(mapping->host), folio_pos(folio));
 		}
 		io_add(io, folio, folio_size(folio));
 	}
@@ -511,9 +517,11 @@ static void write_end(struct ferry_args *args, int err)
 	if (atomic_dec_and_test(&ferry_inode_of(inode)->writing))
 		wake_up_var(&ferry_inode_of(inode)->writing);
 	ferry_file_put(io->file);
-	/* With the last folio the inode may go, and the mount with it. */
+	/* With the pin, or the last folio, the inode may go, and the mount with it. */
 	for (i = 0; i < io->nr; i++)
 		folio_end_writeback(io_folio(io, i));
+	if (io->pinned)
+		ferry_inode_unpin(inode);
 	io_free(io);
 }
 
@@ -568,6 +576,7 @@ static int write_folio(struct folio *folio, struct writeback_control *wbc, void 
 	struct ferry_mount *m = ferry_mount_of(inode);
 	loff_t pos = folio_pos(folio), size = i_size_read(inode);
 	struct ferry_file *ff;
+	bool pinned;
 	size_t len;
 
 	if (pos >= size) {
@@ -590,8 +599,15 @@ static int write_folio(struct folio *folio, struct writeback_control *wbc, void 
 			skip_folio(folio);
 			return 0;
 		}
+		pinned = ferry_inode_pin(inode);
+		if (!pinned && !m->closing && inode_state_read_once(inode) & I_FREEING) {
+			/* Without a name, and evict() waits to throw this away. */
+			ferry_file_put(ff);
+			skip_folio(folio);
+			return 0;
+		}
 		io = *iop = io_alloc_write(max_t(u32, m->max_write / PAGE_SIZE, 1));
-		io_init(io, ff, mapping, pos);
+		io_init(io, ff, mapping, pinned, pos);
 	}
 	io_add(io, folio, len);
 	folio_start_writeback(folio);
@@ -640,6 +656,13 @@ static int wait_range(struct address_space *mapping, pgoff_t index, pgoff_t last
 		cond_resched();
 	}
 	return err;
+}
+
+/* What is on its way to the server has been answered; 0 or -EINTR */
+int ferry_wait_writes(struct address_space *mapping)
+{
+	return mapping_tagged(mapping, PAGECACHE_TAG_WRITEBACK) ?
+	       wait_range(mapping, 0, LLONG_MAX >> PAGE_SHIFT) : 0;
 }
 
 /**

@@ -6,11 +6,18 @@
 
 static_assert(BITS_PER_LONG == 64, "dentry->d_time holds jiffies64");
 
-void ferry_entry_valid(struct dentry *dentry, const struct fuse_entry_out *out)
+/*
+ * Not for a moment where a server may be about to do, for a caller who has gone, what makes
+ * another of the name.
+ */
+void ferry_entry_valid(struct inode *dir, struct dentry *dentry, const struct fuse_entry_out *out,
+		       u64 asked)
 {
-	struct ferry_mount *m = dentry->d_sb->s_fs_info;
+	struct ferry_mount *m = ferry_mount_of(dir);
 
-	if (!m->has_entry_timeout)
+	if (unlikely(ferry_chan_left_since(m->chan, ferry_inode_of(dir)->node, asked)))
+		dentry->d_time = 0;
+	else if (!m->has_entry_timeout)
 		dentry->d_time = ferry_valid_until(out->entry_valid, out->entry_valid_nsec);
 	else
 		dentry->d_time = m->entry_timeout ? get_jiffies_64() + m->entry_timeout : 0;
@@ -56,6 +63,7 @@ static int still_same(struct inode *dir, const struct qstr *name, struct dentry 
 {
 	struct ferry_mount *m = ferry_mount_of(inode);
 	u64 version = ferry_attr_version(inode);
+	u64 asked = get_jiffies_64();
 	struct fuse_entry_out out;
 	int err;
 
@@ -74,7 +82,7 @@ static int still_same(struct inode *dir, const struct qstr *name, struct dentry 
 	if (ferry_inode_differs(inode, &out) ||
 	    ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, version))
 		return 0;
-	ferry_entry_valid(dentry, &out);
+	ferry_entry_valid(dir, dentry, &out, asked);
 	return 1;
 }
 
@@ -144,7 +152,7 @@ static struct dentry *dir_lookup(struct inode *dir, struct dentry *dentry, unsig
 	if (err)
 		dentry->d_time = 0;
 	else
-		ferry_entry_valid(dentry, &out);
+		ferry_entry_valid(dir, dentry, &out, asked);
 	if (inode && !test_bit(FERRY_I_PLUS_WANTED, &ferry_inode_of(dir)->flags))
 		set_bit(FERRY_I_PLUS_WANTED, &ferry_inode_of(dir)->flags);
 	return alias;
@@ -181,7 +189,7 @@ static struct dentry *make_entry(struct inode *dir, struct dentry *dentry,
 	d_drop(dentry);
 	alias = d_splice_alias(inode, dentry);
 	if (!IS_ERR(alias))
-		ferry_entry_valid(alias ?: dentry, &out);
+		ferry_entry_valid(dir, alias ?: dentry, &out, asked);
 	return alias;
 }
 
@@ -410,7 +418,7 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 		d_add(dentry, inode);
 	else
 		d_instantiate(dentry, inode);
-	ferry_entry_valid(dentry, &entry);
+	ferry_entry_valid(dir, dentry, &entry, asked);
 	file->f_mode |= FMODE_CREATED;
 	err = backed ?: ferry_backing_check(file, ff);
 	if (!err)

@@ -244,14 +244,14 @@ static bool was_killed(void)
 }
 
 /*
- * Write back what is dirty, times included. Page errors are not looked at: that is
- * the business of whoever may report them.
+ * Write back what is dirty, times included, and wait killably. Page errors are not looked at:
+ * that is the business of whoever may report them.
  */
 static int write_out(struct inode *inode)
 {
 	int err;
 
-	if (!(inode_state_read_once(inode) & I_DIRTY_ALL) &&
+	if (!ferry_times_pending(inode) && !(inode_state_read_once(inode) & I_DIRTY_TIME) &&
 	    !mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY) &&
 	    !mapping_tagged(inode->i_mapping, PAGECACHE_TAG_WRITEBACK))
 		return 0;
@@ -260,8 +260,7 @@ static int write_out(struct inode *inode)
 		return 0;
 	}
 	err = ferry_sync_range(inode->i_mapping, 0, LLONG_MAX);
-	/* No pages are left, so this waits for SETATTR alone, killably. */
-	return err ?: write_inode_now(inode, 1);
+	return err ?: ferry_times_write(inode);
 }
 
 /*
@@ -381,7 +380,7 @@ static int ferry_fsync(struct file *file, loff_t start, loff_t end, int datasync
 	if (!err)
 		err = wb_err;
 	if (!err && !datasync)
-		err = sync_inode_metadata(inode, 1);
+		err = ferry_times_write(inode);
 	if (err || m->no_fsync)
 		return err;
 	ferry_args_init(&args, FUSE_FSYNC, ff->node);

@@ -5,7 +5,8 @@
  * Files: super.c mount, options, INIT, statfs; inode.c life of nodes; attr.c
  * attributes; dir.c names; readdir.c listings; file.c open files and the VFS's entry points
  * for them; cache.c page cache, readahead, write-back, mmap; direct.c I/O past the
- * cache; passthrough.c I/O past the server; xattr.c.
+ * cache; passthrough.c I/O past the server; xattr.c; pin.c inodes that requests hold;
+ * times.c what the kernel keeps of them.
  *
  * Lock order: inode->i_rwsem, then mapping->invalidate_lock, then a folio's lock,
  * then ferry_inode.lock (a leaf: nothing is called under it). A request may be
@@ -19,8 +20,11 @@
 
 #include <linux/fs.h>
 #include <linux/fuse.h>
+#include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 #include "core/chan.h"
 #include "compat/compat.h"
 
@@ -52,6 +56,22 @@ struct ferry_forgets {
 };
 
 /**
+ * struct ferry_times - SETATTRs of times that nobody waits for, of a mount
+ * @lock: guards the rest; a leaf
+ * @sync_lock: one sync_fs() at a time; outside of @lock
+ * @wait: for sync_fs(), on @under_way
+ * @epoch: 0 or 1, the other one after each sync_fs()
+ * @under_way: how many there are that were made in either
+ */
+struct ferry_times {
+	spinlock_t		lock;
+	struct mutex		sync_lock;
+	wait_queue_head_t	wait;
+	unsigned int		epoch;
+	unsigned int		under_way[2];
+};
+
+/**
  * struct ferry_mount - one mounted instance; sb->s_fs_info
  * @chan: its channel; a reference is held from mount to kill_sb
  * @sb: the super block
@@ -77,7 +97,10 @@ struct ferry_forgets {
  * @stack_depth: passthrough was agreed on: how deep this counts, and backing files must
  *	be less deep; else 0
  * @forgets: what the server is to forget
+ * @times: what it is being told of times
  * @releases: files whose RELEASE waits, under @releases_lock: ferry_file_put()
+ * @closing: it is being taken down: ferry_pins_end()
+ * @pins: inodes that requests hold; on a line of its own, as others are only read
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
@@ -111,6 +134,7 @@ struct ferry_mount {
 	bool			killpriv_v2;
 	int			stack_depth;
 	struct ferry_forgets	forgets;
+	struct ferry_times	times;
 	spinlock_t		releases_lock;
 	struct list_head	releases;
 
@@ -130,6 +154,9 @@ struct ferry_mount {
 	bool			no_getxattr;
 	bool			no_listxattr;
 	bool			no_removexattr;
+
+	bool			closing;
+	atomic_t		pins ____cacheline_aligned_in_smp;
 };
 
 /* ferry_inode.flags: bits */
@@ -141,6 +168,8 @@ enum {
 	FERRY_I_MAPPED_PAST,	/* a backing file was mapped to be written: times may change */
 	FERRY_I_SIZE_UNKNOWN,	/* a change of size failed, and the size is ours to know: the
 				 * server may have changed it. Set under i_rwsem */
+	FERRY_I_TIMES,		/* the server has not been told the times: times.c */
+	FERRY_I_TIMES_BUSY,	/* a SETATTR is under way; cleared under ferry_inode.lock */
 };
 
 /**
@@ -181,6 +210,8 @@ struct ferry_forget {
  * @io_mode: open files that use the page cache, or as a negative number those that have a
  *	backing file; other open files do neither
  * @writing: WRITEs of pages under way; who waits does so on its address
+ * @times_next: to be sent by who has FERRY_I_TIMES_BUSY, afterwards; or NULL
+ * @put: drops the last reference, where a request held it
  * @forget: sent at eviction, which so cannot fail
  */
 struct ferry_inode {
@@ -202,7 +233,11 @@ struct ferry_inode {
 	struct list_head	write_files;
 	int			io_mode;
 	atomic_t		writing;
-	struct ferry_forget	forget;
+	struct times		*times_next;
+	union {
+		struct work_struct	put;
+		struct ferry_forget	forget;
+	};
 };
 
 /**
@@ -362,7 +397,9 @@ int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat
 int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
 int ferry_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
 int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *file);
-int ferry_inode_write_times(struct inode *inode);	/* SETATTR of cached mtime, ctime */
+int ferry_setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
+		       struct fuse_attr_out *out);
+int ferry_setattr_check(struct inode *inode, const struct fuse_attr_out *out);
 bool ferry_may_enter(const struct ferry_mount *m);	/* allow_other rule */
 u64 ferry_valid_until(u64 sec, u32 nsec);		/* clamp to jiffies64 */
 
@@ -375,10 +412,12 @@ extern const struct dentry_operations ferry_dentry_operations;
 void ferry_dir_init_inode(struct inode *inode);
 void ferry_symlink_init_inode(struct inode *inode);
 void ferry_special_init_inode(struct inode *inode, umode_t mode, dev_t rdev);
-void ferry_entry_valid(struct dentry *dentry, const struct fuse_entry_out *out);
+void ferry_entry_valid(struct inode *dir, struct dentry *dentry, const struct fuse_entry_out *out,
+		       u64 asked);
 
 /* readdir.c */
 extern const struct file_operations ferry_dir_operations;
+void ferry_readdir_late(struct ferry_mount *m, const void *data, size_t len);
 
 /* file.c */
 extern const struct inode_operations ferry_file_inode_operations;
@@ -402,6 +441,7 @@ ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from);
 int ferry_mmap(struct file *file, struct vm_area_struct *vma);
 int ferry_cache_init(void);				/* of the module */
 void ferry_cache_exit(void);
+int ferry_wait_writes(struct address_space *mapping);	/* killable */
 int ferry_sync_range(struct address_space *mapping, loff_t start, loff_t end);	/* killable */
 void ferry_sync_exiting(struct inode *inode, unsigned long timeout);
 
@@ -415,6 +455,23 @@ void ferry_sync_exiting(struct inode *inode, unsigned long timeout);
 void ferry_zero_tail(struct inode *inode);		/* before a file grows over a gap */
 int ferry_truncate_begin(struct inode *inode, loff_t size);
 void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
+
+/* times.c */
+void ferry_times_init(struct ferry_times *t);
+bool ferry_times_pending(struct inode *inode);
+int ferry_times_write(struct inode *inode);		/* SETATTR of mtime, ctime; killable */
+int ferry_times_lock(struct inode *inode);		/* around any other; 0 or -EINTR */
+void ferry_times_unlock(struct inode *inode);
+void ferry_dirty_inode(struct inode *inode, int flags);
+int ferry_write_inode(struct inode *inode, struct writeback_control *wbc);
+int ferry_sync_fs(struct super_block *sb, int wait);
+
+/* pin.c */
+int ferry_pins_init(void);				/* of the module */
+void ferry_pins_exit(void);
+bool ferry_inode_pin(struct inode *inode);
+void ferry_inode_unpin(struct inode *inode);
+void ferry_pins_end(struct ferry_mount *m);
 
 /* direct.c */
 ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to);

@@ -52,6 +52,7 @@ struct inode *ferry_inode_alloc(struct super_block *sb)
 	INIT_LIST_HEAD(&fi->write_files);
 	fi->io_mode = 0;
 	atomic_set(&fi->writing, 0);
+	fi->times_next = NULL;
 	return &fi->inode;
 }
 

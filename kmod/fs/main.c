@@ -13,11 +13,16 @@ static int __init ferryfs_init(void)
 	err = ferry_cache_init();
 	if (err)
 		goto out_inodes;
-	err = register_filesystem(&ferry_fs_type);
+	err = ferry_pins_init();
 	if (err)
 		goto out_cache;
+	err = register_filesystem(&ferry_fs_type);
+	if (err)
+		goto out_pins;
 	return 0;
 
+out_pins:
+	ferry_pins_exit();
 out_cache:
 	ferry_cache_exit();
 out_inodes:
@@ -28,6 +33,7 @@ out_inodes:
 static void __exit ferryfs_exit(void)
 {
 	unregister_filesystem(&ferry_fs_type);
+	ferry_pins_exit();
 	ferry_cache_exit();
 	ferry_inode_cache_destroy();
 }

@@ -106,7 +106,7 @@ static void take_plus(struct dentry *parent, const struct fuse_direntplus *dp, u
 out_valid:
 	if (m->readdirplus_auto)
 		set_bit(FERRY_I_PLUS_SEEN, &ferry_inode_of(inode)->flags);
-	ferry_entry_valid(dentry, out);
+	ferry_entry_valid(d_inode(parent), dentry, out, asked);
 	dput(dentry);
 	return;
 
@@ -150,6 +150,27 @@ static int take(struct ferry_dir *d, struct dentry *parent, u64 asked)
 	return err;
 }
 
+/*
+ * What READDIRPLUS brought for a reader who is gone, checked as in take(): each of the
+ * lookups that the server counted is given back.
+ */
+void ferry_readdir_late(struct ferry_mount *m, const void *data, size_t len)
+{
+	const struct fuse_direntplus *dp = data;
+	size_t left = len, size;
+
+	while (left >= FUSE_NAME_OFFSET_DIRENTPLUS) {
+		size = FUSE_NAME_OFFSET_DIRENTPLUS + dp->dirent.namelen;
+		if (!dp->dirent.namelen || dp->dirent.namelen > NAME_MAX || left < size)
+			break;
+		if (dp->entry_out.nodeid > FUSE_ROOT_ID && !is_dot(&dp->dirent))
+			ferry_forget_send(m, dp->entry_out.nodeid, 1);
+		size = min(FUSE_DIRENT_ALIGN(size), left);
+		left -= size;
+		dp = (const void *)dp + size;
+	}
+}
+
 static bool want_plus(struct inode *dir, loff_t pos, u32 *size)
 {
 	struct ferry_mount *m = ferry_mount_of(dir);
@@ -187,6 +208,8 @@ static int ask(struct file *file, struct ferry_dir *d, loff_t pos)
 			ferry_inode_of(dir)->node);
 	ferry_args_in(&args, &in, sizeof(in));
 	ferry_args_data(&args, FERRY_ARGS_DATA_OUT, &iter);
+	if (d->plus)
+		args.flags |= FERRY_ARGS_LATE_DATA;
 	err = ferry_call(m->chan, &args);
 	if (err == -ENOSYS && d->plus) {
 		m->readdirplus = false;

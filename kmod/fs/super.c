@@ -407,14 +407,17 @@ static void destroy_and_unbind(struct ferry_mount *m)
 }
 
 /* A reply came whose caller had been killed: give back what it brought. */
-static void client_late(void *client, u32 opcode, u64 node, const void *out, size_t out_len)
+static void client_late(void *client, const struct ferry_late *late)
 {
 	struct ferry_mount *m = client;
+	const void *out = late->out;
+	size_t out_len = late->out_len;
+	u64 node = late->node;
 	const struct fuse_entry_out *entry = NULL;
 	const struct ferry_open_out *open = NULL;
 	struct ferry_file *ff;
 
-	switch (opcode) {
+	switch (late->opcode) {
 	case FUSE_LOOKUP:
 	case FUSE_MKNOD:
 	case FUSE_MKDIR:
@@ -435,6 +438,9 @@ static void client_late(void *client, u32 opcode, u64 node, const void *out, siz
 		if (out_len == sizeof(*open))
 			open = out;
 		break;
+	case FUSE_READDIRPLUS:
+		ferry_readdir_late(m, late->data, late->data_len);
+		break;
 	}
 
 	if (open) {
@@ -442,7 +448,7 @@ static void client_late(void *client, u32 opcode, u64 node, const void *out, siz
 		if (ff) {
 			ff->node = node;
 			ff->fh = open->fh;
-			ff->isdir = opcode == FUSE_OPENDIR;
+			ff->isdir = late->opcode == FUSE_OPENDIR;
 			ff->opened = true;
 			ferry_backing_take(ff, open);
 			ferry_file_put(ff);
@@ -542,16 +548,6 @@ static int ferry_show_options(struct seq_file *seq, struct dentry *root)
 	return 0;
 }
 
-static int ferry_write_inode(struct inode *inode, struct writeback_control *wbc)
-{
-	int err = ferry_inode_write_times(inode);
-
-	/* The VFS has taken the mark off, and nobody else knows these times. */
-	if (err == -EINTR || err == -ETIMEDOUT)
-		mark_inode_dirty_sync(inode);
-	return err;
-}
-
 static void ferry_umount_begin(struct super_block *sb)
 {
 	struct ferry_mount *m = sb->s_fs_info;
@@ -570,7 +566,9 @@ static const struct super_operations ferry_super_ops = {
 	.alloc_inode	= ferry_inode_alloc,
 	.free_inode	= ferry_inode_free,
 	.evict_inode	= ferry_inode_evict,
+	.dirty_inode	= ferry_dirty_inode,
 	.write_inode	= ferry_write_inode,
+	.sync_fs	= ferry_sync_fs,
 	.put_super	= ferry_put_super,
 	.umount_begin	= ferry_umount_begin,
 	.statfs		= ferry_statfs,
@@ -696,6 +694,7 @@ static int ferry_init_fs_context(struct fs_context *fc)
 	m->max_read = IO_DEFAULT;
 	m->write_limit = IO_DEFAULT;
 	m->max_write = IO_MIN;
+	ferry_times_init(&m->times);
 	spin_lock_init(&m->forgets.lock);
 	INIT_LIST_HEAD(&m->forgets.waiting);
 	spin_lock_init(&m->releases_lock);
@@ -707,6 +706,7 @@ static void ferry_kill_sb(struct super_block *sb)
 {
 	struct ferry_mount *m = sb->s_fs_info;
 
+	ferry_pins_end(m);
 	kill_anon_super(sb);
 	mount_free(m);
 }

@@ -87,6 +87,10 @@ extern enum style server_style;
 
 /** server_new() - one that is in order, not started */
 struct server server_new(lie_fn lie);
+/** server_new_later() - the same, of one that does not lie before its disk is there */
+struct server server_new_later(lie_fn lie);
+/** server_start_then() - one of those, and its disk is there: @index */
+struct server server_start_then(lie_fn lie, int *index);
 /** server_start() - let it run; it asks for its disk */
 void server_start(struct server *s);
 /** server_wait_added() - the disk's number, or -errno that ADD gave */
@@ -97,6 +101,8 @@ void server_wait_told(struct server *s, int nr);
 void server_kill(struct server *s);
 /** server_end() - its disk was removed: it ends by itself */
 void server_end(struct server *s);
+/** server_end_disk() - remove its disk, and it ends */
+void server_end_disk(struct server *s, int index);
 /** server_answer() - reply with @len bytes at @p; 0 or the errno of the refusal */
 int server_answer(struct server *s, const struct request *req, int error, const void *p,
 		  size_t len);
@@ -111,6 +117,10 @@ int control(unsigned long request, void *arg);
 int disk_del(int index, bool force);
 /** disk_open() - /dev/ferryb@index, with O_DIRECT */
 int disk_open(int index);
+/** disk_resize() - 0 or -1 and errno */
+int disk_resize(int index, unsigned long long bytes);
+/** disk_sectors() - how many /sys/block has it have */
+long long disk_sectors(int index);
 /** disk_wait_gone() - /sys/block has it no more within 5 s */
 void disk_wait_gone(int index);
 

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* Disks whose servers lie, keep silent or die: each ends soon, and with the right errno. */
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,26 +24,6 @@ static bool silent(struct server *s, const struct request *req)
 static bool silent_in_init(struct server *s, const struct request *req)
 {
 	return req->head.opcode == FERRY_BLK_INIT;
-}
-
-/* A disk whose server is honest until its disk is there, and then lies. */
-static lie_fn later_lie;
-
-static bool lie_later(struct server *s, const struct request *req)
-{
-	return s->shared->added && later_lie(s, req);
-}
-
-static struct server start_then(lie_fn lie, int *index)
-{
-	struct server s;
-
-	later_lie = lie;
-	s = server_new(lie_later);
-	server_start(&s);
-	*index = server_wait_added(&s);
-	CHECK(*index >= 0);
-	return s;
 }
 
 static struct server start_honest(int *index)
@@ -82,20 +60,6 @@ static pid_t reader(int index, int should)
 	_exit(0);
 }
 
-static void end(struct server *s, int index)
-{
-	double give_up = now() + patience(10);
-
-	/* Somebody may be looking at it still. */
-	while (disk_del(index, false)) {
-		CHECK_EQ(errno, EBUSY);
-		CHECK(now() < give_up);
-		usleep(10000);
-	}
-	disk_wait_gone(index);
-	server_end(s);
-}
-
 static void serves(void)
 {
 	char *buf = xmalloc(8192), path[64];
@@ -113,7 +77,7 @@ static void serves(void)
 	CHECK_EQ(pread(fd, buf, 8192, 65536), 8192);
 	CHECK_EQ(find_difference(buf, 8192, 0, 1), -1);
 	close(fd);
-	end(&s, index);
+	server_end_disk(&s, index);
 }
 
 static void killed_idle(void)
@@ -132,7 +96,7 @@ static void killed_holding(void)
 	int index, i;
 	pid_t pids[4];
 
-	s = start_then(silent, &index);
+	s = server_start_then(silent, &index);
 	for (i = 0; i < 4; i++)
 		pids[i] = reader(index, EIO);
 	server_wait_told(&s, 4);
@@ -153,7 +117,7 @@ static void killed_in_scan(void)
 	server_kill(&s);
 	disk_wait_gone(0);
 	other = start_honest(&index);
-	end(&other, index);
+	server_end_disk(&other, index);
 }
 
 static void killed_in_init(void)
@@ -186,7 +150,7 @@ static void killed_in_removal(void)
 	pid_t pid, del;
 
 	for (i = 0; i < 10; i++) {
-		s = start_then(silent, &index);
+		s = server_start_then(silent, &index);
 		pid = reader(index, EIO);
 		server_wait_told(&s, 1);
 		del = DO(fork());
@@ -219,7 +183,7 @@ static void removed_open(void)
 	/* The name is taken as long as somebody means the old one by it. */
 	other = start_honest(&second);
 	CHECK(second != index);
-	end(&other, second);
+	server_end_disk(&other, second);
 	close(fd);
 }
 
@@ -270,11 +234,11 @@ static void read_fails(lie_fn lie, int should)
 	struct server s;
 	int index;
 
-	s = start_then(lie, &index);
+	s = server_start_then(lie, &index);
 	CHECK_EQ(try_read(index, 5), should);
 	s.shared->honest = 1;
 	CHECK_EQ(try_read(index, 5), 0);
-	end(&s, index);
+	server_end_disk(&s, index);
 }
 
 static void short_read(void)
@@ -315,7 +279,7 @@ static void write_fails(lie_fn lie)
 	struct server s;
 	int index, fd;
 
-	s = start_then(lie, &index);
+	s = server_start_then(lie, &index);
 	fd = DO(disk_open(index));
 	CHECK_ERR(pwrite(fd, buf, 4096, 65536), EIO);
 	s.shared->honest = 1;
@@ -326,7 +290,7 @@ static void write_fails(lie_fn lie)
 	CHECK_EQ(pwrite(fd, buf, 4096, 65536), 4096);
 	DO(fsync(fd));
 	close(fd);
-	end(&s, index);
+	server_end_disk(&s, index);
 }
 
 /* Of what is to be safe: writes that say so, and flushes; told by the honest server. */
@@ -357,7 +321,7 @@ static void synchronous_write(bool has_fua)
 	CHECK_EQ(s.shared->fua, has_fua);
 	CHECK(has_fua || s.shared->flushes);
 	close(fd);
-	end(&s, index);
+	server_end_disk(&s, index);
 }
 
 static void synchronous(void)
@@ -467,7 +431,7 @@ static int try_add(struct server s)
 		server_end(&s);
 		return ret;
 	}
-	end(&s, ret);
+	server_end_disk(&s, ret);
 	return 0;
 }
 
@@ -520,7 +484,7 @@ static void two_disks(void)
 
 	s = start_honest(&index);
 	CHECK_EQ(s.shared->second, EBUSY);
-	end(&s, index);
+	server_end_disk(&s, index);
 }
 
 static void not_root(void)
@@ -542,7 +506,7 @@ static void not_root(void)
 	}
 	wait_ok(pid);
 	close(fd);
-	end(&s, index);
+	server_end_disk(&s, index);
 }
 
 static void no_such_disk(void)
@@ -578,8 +542,7 @@ static void times_out(void)
 	double begin;
 	int index;
 
-	later_lie = answer_late;
-	s = server_new(lie_later);
+	s = server_new_later(answer_late);
 	s.how.timeout = 1;
 	server_start(&s);
 	index = server_wait_added(&s);
@@ -589,44 +552,7 @@ static void times_out(void)
 	CHECK(now() - begin > 0.9);
 	CHECK_EQ(try_read(index, 5), 0);
 	CHECK_EQ(try_read(index, 5), 0);
-	end(&s, index);
-}
-
-static int uevents(void)
-{
-	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = 1 };
-	struct timeval tv = { .tv_sec = 2 };
-	int fd = DO(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT));
-
-	DO(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)));
-	DO(bind(fd, (struct sockaddr *)&addr, sizeof(addr)));
-	return fd;
-}
-
-static bool uevent_comes(int fd, const char *disk, const char *what)
-{
-	char buf[8192];
-	ssize_t n;
-
-	while ((n = recv(fd, buf, sizeof(buf) - 1, 0)) > 0) {
-		buf[n] = 0;
-		if (strstr(buf, disk) && memmem(buf, n, what, strlen(what)))
-			return true;
-	}
-	return false;
-}
-
-static long long sectors(int index)
-{
-	char path[64];
-	long long n = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/block/ferryb%d/size", index);
-	f = fopen(path, "r");
-	CHECK(f && fscanf(f, "%lld", &n) == 1);
-	fclose(f);
-	return n;
+	server_end_disk(&s, index);
 }
 
 static int lied_size;
@@ -643,33 +569,6 @@ static bool resize_lie(struct server *s, const struct request *req)
 	return true;
 }
 
-static int resize(int index, unsigned long long bytes)
-{
-	struct ferry_blk_set_size size = { .index = index, .bytes = bytes };
-
-	return control(FERRY_BLK_IOC_RESIZE, &size);
-}
-
-static void resizes(void)
-{
-	char name[32];
-	struct server s;
-	int index, fd;
-
-	s = start_then(resize_lie, &index);
-	lied_size = DISK_SIZE;
-	s.shared->honest = 1;
-	snprintf(name, sizeof(name), "ferryb%d", index);
-	fd = uevents();
-	DO(resize(index, DISK_SIZE / 2));
-	CHECK(uevent_comes(fd, name, "RESIZE=1"));
-	CHECK_EQ(sectors(index), DISK_SIZE / 2 / 512);
-	CHECK_ERR(resize(index, 1000), EINVAL);
-	DO(resize(index, DISK_SIZE));
-	CHECK_EQ(sectors(index), DISK_SIZE / 512);
-	end(&s, index);
-}
-
 static void resize_lied(void)
 {
 	struct server s;
@@ -677,16 +576,16 @@ static void resize_lied(void)
 	pid_t pid;
 
 	lied_size = 1000;
-	s = start_then(resize_lie, &index);
-	CHECK_ERR(resize(index, DISK_SIZE / 2), EPROTO);
-	CHECK_EQ(sectors(index), DISK_SIZE / 512);
-	end(&s, index);
+	s = server_start_then(resize_lie, &index);
+	CHECK_ERR(disk_resize(index, DISK_SIZE / 2), EPROTO);
+	CHECK_EQ(disk_sectors(index), DISK_SIZE / 512);
+	server_end_disk(&s, index);
 
 	lied_size = -1;
-	s = start_then(resize_lie, &index);
+	s = server_start_then(resize_lie, &index);
 	pid = DO(fork());
 	if (!pid) {
-		CHECK_ERR(resize(index, DISK_SIZE / 2), ENOTCONN);
+		CHECK_ERR(disk_resize(index, DISK_SIZE / 2), ENOTCONN);
 		_exit(0);
 	}
 	server_wait_told(&s, 1);
@@ -705,7 +604,7 @@ static void many(void)
 	for (i = 0; i < 8; i += 2)
 		server_kill(&s[i]);
 	for (i = 1; i < 8; i += 2)
-		end(&s[i], index[i]);
+		server_end_disk(&s[i], index[i]);
 	for (i = 0; i < 8; i += 2)
 		disk_wait_gone(index[i]);
 }
@@ -765,7 +664,6 @@ static const struct claim claims[] = {
 	{ "who is not root makes no disks", not_root },
 	{ "what is not there is ENODEV", no_such_disk },
 	{ "a request that takes too long is ETIMEDOUT, and the disk goes on", times_out },
-	{ "a new size is seen, with an event", resizes },
 	{ "a server that lies or dies in a resize", resize_lied },
 	{ "disks come and go side by side", many },
 	SLOTS("a disk reads, writes, has its partition, and goes", serves),

@@ -362,3 +362,60 @@ void disk_wait_gone(int index)
 		usleep(2000);
 	}
 }
+
+static lie_fn later_lie;
+
+static bool lie_later(struct server *s, const struct request *req)
+{
+	return s->shared->added && later_lie(s, req);
+}
+
+struct server server_new_later(lie_fn lie)
+{
+	later_lie = lie;
+	return server_new(lie_later);
+}
+
+struct server server_start_then(lie_fn lie, int *index)
+{
+	struct server s = server_new_later(lie);
+
+	server_start(&s);
+	*index = server_wait_added(&s);
+	CHECK(*index >= 0);
+	return s;
+}
+
+void server_end_disk(struct server *s, int index)
+{
+	double give_up = now() + patience(10);
+
+	/* Somebody may be looking at it still. */
+	while (disk_del(index, false)) {
+		CHECK_EQ(errno, EBUSY);
+		CHECK(now() < give_up);
+		usleep(10000);
+	}
+	disk_wait_gone(index);
+	server_end(s);
+}
+
+int disk_resize(int index, unsigned long long bytes)
+{
+	struct ferry_blk_set_size size = { .index = index, .bytes = bytes };
+
+	return control(FERRY_BLK_IOC_RESIZE, &size);
+}
+
+long long disk_sectors(int index)
+{
+	char path[64];
+	long long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/ferryb%d/size", index);
+	f = fopen(path, "r");
+	CHECK(f && fscanf(f, "%lld", &n) == 1);
+	fclose(f);
+	return n;
+}

@@ -120,9 +120,10 @@ static void of_others(void)
 	rogue_end(&r);
 }
 
-/* Who made the channel need not be root to come back to it. */
+/* Who made the channel need not be root to come back to it, and root may not in its place. */
 static void of_its_owner(void)
 {
+	struct ferry_move move = { .size = sizeof(move), .to = FERRY_MOVE_USER };
 	struct rogue r = { .style = SYNC };
 	int fd = rogue_open(), next = rogue_open();
 	struct ferry_setup setup = reissuing(30);
@@ -132,6 +133,8 @@ static void of_its_owner(void)
 	DO(ioctl(fd, FERRY_IOC_CREATE, &setup));
 	DO(seteuid(0));
 	r.id = setup.id;
+	move.id = setup.id;
+	move.fd = DO(memfd_create("stream", 0));
 	DO(mkdir("mnt", 0755));
 	pid = DO(fork());
 	if (!pid) {
@@ -148,8 +151,12 @@ static void of_its_owner(void)
 		_exit(0);
 	}
 	DO(rogue_mount_fd(fd, "mnt"));
+	CHECK_ERR(ioctl(next, FERRY_IOC_MOVE, &move), EPERM);
 	DO(close(fd));
 	wait_ok(pid);
+	/* Root's next server would live in a memory that the user has mapped. */
+	CHECK_ERR(attach(next, setup.id, 0), EPERM);
+	CHECK_ERR(ioctl(next, FERRY_IOC_MOVE, &move), EPERM);
 	pid = DO(fork());
 	if (!pid) {
 		become(65534, 65534);
@@ -158,8 +165,45 @@ static void of_its_owner(void)
 	}
 	wait_ok(pid);
 	DO(close(next));
+	DO(close(move.fd));
 	DO(umount2("mnt", MNT_FORCE));
 	DO(rmdir("mnt"));
+}
+
+/* Longer than a request may take here. */
+static bool saves_slowly(struct rogue *r, const struct request *req)
+{
+	struct ferry_move saved = { .size = sizeof(saved), .to = FERRY_MOVE_SAVED };
+
+	if (req->head.opcode != FERRY_OP_SAVE && req->head.opcode != FUSE_STATFS)
+		return false;
+	saved.fd = DO(memfd_create("saved", 0));
+	if (req->head.opcode == FUSE_STATFS) {
+		CHECK_ERR(ioctl(r->fd, FERRY_IOC_MOVE, &saved), EINVAL);
+		return false;
+	}
+	usleep(2500000);
+	DO(ioctl(r->fd, FERRY_IOC_MOVE, &saved));
+	CHECK_EQ(rogue_answer(r, req, &(struct answer){ 0 }), 0);
+	return true;
+}
+
+static void saving(void)
+{
+	struct ferry_move move = { .size = sizeof(move), .to = FERRY_MOVE_USER };
+	struct ferry_setup setup = reissuing(30);
+	struct rogue r;
+
+	setup.timeout = 1;
+	r = rogue_start_as(setup, SYNC, saves_slowly);
+	CHECK_EQ(rogue_try(op_statfs, 10), 0);
+	move.id = r.id;
+	move.fd = DO(memfd_create("stream", 0));
+	DO(ioctl(rogue_open(), FERRY_IOC_MOVE, &move));
+	rogue_kill(&r);
+	rogue_next(&r, NULL);
+	CHECK_EQ(rogue_try(op_statfs, 10), 0);
+	rogue_end(&r);
 }
 
 static void attach_in_vain(const struct rogue *r, unsigned int times)
@@ -550,7 +594,8 @@ static const struct claim claims[] = {
 	{ "ATTACH by number: an unknown number is ENOENT", unknown_is_enoent },
 	{ "ATTACH by number: a queue that is not there is EINVAL", queue_is_checked },
 	{ "ATTACH by number: another user's channel is ENOENT", of_others },
-	{ "ATTACH by number: who made the channel may", of_its_owner },
+	{ "ATTACH by number: who made the channel may, and then root not", of_its_owner },
+	{ "what is saved is taken when it is asked for, and timeout= does not hurry it", saving },
 	{ "ATTACH by number: of several at a time one wins", one_wins },
 	{ "ATTACH by number: 20 in a row die of it, and another serves", vain },
 	{ "ATTACH by number: 16 in a row that die of it are the end, on_death=kernel",

@@ -164,6 +164,75 @@ static void too_late(void)
 	rogue_end(&r);
 }
 
+/* Keeps a READDIRPLUS until a READLINK comes; that shows NEW_NODE twice, and something torn. */
+static bool keep_plus(struct rogue *r, const struct request *req)
+{
+	struct seen *seen = r->page;
+	static struct request kept;
+	struct fuse_init_out init = {
+		.major = 7, .minor = 38, .max_readahead = 4096, .max_write = 65536,
+		.flags = FUSE_DO_READDIRPLUS, .time_gran = 1,
+	};
+	struct { struct fuse_direntplus d; char name[8]; } e[3];
+	size_t i;
+
+	switch (req->head.opcode) {
+	case FUSE_INIT:
+		rogue_answer(r, req, &(struct answer){ .structs = &init,
+						       .structs_len = sizeof(init) });
+		(*r->told)--;
+		return true;
+	case FUSE_READDIRPLUS:
+		kept = *req;
+		seen->kept = true;
+		return true;
+	case FUSE_FORGET:
+		if (forgets(req))
+			seen->forgot += ((const struct fuse_forget_in *)req->arg)->nlookup;
+		break;
+	case FUSE_BATCH_FORGET:
+		for (i = 0; i < ((const struct fuse_batch_forget_in *)req->arg)->count; i++)
+			seen->forgot += ((const struct fuse_forget_one *)(req->arg + 8))[i].nodeid == node;
+		break;
+	case FUSE_READLINK:
+		if (!seen->kept)
+			break;
+		seen->kept = false;
+		for (i = 0; i < COUNT(e); i++) {
+			e[i].d = (struct fuse_direntplus){
+				.entry_out = rogue_entry(NEW_NODE),
+				.dirent = { .ino = NEW_NODE, .off = i + 1, .namelen = 8 },
+			};
+			memcpy(e[i].name, "new name", 8);
+		}
+		e[2].d.dirent.namelen = 200;
+		rogue_answer(r, &kept, &(struct answer){ .data = e, .data_len = sizeof(e) });
+	}
+	return false;
+}
+
+static void killed_reader(enum style style)
+{
+	struct rogue r;
+	struct seen *seen;
+	pid_t pid;
+	int i;
+
+	node = NEW_NODE;
+	r = rogue_start(style, keep_plus);
+	seen = r.page;
+	pid = rogue_client(op_list);
+	rogue_await(&r, 1);
+	rogue_dies(pid);
+	CHECK(seen->kept);
+	CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	for (i = 0; i < 100 && seen->forgot < 2; i++)
+		CHECK_EQ(rogue_try(op_statfs, 5), 0);
+	CHECK_EQ(seen->forgot, 2);
+	rogue_end(&r);
+}
+IN_BOTH_STYLES(killed_reader)
+
 /* The answer never comes. */
 static void unmounted(void)
 {
@@ -186,5 +255,6 @@ static const struct claim claims[] = {
 	BOTH("RELEASE and FORGET come behind the answer to a killed caller's request", killed),
 	{ "they come behind the answer to read-ahead that took too long", too_late },
 	{ "umount does not wait for that answer, nor sends them before it", unmounted },
+	BOTH("what READDIRPLUS brings for a killed reader is forgotten", killed_reader),
 };
 CLAIMS_MAIN(claims)

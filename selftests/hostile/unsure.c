@@ -204,6 +204,8 @@ static void killed_before_the_deed(void)
 		pid = rogue_client(deeds[i].op);
 		rogue_await(&r, 1);
 		rogue_dies(pid);
+		/* What the server says meanwhile holds for an hour, says the server. */
+		expect(deeds[i].there, deeds[i].what);
 		CHECK_EQ(rogue_try(op_readlink, 5), 0);
 		expect(!deeds[i].there, deeds[i].what);
 		rogue_end(&r);
@@ -373,6 +375,7 @@ static void killed_truncation(void)
 
 	rogue_await(&r, 1);
 	rogue_dies(pid);
+	size_is(fd, FILE_SIZE);
 	CHECK_EQ(rogue_try(op_readlink, 5), 0);
 	size_is(fd, 0);
 	CHECK_EQ(pread(fd, &c, 1, 0), 0);

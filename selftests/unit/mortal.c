@@ -85,6 +85,10 @@ void ferry_saved_serve(struct ferry_session *session, struct ferry_req *req)
 	ferry_reply_err(req, -ENOSYS);
 }
 
+void ferry_saved_wait(struct ferry_session *session)
+{
+}
+
 static int sync_ioctl(unsigned long arg)
 {
 	struct { unsigned long arg; } ask = { arg };

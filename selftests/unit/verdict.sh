@@ -5,7 +5,7 @@
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$(realpath "$0")")/../lib.sh"
 log=$1/verdict-$$
-trap 'rm -f "$log"' EXIT
+trap 'rm -rf "$log" "$log".*' EXIT
 mark='[    9.000000] ferry-vm: command starts'
 
 # judged STATUS LINE...: a log with these lines
@@ -65,4 +65,60 @@ claim "other pages that could not be had are a fault" fault \
 claim "what was said before the command does not count" judged 0 \
 	"[    1.000000] WARNING: CPU: 0 PID: 1 at arch/x86/kernel/cpu.c:7" "$mark" "[   10.0] well"
 claim "without the mark all counts" judged 1 "[    1.0] WARNING: CPU: 0 PID: 1 at mm/slab.h:7"
+
+# printf's format
+raw() { # STATUS FORMAT
+	local status=0
+	# shellcheck disable=SC2059 # it is one
+	printf "$2" >"$log"
+	LC_ALL=C.UTF-8 "$tree/tools/vm/verdict" "$log" >"$log.said" 2>&1 || status=$?
+	[ "$status" = "$1" ] && return
+	echo "status $status, not $1"
+	cat -v "$log.said"
+	return 1
+}
+no_text() {
+	raw 1 "$mark\na\0b\n[   10.0] BUG: unable to handle page fault\n" &&
+		raw 1 "$mark\n\377\376\n[   10.0] BUG: unable to handle page fault\n" &&
+		grep -q "unable to handle" "$log.said" && raw 0 "$mark\na\0b\377\n"
+}
+claim "bytes that are no text do not end a log" no_text
+
+not_there() {
+	local status=0
+	"$tree/tools/vm/verdict" "$log.none" 2>/dev/null || status=$?
+	is status "$status" 2
+}
+claim "a log that is not there is not clean" not_there
+
+# Where what it reads the log by cannot run.
+blind() {
+	local status=0
+	mkdir "$log.d" && cp "$tree/tools/vm/verdict" "$log.d" && echo "$mark" >"$log" || return
+	"$log.d/verdict" "$log" 2>/dev/null || status=$?
+	is status "$status" 2
+}
+claim "nor is one that could not be looked through" blind
+
+# The scripts' own look at the log, here a file.
+dmesg() { cat "$log"; }
+log_mark="ferry-selftest: unit/verdict 1.1"
+own() { # STATUS LINE...
+	local want=$1 status=0
+	shift
+	printf '%b\n' "$@" >"$log"
+	log_is_clean || status=1
+	is "the status of $*" "$status" "$want"
+}
+after_the_mark() {
+	own 1 "$log_mark" "a\0b" "BUG: unable to handle" >/dev/null && own 0 "WARNING: old" "$log_mark" well
+}
+claim "the scripts' own look sees what comes after their mark" after_the_mark
+
+without_it() {
+	own 1 "WARNING: new" well >/dev/null || return
+	rm -f "$log"
+	! log_is_clean >/dev/null 2>&1
+}
+claim "all of it if the mark is gone, and a log that cannot be read is not clean" without_it
 finish

@@ -12,8 +12,8 @@ static const char usage[] =
 	"Usage: ferry abort NAME\n"
 	"\n"
 	"End a channel: its requests fail, now and from now on, and its server is sent home.\n"
-	"A mount stays until it is unmounted. NAME is the channel's number, mount point, disk\n"
-	"or backend.\n"
+	"A mount stays until it is unmounted, a disk is removed. NAME is the channel's number,\n"
+	"mount point, disk or backend.\n"
 	"\n"
 	"  -h, --help  show this help\n";
 

@@ -72,9 +72,12 @@ static bool check(struct bench_opts *opts)
 	return (!opts->json || writable(opts->json)) && (!opts->plot || writable(opts->plot));
 }
 
-static void stop(int signal)
+/* A pipe that nobody reads says so at each line, also at those of taking all away. */
+static void stop(int number)
 {
-	bench_stop = signal;
+	if (number == SIGPIPE)
+		signal(SIGPIPE, SIG_IGN);
+	bench_stop = number;
 }
 
 /*
@@ -142,6 +145,9 @@ static int run(const struct bench_opts *opts, struct bench_results *res,
 	return status | report(opts, res, before);
 }
 
+/* Whoever reads our standard output may have seen enough: so it ends by SIGPIPE as by any other. */
+const int bench_signals[BENCH_NR_SIGNALS] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE };
+
 int cmd_bench(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = stop };
@@ -161,14 +167,17 @@ int cmd_bench(int argc, char **argv)
 		if (!before)
 			return 1;
 	}
+	if (opts.class->begin && opts.class->begin(&opts)) {
+		json_object_put(before);
+		return 1;
+	}
 	res = calloc(1, sizeof(*res));
 	if (!res || base_make(&opts)) {
 		free(res);
 		return 1;
 	}
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	for (unsigned int i = 0; i < sizeof(bench_signals) / sizeof(bench_signals[0]); i++)
+		sigaction(bench_signals[i], &action, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 
 	res->icount = opts.icount;

@@ -96,6 +96,7 @@ struct bench_system {
  * @sys: NULL: there is no mount, @dir is a plain directory
  * @daemon: its server process, or 0
  * @mounted: there is something to be taken away
+ * @pinned: @daemon is where we wanted it to be
  * @dir: the mount, or the directory of what belongs to a disk
  * @file: what fio reads and writes: a file of the mount, or the disk
  */
@@ -103,12 +104,14 @@ struct bench_mount {
 	const struct bench_system *sys;
 	pid_t daemon;
 	bool mounted;
+	bool pinned;
 	char dir[BENCH_PATH_MAX];
 	char file[BENCH_PATH_MAX + 8];
 };
 
 /**
  * struct bench_class - a class of clients: what of it is measured, and next to what
+ * @begin: before everything; may be NULL. 0, or 1 after a message
  * @keep: a mount serves all cases that follow each other on the same backend
  * @peer: id of the system that others are compared with first, @peer_label its name
  * @missing: in the parent, once. NULL, or one line that says why @sys cannot be had here;
@@ -119,6 +122,7 @@ struct bench_mount {
  */
 struct bench_class {
 	const char *name;
+	int (*begin)(const struct bench_opts *opts);
 	bool keep;
 	const char *peer;
 	const char *peer_label;
@@ -137,6 +141,7 @@ struct bench_class {
 };
 
 extern const struct bench_class bench_fs, bench_block;
+extern const char *bench_fs_dirty_limit;
 
 #define BENCH_HIST_BITS		4
 #define BENCH_HIST_SUB		(1U << BENCH_HIST_BITS)
@@ -156,6 +161,7 @@ struct bench_hist {
 /**
  * struct bench_shared - memory that a child reports in
  * @nr: samples in @v; more than BENCH_SHARED_MAX are dropped
+ * @ops, @us: operations of a loop, all of them, and what they took together
  * @hist: of single operations, where the workload has timed them
  * @error: one line that says what failed
  */
@@ -163,6 +169,7 @@ struct bench_shared {
 	char error[200];
 	size_t nr;
 	double v[BENCH_SHARED_MAX];
+	double ops, us;
 	struct bench_hist hist;
 };
 
@@ -180,8 +187,9 @@ struct bench_run {
 #define BENCH_HOST	(1U << 4)	/* about the machine: no filesystem */
 #define BENCH_PINNED	(1U << 5)	/* client and server on one CPU: they take turns anyway */
 #define BENCH_LOOP	(1U << 6)	/* a loop on a mount, which --scale and --split can do */
-#define BENCH_SERVER	(1U << 8)	/* about a server's process */
 #define BENCH_TIMED	(1U << 7)	/* fio runs for opts->seconds, not for a number of bytes */
+#define BENCH_SERVER	(1U << 8)	/* about a server's process */
+#define BENCH_FSYNC	(1U << 9)	/* fio ends with an fsync, whose time counts */
 
 /**
  * struct bench_case - a workload
@@ -191,8 +199,8 @@ struct bench_run {
  * @writeback: the kernel may cache writes
  * @options: mount options, the same for ferry and FUSE
  * @fio: lines of a fio job; NULL, and with --icount in any case: @measure does it
- * @ready: in the parent, before anything is mounted; may be NULL. 0, or 1 after
- *	a line that says why the case is left out
+ * @ready: in the parent, before anything is mounted; may be NULL. 0, or, after
+ *	a line that says why the case is left out, 1; -1 if that is a failure
  * @prepare: in a child, once per mount; may be NULL
  * @measure: in a child, once per repetition
  * Return of both: 0, or 1 after bench_fail()
@@ -244,6 +252,10 @@ struct bench_results {
 /* bench_options.c. Return: -1: go on, otherwise the exit status */
 int bench_parse(struct bench_opts *opts, int argc, char **argv);
 
+/* bench.c: those that end it, after all has been taken away */
+#define BENCH_NR_SIGNALS	5
+extern const int bench_signals[BENCH_NR_SIGNALS];
+
 /* bench_proc.c: child processes and messages */
 extern volatile sig_atomic_t bench_stop;
 
@@ -264,10 +276,13 @@ int bench_child(int (*fn)(void *), void *arg, unsigned int timeout);
  * @opts: its standard error goes to a file in opts->base, and its first line into
  *	the message if it fails
  * @out: file for its standard output, or NULL
- * Return: as bench_child(), after a message if it is not 0 and the program had one
+ * Return: as bench_child(), after a message if it is neither 0 nor -EINTR
  */
 int bench_exec(const struct bench_opts *opts, const char *const *argv, const char *out,
 	       unsigned int timeout);
+/** bench_try() - the same, of what may well fail: without a message */
+int bench_try(const struct bench_opts *opts, const char *const *argv, const char *out,
+	      unsigned int timeout);
 void bench_first_line(const char *path, char *line, int size);
 bool bench_have_program(const char *name);
 unsigned int bench_children(pid_t *pids, unsigned int max);
@@ -285,7 +300,7 @@ int bench_systems_check(struct bench_opts *opts);
 int bench_mount(const struct bench_opts *opts, struct bench_mount *mount,
 		const struct bench_case *cs);
 void bench_umount(const struct bench_opts *opts, struct bench_mount *mount);
-void bench_place(const struct bench_opts *opts, const struct bench_mount *mount,
+void bench_place(const struct bench_opts *opts, struct bench_mount *mount,
 		 const struct bench_case *cs);
 bool bench_is(const struct bench_system *sys, const char *system);
 const char *bench_data_option(const struct bench_system *sys);
@@ -296,6 +311,7 @@ int bench_beside(const char *name, char *path, size_t size);
 void bench_hist_add(struct bench_hist *hist, double ns, uint64_t nr);
 void bench_hist_merge(struct bench_hist *to, const struct bench_hist *from);
 double bench_hist_quantile(const struct bench_hist *hist, double q);
+bool bench_hist_tells(const struct bench_hist *hist, double q);
 uint64_t bench_hist_power(const struct bench_hist *hist, unsigned int power);
 
 /* bench_run.c: repetitions of all cases */
@@ -360,6 +376,8 @@ struct bench_hist *bench_hist_of(struct bench_results *res, const struct bench_c
 				 const struct bench_system *sys);
 void bench_forget(struct bench_results *res, const struct bench_case *cs,
 		  const struct bench_system *sys);
+void bench_sort(struct bench_samples *s);
+double bench_quantile(const struct bench_samples *s, double q);
 void bench_summarize(struct bench_results *res);
 void bench_free(struct bench_results *res);
 const struct bench_row *bench_find(const struct bench_results *res, const char *name,

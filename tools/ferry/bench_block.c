@@ -16,36 +16,38 @@
  * One request at a time is a matter of turns, as on a mount; with more of them the servers
  * may use all CPUs.
  */
-#define RANDOM(kind, backend_, dir, depth, pinned) {					\
+#define RANDOM(kind, ready_, dir, depth, pinned) {					\
 		.name = kind "-" dir "-" depth,						\
 		.what = "4 KiB at random places, " dir ", " depth " at a time; " kind,	\
 		.unit = "IOPS",								\
 		.bytes = 4096,								\
-		.backend = backend_,							\
+		.backend = kind,							\
 		.fio = "rw=rand" dir "\n" FIO_RANDOM(depth),				\
 		.flags = BENCH_RATE | BENCH_TIMED | (pinned),				\
+		.ready = ready_,							\
 	}
-#define SEQUENTIAL(kind, backend_, dir) {						\
+#define SEQUENTIAL(kind, ready_, dir) {							\
 		.name = kind "-" dir "-1m",						\
 		.what = "1 MiB after the other, " dir ", 4 at a time; " kind,		\
 		.unit = "MB/s",								\
 		.bytes = 1048576,							\
-		.backend = backend_,							\
+		.backend = kind,							\
 		.fio = "rw=" dir "\n" FIO_SEQUENTIAL,					\
 		.flags = BENCH_RATE | BENCH_TIMED,					\
+		.ready = ready_,							\
 	}
-#define CASES_OF(kind)									\
-	RANDOM(kind, kind, "read", "1", BENCH_PINNED),					\
-	RANDOM(kind, kind, "write", "1", BENCH_PINNED),					\
-	RANDOM(kind, kind, "read", "32", 0),						\
-	RANDOM(kind, kind, "write", "32", 0),						\
-	SEQUENTIAL(kind, kind, "read"),							\
-	SEQUENTIAL(kind, kind, "write")
+#define CASES_OF(kind, ready)								\
+	RANDOM(kind, ready, "read", "1", BENCH_PINNED),					\
+	RANDOM(kind, ready, "write", "1", BENCH_PINNED),				\
+	RANDOM(kind, ready, "read", "32", 0),						\
+	RANDOM(kind, ready, "write", "32", 0),						\
+	SEQUENTIAL(kind, ready, "read"),						\
+	SEQUENTIAL(kind, ready, "write")
 
 static const struct bench_case cases[] = {
-	CASES_OF("null"),
-	CASES_OF("ramdisk"),
-	CASES_OF("file"),
+	CASES_OF("null", NULL),
+	CASES_OF("ramdisk", NULL),
+	CASES_OF("file", bench_ready_files),
 };
 
 static const struct bench_system systems[] = {
@@ -89,6 +91,7 @@ static bool fits(const struct bench_system *sys, const struct bench_case *cs, co
 
 const struct bench_class bench_block = {
 	.name = "block",
+	.begin = bench_disks_begin,
 	.keep = true,
 	.peer = "nbd",
 	.peer_label = "nbd",

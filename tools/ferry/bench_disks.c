@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #define DISK_MB		"32"
 #define COMMAND_TIMEOUT	60
 #define NBD_MAX		64
+#define LOCK		"/run/ferry-bench-disks.lock"
 
 /*
  * brd's disks are all of one size, and take as much memory as was written to: the first
@@ -64,9 +66,11 @@ static bool is_loaded(const char *module)
 static bool load(const struct bench_opts *opts, const char *module, const char *arg1,
 		 const char *arg2)
 {
+	const char *const argv[] = { "modprobe", "-q", module, arg1, arg2, NULL };
+
 	if (is_loaded(module))
 		return false;
-	run(opts, NULL, 0, "modprobe", "-q", module, arg1, arg2, NULL);
+	bench_try(opts, argv, NULL, COMMAND_TIMEOUT);
 	return is_loaded(module);
 }
 
@@ -92,17 +96,36 @@ static int fail(const struct bench_mount *m, const char *what)
 	return 1;
 }
 
+/*
+ * Modules, brd's disks and the free ones of nbd are the machine's: two of us would take each
+ * other's away. The lock is held until we end.
+ */
+int bench_disks_begin(const struct bench_opts *opts)
+{
+	int fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)opts;
+	if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	if (fd >= 0 && errno == EWOULDBLOCK)
+		bench_say("another ferry bench measures disks: wait for it");
+	else
+		bench_say("%s: %s", LOCK, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return 1;
+}
+
 /* --- what is there ------------------------------------------------------------------- */
 
+/* Its disks have fixed names, so those of somebody else's would be written over. */
 static const char *brd_missing(const struct bench_opts *opts)
 {
+	if (!our_brd && is_loaded("brd"))
+		return "brd is loaded already, and what is on its disks is not ours: modprobe -r brd";
 	if (load(opts, "brd", "rd_nr=2", "rd_size=" BRD_KB))
 		our_brd = true;
-	if (!is_loaded("brd"))
-		return "this kernel has no brd";
-	if (access(BRD_DISK, F_OK))
-		return "brd is loaded already, with less than two disks: modprobe -r brd";
-	return NULL;
+	return our_brd && !access(BRD_DISK, F_OK) ? NULL : "this kernel has no brd";
 }
 
 static const char *null_blk_missing(const struct bench_opts *opts)
@@ -164,17 +187,22 @@ const char *bench_disk_missing(const struct bench_opts *opts, const struct bench
 
 /* --- files for `file` -------------------------------------------------------------------- */
 
+int bench_ready_files(const struct bench_opts *opts)
+{
+	static bool told;
+	const char *why = brd_missing(opts);
+
+	if (why && !told)
+		bench_say("file-* are left out, there is no place for the files: %s", why);
+	told |= why != NULL;
+	return why ? 1 : 0;
+}
+
 /* A filesystem that knows O_DIRECT, on memory: tmpfs does not. */
 static int host_mount(const struct bench_opts *opts, const char *host)
 {
-	const char *why = brd_missing(opts);
-
 	if (host_mounted)
 		return 0;
-	if (why) {
-		bench_say("no place for the files: %s", why);
-		return 1;
-	}
 	mkdir(host, 0755);
 	if (run(opts, NULL, 0, "mkfs.ext4", "-q", "-F", BRD_HOST, NULL))
 		return 1;
@@ -236,6 +264,12 @@ static void del_ferry(const struct bench_opts *opts, struct bench_mount *m)
 		run(opts, NULL, 0, ferry, "disk", "del", "--force", m->file, NULL);
 }
 
+/* Its folder has a name that no dead run of ours has left behind. */
+static void null_blk_dir(const struct bench_opts *opts, char *dir, size_t size)
+{
+	snprintf(dir, size, "%s/configfs/nullb/ferry-bench-%d", opts->base, getpid());
+}
+
 /* As fast as it can: completed where it was submitted. */
 static int add_null_blk(const struct bench_opts *opts, struct bench_mount *m)
 {
@@ -246,7 +280,7 @@ static int add_null_blk(const struct bench_opts *opts, struct bench_mount *m)
 	if (!configfs_mounted && mount("configfs", dir, "configfs", 0, NULL))
 		return fail(m, "configfs");
 	configfs_mounted = true;
-	snprintf(dir, sizeof(dir), "%s/configfs/nullb/ferry-bench", opts->base);
+	null_blk_dir(opts, dir, sizeof(dir));
 	snprintf(queues, sizeof(queues), "%ld", sysconf(_SC_NPROCESSORS_ONLN));
 	if (mkdir(dir, 0755))
 		return fail(m, dir);
@@ -256,7 +290,7 @@ static int add_null_blk(const struct bench_opts *opts, struct bench_mount *m)
 	snprintf(path, sizeof(path), "%s/index", dir);
 	bench_first_line(path, line, sizeof(line));
 	/* Newer kernels name it after its folder. */
-	snprintf(m->file, sizeof(m->file), "/dev/ferry-bench");
+	snprintf(m->file, sizeof(m->file), "/dev/ferry-bench-%d", getpid());
 	if (access(m->file, F_OK))
 		snprintf(m->file, sizeof(m->file), "/dev/nullb%s", line);
 	return 0;
@@ -266,7 +300,7 @@ static void del_null_blk(const struct bench_opts *opts)
 {
 	char dir[BENCH_PATH_MAX];
 
-	snprintf(dir, sizeof(dir), "%s/configfs/nullb/ferry-bench", opts->base);
+	null_blk_dir(opts, dir, sizeof(dir));
 	rmdir(dir);
 }
 
@@ -320,8 +354,12 @@ static int add_nbd(const struct bench_opts *opts, struct bench_mount *m,
 		m->file[0] = '\0';
 		return 1;
 	}
-	return run(opts, NULL, 0, "nbd-client", "-unix", socket, m->file, "-b", "512", "-C",
-		   connections, NULL);
+	if (!run(opts, NULL, 0, "nbd-client", "-unix", socket, m->file, "-b", "512", "-C",
+		 connections, NULL))
+		return 0;
+	/* It may be somebody else's by now. */
+	m->file[0] = '\0';
+	return 1;
 }
 
 static int add_ublk(const struct bench_opts *opts, struct bench_mount *m,

@@ -5,8 +5,10 @@
 
 #include "bench.h"
 
+int bench_disks_begin(const struct bench_opts *opts);
 const char *bench_disk_missing(const struct bench_opts *opts, const struct bench_system *sys,
 			       bool *fatal);
+int bench_ready_files(const struct bench_opts *opts);
 int bench_disk_add(const struct bench_opts *opts, struct bench_mount *disk,
 		   const struct bench_case *cs);
 void bench_disk_del(const struct bench_opts *opts, struct bench_mount *disk);

@@ -140,7 +140,7 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.writeback = true,
 		.options = CACHED,
 		.fio = "rw=write\nend_fsync=1\nunlink=1\n" FIO_SEQUENTIAL,
-		.flags = BENCH_RATE,
+		.flags = BENCH_RATE | BENCH_FSYNC,
 	}, {
 		.name = "seq-read",
 		.what = "read a file through the cache, which is cold; memfs",

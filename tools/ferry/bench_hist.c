@@ -52,10 +52,19 @@ double bench_hist_quantile(const struct bench_hist *hist, double q)
 	return 0;
 }
 
-/* How many took 2^@power nanoseconds or more, but less than twice that. */
+/* Of a hundred samples the 99.9th percentile would be the longest, whatever that was. */
+bool bench_hist_tells(const struct bench_hist *hist, double q)
+{
+	return (double)hist->total * (1 - q) > 1 - 1e-9;
+}
+
+/*
+ * How many took 2^@power nanoseconds or more, but less than twice that. What took less than the
+ * clock's own cost, which was taken off, is with the first.
+ */
 uint64_t bench_hist_power(const struct bench_hist *hist, unsigned int power)
 {
-	uint64_t low = 1ULL << power, sum = 0;
+	uint64_t low = 1ULL << power, sum = power ? 0 : hist->n[0];
 
 	for (unsigned int b = bucket_of(low); b < bucket_of(2 * low); b++)
 		sum += hist->n[b];

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* ferry bench: the results for programs. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
 
 #include "bench.h"
+#include "modules.h"
 
 static void add_string(struct json_object *obj, const char *key, const char *value)
 {
@@ -32,6 +35,28 @@ static void add_line(struct json_object *obj, const char *key, const char *path,
 		fclose(file);
 }
 
+/* Whether the CPUs have @flag, and tell of it. */
+static bool cpu_has(const char *flag)
+{
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	char *line = NULL, *at, *next;
+	bool found = false;
+	size_t size = 0;
+
+	while (file && !found && getline(&line, &size, file) > 0) {
+		if (strncmp(line, "flags", 5))
+			continue;
+		next = line;
+		while (!found && (at = strsep(&next, " \t\n")))
+			found = !strcmp(at, flag);
+		break;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
 static struct json_object *machine(const struct bench_opts *opts)
 {
 	struct json_object *obj = json_object_new_object();
@@ -47,8 +72,13 @@ static struct json_object *machine(const struct bench_opts *opts)
 	add_line(obj, "cmdline", "/proc/cmdline", "");
 	add_line(obj, "clocksource",
 		 "/sys/devices/system/clocksource/clocksource0/current_clocksource", "");
+	/* By this one the kernel copies to users byte by byte, which an emulator is slow at. */
+	json_object_object_add(obj, "erms", json_object_new_boolean(cpu_has("erms")));
 	json_object_object_add(obj, "icount", json_object_new_boolean(opts->icount));
 	json_object_object_add(obj, "pinned_cpu", json_object_new_int(opts->cpu));
+	json_object_object_add(obj, "other_cpu", json_object_new_int(opts->other_cpu));
+	if (bench_fs_dirty_limit)
+		add_string(obj, "fuse_dirty_limit", bench_fs_dirty_limit);
 	return obj;
 }
 
@@ -69,8 +99,10 @@ static struct json_object *latency(const struct bench_hist *hist)
 	char key[32];
 
 	add_number(obj, "p50", bench_hist_quantile(hist, 0.5));
-	add_number(obj, "p99", bench_hist_quantile(hist, 0.99));
-	add_number(obj, "p99.9", bench_hist_quantile(hist, 0.999));
+	if (bench_hist_tells(hist, 0.99))
+		add_number(obj, "p99", bench_hist_quantile(hist, 0.99));
+	if (bench_hist_tells(hist, 0.999))
+		add_number(obj, "p99.9", bench_hist_quantile(hist, 0.999));
 	json_object_object_add(obj, "n", json_object_new_int64((int64_t)hist->total));
 	for (unsigned int power = 0; power < 47; power++) {
 		uint64_t nr = bench_hist_power(hist, power);
@@ -124,6 +156,39 @@ static struct json_object *rows(const struct bench_opts *opts, const struct benc
 	return array;
 }
 
+/* Which ferry this was: of the modules what they were built from, not what is beside us. */
+static struct json_object *software(void)
+{
+	static const char *const modules[] = { "ferry", "ferryfs", "ferryblk" };
+	struct json_object *obj = json_object_new_object(), *built = json_object_new_object();
+	const char *commit = getenv("FERRY_COMMIT");
+	char text[64];
+
+	add_string(obj, "version", FERRY_VERSION);
+	/* tools/figures knows it, and FERRY_DATE. */
+	if (commit && *commit)
+		add_string(obj, "commit", commit);
+	for (unsigned int i = 0; i < sizeof(modules) / sizeof(modules[0]); i++)
+		if (module_attr(modules[i], "srcversion", text, sizeof(text)))
+			add_string(built, modules[i], text);
+	json_object_object_add(obj, "srcversion", built);
+	return obj;
+}
+
+/* A machine whose clock counts instructions does not know what day it is. */
+static void add_date(struct json_object *root, const struct bench_opts *opts)
+{
+	const char *known = getenv("FERRY_DATE");
+	time_t now = time(NULL);
+	char date[32];
+
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+	if (known && *known)
+		add_string(root, "date", known);
+	else if (!opts->icount)
+		add_string(root, "date", date);
+}
+
 /* What every result begins with. */
 struct json_object *bench_json_root(const struct bench_opts *opts)
 {
@@ -133,7 +198,9 @@ struct json_object *bench_json_root(const struct bench_opts *opts)
 	uname(&uts);
 	add_string(root, "kernel", uts.release);
 	add_string(root, "command", opts->command);
+	add_date(root, opts);
 	add_string(root, "class", opts->class->name);
+	json_object_object_add(root, "ferry", software());
 	json_object_object_add(root, "machine", machine(opts));
 	return root;
 }

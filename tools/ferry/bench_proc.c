@@ -89,9 +89,8 @@ static void child_start(int (*fn)(void *), void *arg)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpgid(0, 0);
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
+	for (unsigned int i = 0; i < BENCH_NR_SIGNALS; i++)
+		signal(bench_signals[i], SIG_DFL);
 	_exit(fn(arg));
 }
 
@@ -159,8 +158,8 @@ void bench_first_line(const char *path, char *line, int size)
 		fclose(file);
 }
 
-int bench_exec(const struct bench_opts *opts, const char *const *argv, const char *out,
-	       unsigned int timeout)
+static int exec_program(const struct bench_opts *opts, const char *const *argv, const char *out,
+			unsigned int timeout, bool quiet)
 {
 	char errors[BENCH_PATH_MAX], line[300];
 	struct exec e = { .argv = argv, .out = out ? out : "/dev/null", .errors = errors,
@@ -169,14 +168,30 @@ int bench_exec(const struct bench_opts *opts, const char *const *argv, const cha
 
 	snprintf(errors, sizeof(errors), "%s/stderr", opts->base);
 	err = bench_child(exec_child, &e, timeout);
-	if (err == -ETIMEDOUT) {
+	if (!err || err == -EINTR || quiet)
+		return err;
+	bench_first_line(errors, line, sizeof(line));
+	if (err == -ETIMEDOUT)
 		bench_say("%s: killed, it took more than %u s", argv[0], timeout);
-	} else if (err && err != -EINTR) {
-		bench_first_line(errors, line, sizeof(line));
-		if (*line)
-			bench_say("%s failed: %s", argv[0], line);
-	}
+	else if (*line)
+		bench_say("%s failed: %s", argv[0], line);
+	else if (err == -EIO)
+		bench_say("%s failed: it was killed by a signal", argv[0]);
+	else
+		bench_say("%s failed, and does not say why: status %d", argv[0], err);
 	return err;
+}
+
+int bench_exec(const struct bench_opts *opts, const char *const *argv, const char *out,
+	       unsigned int timeout)
+{
+	return exec_program(opts, argv, out, timeout, false);
+}
+
+int bench_try(const struct bench_opts *opts, const char *const *argv, const char *out,
+	      unsigned int timeout)
+{
+	return exec_program(opts, argv, out, timeout, true);
 }
 
 bool bench_have_program(const char *name)

@@ -64,6 +64,21 @@ struct json_object *bench_regress_open(const struct bench_opts *opts)
 	return root;
 }
 
+static bool is_of(struct json_object *row, const struct bench_case *cs,
+		  const struct bench_system *sys, const char *unit)
+{
+	return !strcmp(text_of(row, "case"), cs->name) &&
+	       !strcmp(text_of(row, "system"), sys->system) &&
+	       !strcmp(text_of(row, "placement"), sys->placement) &&
+	       !strcmp(text_of(row, "wait"), sys->wait) &&
+	       !strcmp(text_of(row, "data"), sys->data) && !strcmp(text_of(row, "unit"), unit);
+}
+
+static const char *unit_of(const struct bench_opts *opts, const struct bench_case *cs)
+{
+	return opts->icount ? "instr" : cs->unit;
+}
+
 /* Return: its median, or 0 if it is not there */
 static double stored(struct json_object *root, const struct bench_case *cs,
 		     const struct bench_system *sys, const char *unit)
@@ -75,23 +90,42 @@ static double stored(struct json_object *root, const struct bench_case *cs,
 	for (size_t i = 0; i < json_object_array_length(rows); i++) {
 		struct json_object *row = json_object_array_get_idx(rows, i);
 
-		if (!strcmp(text_of(row, "case"), cs->name) &&
-		    !strcmp(text_of(row, "system"), sys->system) &&
-		    !strcmp(text_of(row, "placement"), sys->placement) &&
-		    !strcmp(text_of(row, "wait"), sys->wait) &&
-		    !strcmp(text_of(row, "data"), sys->data) &&
-		    !strcmp(text_of(row, "unit"), unit) &&
-		    json_object_object_get_ex(row, "median", &median))
+		if (is_of(row, cs, sys, unit) && json_object_object_get_ex(row, "median", &median))
 			return json_object_get_double(median);
 	}
 	return 0;
+}
+
+/* What nobody looked at is not as it was. */
+static void print_unmeasured(const struct bench_opts *opts, const struct bench_results *res,
+			     struct json_object *root)
+{
+	unsigned int nr = 0, missing = 0, k;
+	struct json_object *rows;
+
+	if (!has_rows(root, &rows))
+		return;
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+
+		if (strcmp(text_of(row, "system"), "ferry"))
+			continue;
+		nr++;
+		for (k = 0; k < res->nr; k++)
+			if (res->rows[k].sys && is_of(row, res->rows[k].cs, res->rows[k].sys,
+						      unit_of(opts, res->rows[k].cs)))
+				break;
+		missing += k == res->nr;
+	}
+	if (missing)
+		printf("  %u of ferry's %u rows there were not measured\n", missing, nr);
 }
 
 /* By what the time of @row has grown since, 1 is not at all; 0: cannot be said */
 static double growth(const struct bench_opts *opts, const struct bench_results *res,
 		     struct json_object *root, const struct bench_row *row, bool absolute)
 {
-	const char *unit = opts->icount ? "instr" : row->cs->unit;
+	const char *unit = unit_of(opts, row->cs);
 	double was = stored(root, row->cs, row->sys, unit), peer_was;
 	const struct bench_row *peer;
 
@@ -108,7 +142,7 @@ static double growth(const struct bench_opts *opts, const struct bench_results *
 
 static void print_growth(const struct bench_opts *opts, const struct bench_row *row, double by)
 {
-	printf("  %-18s%-13s %+6.1f %%  %s\n", row->cs->name, row->sys->id, (by - 1) * 100,
+	printf("  %-20s%-15s %+6.1f %%  %s\n", row->cs->name, row->sys->id, (by - 1) * 100,
 	       by > 1 + opts->tolerance / 100 ? "WORSE" :
 	       by < 1 - opts->tolerance / 100 ? "better: tools/figures renews the file" :
 	       "as it was");
@@ -154,6 +188,7 @@ int bench_regress(const struct bench_opts *opts, const struct bench_results *res
 			  row->cs->name, row->sys->label, (by - 1) * 100, opts->regress,
 			  opts->tolerance);
 	}
+	print_unmeasured(opts, res, root);
 	if (!nr)
 		bench_say("--regress %s: nothing that was measured is in it", opts->regress);
 	return !nr || worse;

@@ -107,7 +107,7 @@ static void print_single(const struct bench_opts *opts, const struct bench_row *
 		double v = bench_hist_quantile(&row->hist, quantiles[i]);
 
 		format(buf, opts->icount ? v : v / 1e3, unit);
-		right(13, buf);
+		right(13, bench_hist_tells(&row->hist, quantiles[i]) ? buf : "-");
 	}
 	snprintf(buf, sizeof(buf), "%llu", (unsigned long long)row->hist.total);
 	right(11, buf);

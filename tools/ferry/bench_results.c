@@ -75,10 +75,16 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Between two samples in proportion; @s is sorted and not empty. */
-static double quantile(const struct bench_samples *s, double q)
+void bench_sort(struct bench_samples *s)
 {
-	double at = q * (s->nr - 1);
+	if (s->nr)
+		qsort(s->v, s->nr, sizeof(*s->v), compare);
+}
+
+/* Between two samples in proportion; @s is sorted and not empty. */
+double bench_quantile(const struct bench_samples *s, double q)
+{
+	double at = q * (double)(s->nr - 1);
 	size_t low = at;
 	size_t high = low + 1 < s->nr ? low + 1 : low;
 
@@ -90,12 +96,12 @@ void bench_summarize(struct bench_results *res)
 	for (unsigned int i = 0; i < res->nr; i++) {
 		struct bench_row *row = &res->rows[i];
 
-		qsort(row->samples.v, row->samples.nr, sizeof(double), compare);
-		row->median = quantile(&row->samples, 0.5);
-		row->p10 = quantile(&row->samples, 0.1);
-		row->p90 = quantile(&row->samples, 0.9);
-		qsort(row->cpu.v, row->cpu.nr, sizeof(double), compare);
-		row->cpu_us = row->cpu.nr ? quantile(&row->cpu, 0.5) : 0;
+		bench_sort(&row->samples);
+		row->median = bench_quantile(&row->samples, 0.5);
+		row->p10 = bench_quantile(&row->samples, 0.1);
+		row->p90 = bench_quantile(&row->samples, 0.9);
+		bench_sort(&row->cpu);
+		row->cpu_us = row->cpu.nr ? bench_quantile(&row->cpu, 0.5) : 0;
 	}
 }
 

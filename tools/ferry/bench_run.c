@@ -210,10 +210,10 @@ static int run_fio(const struct bench_opts *opts, const struct bench_case *cs,
 static int case_run(const struct bench_opts *opts, const struct bench_case *cs,
 		    struct bench_results *res)
 {
-	int status = 0;
+	int status = 0, left_out = cs->ready ? cs->ready(opts) : 0;
 
-	if (cs->ready && cs->ready(opts))
-		return 0;
+	if (left_out)
+		return left_out < 0;
 	if (cs->flags & BENCH_HOST)
 		mounts[nr_mounts++] = (struct bench_mount){ 0 };
 	else if (!nr_mounts)

@@ -5,6 +5,7 @@
  * anywhere. The others have no queues that one could choose.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -68,17 +69,20 @@ static int all_clients(void *arg)
 static double run_once(const struct bench_opts *opts, struct stage *stage,
 		       const struct bench_mount *mount)
 {
-	double batches = 0;
+	double rate = 0;
 	int err;
 
 	for (unsigned int i = 0; i < stage->nr; i++) {
 		stage->shared[i].nr = 0;
+		stage->shared[i].ops = stage->shared[i].us = 0;
 		stage->shared[i].error[0] = '\0';
 	}
 	stage->run = (struct bench_run){ .opts = opts, .mount = mount };
 	err = bench_child(all_clients, stage, STEP_TIMEOUT);
 	for (unsigned int i = 0; i < stage->nr; i++) {
-		batches += (double)stage->shared[i].nr;
+		/* Each by its own time, which ends with its last batch. */
+		if (stage->shared[i].us > 0)
+			rate += stage->shared[i].ops * 1e6 / stage->shared[i].us;
 		if (err && err != -EINTR && *stage->shared[i].error) {
 			bench_say("%s on %s: %s", stage->cs->name, mount->sys->label,
 				  stage->shared[i].error);
@@ -88,30 +92,32 @@ static double run_once(const struct bench_opts *opts, struct stage *stage,
 	if (err && err != -EINTR)
 		bench_say("%s on %s, %u clients: %s", stage->cs->name, mount->sys->label, stage->nr,
 			  err == -ETIMEDOUT ? "it took too long" : "a client died");
-	return err ? -1 : batches * BENCH_WALL_BATCH / (bench_loop_us(opts) / 1e6);
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
+	return err ? -1 : rate;
 }
 
 static void add_row(struct json_object *rows, const struct bench_case *cs,
 		    const struct bench_system *sys, unsigned int queues, unsigned int clients,
-		    double rate)
+		    const struct bench_samples *rates)
 {
+	static const struct {
+		const char *name;
+		double q;
+	} quantiles[] = { { "median", .5 }, { "p10", .1 }, { "p90", .9 } };
 	struct json_object *obj = json_object_new_object();
 
 	json_object_object_add(obj, "case", json_object_new_string(cs->name));
 	json_object_object_add(obj, "system", json_object_new_string(sys->system));
 	json_object_object_add(obj, "placement", json_object_new_string(sys->placement));
 	json_object_object_add(obj, "wait", json_object_new_string(sys->wait));
+	if (*sys->data)
+		json_object_object_add(obj, "data", json_object_new_string(sys->data));
 	json_object_object_add(obj, "queues", json_object_new_int64(queues));
 	json_object_object_add(obj, "clients", json_object_new_int64(clients));
 	json_object_object_add(obj, "unit", json_object_new_string("ops/s"));
-	json_object_object_add(obj, "median", json_object_new_int64((int64_t)rate));
+	for (unsigned int i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
+		json_object_object_add(obj, quantiles[i].name, json_object_new_int64((int64_t)
+			bench_quantile(rates, quantiles[i].q)));
+	json_object_object_add(obj, "n", json_object_new_int64((int64_t)rates->nr));
 	json_object_array_add(rows, obj);
 }
 
@@ -130,10 +136,10 @@ static unsigned int steps_to(unsigned int max, unsigned int *steps)
 static int one_line(const struct bench_opts *opts, struct stage *stage,
 		    const struct bench_mount *mount, struct json_object *rows)
 {
+	struct bench_samples rates = { .v = calloc(opts->runs, sizeof(*rates.v)) };
 	unsigned int steps[STEPS_MAX], nr;
-	double *rates = calloc(opts->runs, sizeof(*rates));
 
-	if (!rates)
+	if (!rates.v)
 		return 1;
 	nr = steps_to(2 * (unsigned int)sysconf(_SC_NPROCESSORS_ONLN), steps);
 	printf("  %-16s", mount->sys->label);
@@ -143,26 +149,26 @@ static int one_line(const struct bench_opts *opts, struct stage *stage,
 		printf("%7s", "");
 	for (unsigned int k = 0; k < nr && !bench_stop; k++) {
 		stage->nr = steps[k] < CLIENTS_MAX ? steps[k] : CLIENTS_MAX;
+		rates.nr = 0;
 		for (unsigned int i = 0; i <= opts->runs; i++) {
 			double rate = run_once(opts, stage, mount);
 
 			if (rate < 0) {
-				free(rates);
+				free(rates.v);
 				putchar('\n');
 				return 1;
 			}
 			/* The first is the warm-up. */
 			if (i)
-				rates[i - 1] = rate;
+				rates.v[rates.nr++] = rate;
 		}
-		qsort(rates, opts->runs, sizeof(*rates), compare);
-		printf("%11.0f", rates[opts->runs / 2]);
+		bench_sort(&rates);
+		printf("%11.0f", bench_quantile(&rates, .5));
 		fflush(stdout);
-		add_row(rows, stage->cs, mount->sys, opts->queues, stage->nr,
-			rates[opts->runs / 2]);
+		add_row(rows, stage->cs, mount->sys, opts->queues, stage->nr, &rates);
 	}
 	putchar('\n');
-	free(rates);
+	free(rates.v);
 	return 0;
 }
 
@@ -208,11 +214,27 @@ static int one_case(const struct bench_opts *opts, struct stage *stage, struct j
 	return status ? 1 : 0;
 }
 
+/* Those on which we may run, again and again. */
+static void choose_cpus(struct stage *stage)
+{
+	cpu_set_t set;
+	int cpu = -1;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		CPU_SET(0, &set);
+	for (unsigned int i = 0; i < CLIENTS_MAX; i++) {
+		do {
+			cpu = (cpu + 1) % CPU_SETSIZE;
+		} while (!CPU_ISSET(cpu, &set));
+		stage->cpus[i] = cpu;
+	}
+}
+
 int bench_scale(const struct bench_opts *opts)
 {
 	struct stage stage = { .nr = 0 };
 	struct json_object *root, *rows;
-	int status = 0, cpu = 0;
+	int status = 0;
 
 	stage.shared = mmap(NULL, CLIENTS_MAX * sizeof(*stage.shared), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -220,11 +242,7 @@ int bench_scale(const struct bench_opts *opts)
 		bench_say("no memory");
 		return 1;
 	}
-	for (unsigned int i = 0; i < CLIENTS_MAX; i++, cpu++) {
-		if (cpu >= sysconf(_SC_NPROCESSORS_ONLN))
-			cpu = 0;
-		stage.cpus[i] = cpu;
-	}
+	choose_cpus(&stage);
 	root = bench_json_root(opts);
 	rows = json_object_new_array();
 	json_object_object_add(root, "rows", rows);

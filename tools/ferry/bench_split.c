@@ -55,10 +55,18 @@ static bool set(const char *dir, const char *name, const char *value)
 	return good;
 }
 
-/* Where tracing is; in our own mount namespace it may be mounted once more. */
+/*
+ * A buffer of our own, with its own clock and events: with it all that we have set is gone, and
+ * what others trace meanwhile is theirs. In our own mount namespace tracefs may be mounted once more.
+ */
 static void tracing_dir(const struct bench_opts *opts, char *dir, size_t size)
 {
-	snprintf(dir, size, "%s/tracing", opts->base);
+	/* Of a child, which has it from us. */
+	static pid_t pid;
+
+	if (!pid)
+		pid = getpid();
+	snprintf(dir, size, "%s/tracing/instances/ferry-bench-%d", opts->base, pid);
 }
 
 static const char *prepare(const struct bench_opts *opts)
@@ -68,10 +76,13 @@ static const char *prepare(const struct bench_opts *opts)
 	};
 	char dir[96];
 
-	tracing_dir(opts, dir, sizeof(dir));
+	snprintf(dir, sizeof(dir), "%s/tracing", opts->base);
 	mkdir(dir, 0755);
 	if (mount("tracefs", dir, "tracefs", 0, NULL))
 		return "this kernel has no tracefs";
+	tracing_dir(opts, dir, sizeof(dir));
+	if (mkdir(dir, 0755) || !set(dir, "tracing_on", "0"))
+		return "tracing gives us no buffer of our own";
 	if (!set(dir, "trace_clock", "x86-tsc"))
 		return "this kernel's tracing has no clock that counts instructions";
 	if (!set(dir, "buffer_size_kb", BUFFER_KB))
@@ -79,9 +90,19 @@ static const char *prepare(const struct bench_opts *opts)
 	for (unsigned int i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (!set(dir, events[i], "1"))
 			return "this kernel does not trace system calls or switches";
-	if (!set(dir, "events/ferry/enable", "1"))
-		return "ferry's tracepoints are not there: make load";
-	return set(dir, "tracing_on", "0") ? NULL : "tracing cannot be turned off";
+	return set(dir, "events/ferry/enable", "1") ? NULL :
+	       "ferry's tracepoints are not there: make load";
+}
+
+/* Also where prepare() went wrong half-way. */
+static void put_back(const struct bench_opts *opts)
+{
+	char dir[96];
+
+	tracing_dir(opts, dir, sizeof(dir));
+	rmdir(dir);
+	snprintf(dir, sizeof(dir), "%s/tracing", opts->base);
+	umount2(dir, 0);
 }
 
 static bool is_server(const struct state *s, pid_t pid)
@@ -241,9 +262,9 @@ int bench_split(const struct bench_opts *opts)
 {
 	const char *wrong = prepare(opts);
 	int status = 0;
-	char dir[96];
 
 	if (wrong) {
+		put_back(opts);
 		bench_say("--split: %s", wrong);
 		return 1;
 	}
@@ -255,12 +276,7 @@ int bench_split(const struct bench_opts *opts)
 	for (unsigned int i = 0; i < opts->class->nr_cases && !bench_stop; i++)
 		if (opts->cases & (1U << i))
 			status |= bench_split_case(opts, &opts->class->cases[i]);
-	/* Tracing is the machine's, and would cost everybody what it cost us. */
-	tracing_dir(opts, dir, sizeof(dir));
-	set(dir, "events/enable", "0");
-	set(dir, "trace_clock", "local");
-	set(dir, "tracing_on", "1");
-	umount2(dir, 0);
+	put_back(opts);
 	return status;
 }
 

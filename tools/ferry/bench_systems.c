@@ -106,10 +106,10 @@ static pid_t new_child(const pid_t *before, unsigned int nr_before)
 
 /*
  * A server that waits in turn with its client is best off on its CPU; one that looks for
- * requests without sleeping, only on another.
+ * requests without sleeping, only on another. What we have not pinned stays where it is: a
+ * server may have a thread for each CPU.
  */
-void bench_place(const struct bench_opts *opts, const struct bench_mount *m,
-		 const struct bench_case *cs)
+void bench_place(const struct bench_opts *opts, struct bench_mount *m, const struct bench_case *cs)
 {
 	int cpu = -1;
 
@@ -117,7 +117,9 @@ void bench_place(const struct bench_opts *opts, const struct bench_mount *m,
 		return;
 	if (cs->flags & BENCH_PINNED)
 		cpu = strcmp(m->sys->wait, "poll") ? opts->cpu : opts->other_cpu;
-	bench_pin(m->daemon, cpu);
+	if (cpu >= 0 || m->pinned)
+		bench_pin(m->daemon, cpu);
+	m->pinned = cpu >= 0;
 }
 
 int bench_mount(const struct bench_opts *opts, struct bench_mount *m,

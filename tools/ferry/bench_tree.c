@@ -69,7 +69,7 @@ int bench_ready_untar(const struct bench_opts *opts)
 		return 1;
 	}
 	snprintf(archive, sizeof(archive), "%s/tree.tar", opts->base);
-	return bench_exec(opts, argv, NULL, PREPARE_TIMEOUT) ? 1 : 0;
+	return bench_exec(opts, argv, NULL, PREPARE_TIMEOUT) ? -1 : 0;
 }
 
 int bench_measure_untar(struct bench_run *run)

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <libmount.h>
+
 #include <ferry/req.h>
 #include <ferry/session.h>
 
@@ -237,6 +239,7 @@ int cmd_disk(int argc, char **argv)
 		{ 0 },
 	};
 	struct command cmd = { 0 };
+	char *options = NULL;
 	const char *what;
 	int opt;
 
@@ -252,7 +255,9 @@ int cmd_disk(int argc, char **argv)
 			cmd.force = true;
 			break;
 		case 'o':
-			cmd.options = optarg;
+			/* For the rest of our life. */
+			mnt_optstr_append_option(&options, optarg, NULL);
+			cmd.options = options;
 			break;
 		case 'h':
 			fputs(usage, stdout);

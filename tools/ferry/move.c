@@ -71,6 +71,7 @@ static int parse(int argc, char **argv, const char *verb, const char *usage,
 		{ 0 },
 	};
 	const bool moves = usage == move_usage, upgrades = usage == upgrade_usage;
+	char *all = NULL;
 	int c, names;
 
 	while ((c = getopt_long(argc, argv, upgrades ? "o:h" : "t:o:h", options + upgrades,
@@ -80,7 +81,9 @@ static int parse(int argc, char **argv, const char *verb, const char *usage,
 			req->to = optarg;
 			break;
 		case 'o':
-			req->options = optarg;
+			/* For the rest of our life. */
+			mnt_optstr_append_option(&all, optarg, NULL);
+			req->options = all;
 			break;
 		case 'h':
 			fputs(usage, stdout);

@@ -21,6 +21,11 @@ void peer_init_conn(struct fuse_conn_info *conn, const struct peer *peer)
 {
 	/* Through splice a page costs more than its copy, unless it is a file's. */
 	conn->want &= ~(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+	/*
+	 * Nobody else changes the files, so there is nothing to look out for. libfuse has this on
+	 * by itself, and then the kernel asks for the attributes before each read.
+	 */
+	conn->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
 	conn->max_write = PEER_MAX_WRITE;
 	if (peer->writeback)
 		conn->want |= conn->capable & FUSE_CAP_WRITEBACK_CACHE;

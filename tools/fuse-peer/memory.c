@@ -14,8 +14,6 @@ static void init(void *userdata, struct fuse_conn_info *conn)
 
 	memory_start();
 	peer_init_conn(conn, peer);
-	/* Nobody else changes the files, so there is nothing to look out for. */
-	conn->want &= ~FUSE_CAP_AUTO_INVAL_DATA;
 }
 
 static void lookup(fuse_req_t req, fuse_ino_t parent, const char *text)

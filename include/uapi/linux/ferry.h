@@ -465,7 +465,8 @@ struct ferry_backing {
  *	opens what its arguments name as the kernel does: -EPERM where one of the channel's
  *	servers so far had no CAP_SYS_ADMIN (in the initial user namespace)
  * @FERRY_MOVE_USER: a server goes on that attaches by the channel's number within the
- *	grace time (30 s, where the channel has none)
+ *	grace time (30 s, where the channel has none). -EPERM as above, but for who made
+ *	the channel
  * @FERRY_MOVE_KEEP: nobody moves: @ferry_move.fd, or nothing if that is -1, takes the
  *	place of the file that the channel keeps for the next server
  * @FERRY_MOVE_SAVED: nobody moves yet: @ferry_move.fd has what FERRY_OP_SAVE asked for
@@ -496,7 +497,8 @@ enum ferry_move_to {
  * requests under way did not end within 10 s, or saving within 60 s; -EAGAIN: it begins
  * only just; -EBUSY: threads of the daemon that was there before have still to go; -EINTR;
  * -EBADF (it is not open for both reading and writing), -EMEDIUMTYPE: of @fd; or what
- * saving failed with: nothing has changed then.
+ * saving failed with: nothing has changed then. FERRY_MOVE_SAVED: -EINVAL: nobody has asked,
+ * or does not wait any more.
  * When the backend in the kernel did not load the state the channel is detached, and
  * a server may attach.
  */

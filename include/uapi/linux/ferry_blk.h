@@ -190,6 +190,9 @@ struct ferry_blk_del {
  * @index: in: the disk
  * @reserved: 0
  * @bytes: in: what it is to have, 0: all of what lies under it; out: what it has
+ *
+ * The server is asked for one size at a time: who asks waits for the one before. -EINTR: the
+ * caller was killed; the disk will have the size all the same, when the server has answered.
  */
 struct ferry_blk_set_size {
 	__u32	index;

@@ -32,7 +32,7 @@
  *	that of FERRY_A_ID; a message each, from FERRY_A_ID to FERRY_A_LATENCIES
  * @FERRY_CMD_SET: change settings (FERRY_A_SPIN_US ...) of a channel (FERRY_A_ID)
  * @FERRY_CMD_ABORT: end a channel (FERRY_A_ID): its requests fail with -ENOTCONN and
- *	its servers are sent home
+ *	its servers are sent home; a mount stays, a disk is removed
  */
 enum ferry_cmd {
 	FERRY_CMD_UNSPEC,

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * What the kernel has sent for somebody, or for nobody, is not answered: no process waits
+ * for that in a place where it cannot be killed.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "rogue.h"
+
+#define HOUR	3600
+
+/**
+ * struct plan - what claim and server tell each other; in rogue.page
+ * @opcode: of the request to be kept until a READLINK comes; then 0
+ * @from: WRITE: of one from here on
+ * @kept: it is
+ * @setattrs: how many SETATTRs have come
+ * @mtime: what the last one of them said
+ * @forgot: FORGETs of "file" that have come
+ * @ready: the client is about to do what it will wait for
+ */
+struct plan {
+	volatile uint32_t opcode;
+	volatile uint64_t from;
+	volatile bool kept;
+	volatile int setattrs;
+	volatile uint64_t mtime;
+	volatile int forgot;
+	volatile bool ready;
+};
+
+static struct plan *plan;
+
+static bool is_meant(const struct request *req)
+{
+	if (!plan->opcode || req->head.opcode != plan->opcode)
+		return false;
+	return plan->opcode != FUSE_WRITE ||
+	       ((const struct fuse_write_in *)req->arg)->offset >= plan->from;
+}
+
+/* "file" is one for write-back, and has no name any more after UNLINK. */
+static bool tell_file(struct rogue *r, const struct request *req)
+{
+	static bool unlinked;
+	struct fuse_init_out init = {
+		.major = 7, .minor = 38, .max_readahead = 65536, .max_write = 65536, .time_gran = 1,
+		.flags = FUSE_WRITEBACK_CACHE | FUSE_ASYNC_READ,
+	};
+	struct fuse_entry_out entry = rogue_entry(FILE_NODE);
+	struct fuse_attr_out attr = { .attr_valid = HOUR, .attr = entry.attr };
+	struct fuse_open_out open = { .open_flags = FOPEN_KEEP_CACHE };
+
+	entry.entry_valid = entry.attr_valid = HOUR;
+	attr.attr.nlink = !unlinked;
+	switch (req->head.opcode) {
+	case FUSE_INIT:
+		rogue_answer(r, req, &(struct answer){ .structs = &init,
+						       .structs_len = sizeof(init) });
+		return true;
+	case FUSE_LOOKUP:
+		if (strcmp(req->arg, "file") || unlinked)
+			return false;
+		rogue_answer(r, req, &(struct answer){ .structs = &entry,
+						       .structs_len = sizeof(entry) });
+		return true;
+	case FUSE_GETATTR:
+	case FUSE_SETATTR:
+		if (req->head.nodeid != FILE_NODE)
+			return false;
+		rogue_answer(r, req, &(struct answer){ .structs = &attr,
+						       .structs_len = sizeof(attr) });
+		return true;
+	case FUSE_OPEN:
+		rogue_answer(r, req, &(struct answer){ .structs = &open,
+						       .structs_len = sizeof(open) });
+		return true;
+	case FUSE_UNLINK:
+		unlinked = true;
+		return false;
+	}
+	return false;
+}
+
+static bool keep_one(struct rogue *r, const struct request *req)
+{
+	static struct request kept;
+	static char arg[256];
+
+	plan = r->page;
+	if (req->head.opcode == FUSE_SETATTR) {
+		plan->setattrs++;
+		plan->mtime = ((const struct fuse_setattr_in *)req->arg)->mtime;
+	}
+	if (req->head.opcode == FUSE_FORGET)
+		plan->forgot += req->head.nodeid == FILE_NODE;
+	if (is_meant(req)) {
+		CHECK(req->arg_len <= sizeof(arg));
+		kept = *req;
+		kept.arg = memcpy(arg, req->arg, req->arg_len);
+		plan->opcode = 0;
+		plan->kept = true;
+		return true;
+	}
+	if (req->head.opcode == FUSE_READLINK && plan->kept) {
+		plan->kept = false;
+		if (!tell_file(r, &kept))
+			rogue_be_honest(r, &kept);
+	}
+	/* Only what is kept counts as a lie. */
+	if (!tell_file(r, req))
+		return false;
+	(*r->told)--;
+	return true;
+}
+
+static struct rogue start(uint32_t opcode)
+{
+	struct rogue r = rogue_start(SYNC, keep_one);
+
+	plan = r.page;
+	plan->opcode = opcode;
+	return r;
+}
+
+/* The request that was kept is answered now; @unlinked: nothing of the file is left then. */
+static void let_go(bool unlinked)
+{
+	int i;
+
+	CHECK(plan->kept);
+	CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	for (i = 0; unlinked && !plan->forgot && i < 200; i++)
+		CHECK_EQ(rogue_try(op_statfs, 5), 0);
+	CHECK_EQ(plan->forgot, unlinked);
+}
+
+static char state_of(pid_t pid)
+{
+	char name[64], stat[512] = "", *p;
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/%d/stat", (int)pid);
+	fd = DO(open(name, O_RDONLY));
+	CHECK(read(fd, stat, sizeof(stat) - 1) > 0);
+	DO(close(fd));
+	p = strrchr(stat, ')');
+	return p ? p[2] : '?';
+}
+
+static void await_ready(void)
+{
+	double end = now() + 20;
+
+	while (!plan->ready && now() < end)
+		usleep(10000);
+	CHECK(plan->ready);
+	plan->ready = false;
+}
+
+/* @pid waits for what is kept: the server has answered all the rest, and it waits still. */
+static void await_waiting(pid_t pid)
+{
+	double end = now() + 20;
+	int seen = 0;
+
+	while (seen < 3) {
+		if (now() > end)
+			claim_fail(__FILE__, __LINE__, "the client does not wait");
+		CHECK_EQ(rogue_try(op_statfs, 10), 0);
+		seen = plan->ready && state_of(pid) == 'D' ? seen + 1 : 0;
+	}
+	plan->ready = false;
+}
+
+/* --- the last close of a file without a name -------------------------------------------------- */
+
+static int open_unlinked(void)
+{
+	int fd = DO(open("mnt/file", O_RDWR));
+
+	DO(unlink("mnt/file"));
+	return fd;
+}
+
+static int op_write_unlinked(void)
+{
+	int fd = open_unlinked();
+
+	pwrite_all(fd, "x", 1, 0);
+	return fsync(fd);
+}
+
+static int op_read_unlinked(void)
+{
+	char c;
+
+	return read(open_unlinked(), &c, 1);
+}
+
+static void close_unlinked(uint32_t opcode, int (*op)(void))
+{
+	struct rogue r = start(opcode);
+	pid_t pid = rogue_client(op);
+
+	rogue_await(&r, 1);
+	rogue_dies(pid);
+	let_go(true);
+	rogue_end(&r);
+}
+
+static void close_before_write(void)
+{
+	close_unlinked(FUSE_WRITE, op_write_unlinked);
+}
+
+static void close_before_read(void)
+{
+	close_unlinked(FUSE_READ, op_read_unlinked);
+}
+
+static int op_write_and_close(void)
+{
+	int fd = DO(open("mnt/file", O_RDWR));
+
+	pwrite_all(fd, "x", 1, 0);
+	return close(fd);
+}
+
+static void unlink_before_write(void)
+{
+	struct rogue r = start(FUSE_WRITE);
+	pid_t pid = rogue_client(op_write_and_close);
+
+	rogue_await(&r, 1);
+	rogue_dies(pid);
+	CHECK_EQ(rogue_try(op_unlink, 10), 0);
+	let_go(true);
+	rogue_end(&r);
+}
+
+/* --- times: the flusher tells them, and an fsync() or a SETATTR comes meanwhile --------------- */
+
+static int op_sync(void)
+{
+	plan->ready = true;
+	return syncfs(DO(open("mnt", O_RDONLY | O_DIRECTORY)));
+}
+
+/* Written, and the times are on their way for sync(); which waits. */
+static pid_t sync_times(const struct rogue *r)
+{
+	pid_t pid = rogue_client(op_sync);
+
+	rogue_await(r, 1);
+	await_waiting(pid);
+	return pid;
+}
+
+static int op_fsync(void)
+{
+	int fd = DO(open("mnt/file", O_RDWR));
+
+	plan->ready = true;
+	return fsync(fd);
+}
+
+static void fsync_beside_times(void)
+{
+	struct rogue r = start(FUSE_SETATTR);
+	int fd = DO(open("mnt/file", O_RDWR));
+	pid_t syncs, pid;
+
+	pwrite_all(fd, "x", 1, 0);
+	syncs = sync_times(&r);
+	pid = rogue_client(op_fsync);
+	await_waiting(pid);
+	rogue_dies(pid);
+	/* Who goes on waiting is told when it is over. */
+	pid = rogue_client(op_fsync);
+	await_waiting(pid);
+	let_go(false);
+	wait_ok(pid);
+	wait_ok(syncs);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
+static int op_hold_unlinked(void)
+{
+	pwrite_all(open_unlinked(), "x", 1, 0);
+	plan->ready = true;
+	return pause();
+}
+
+static void close_beside_times(void)
+{
+	struct rogue r = start(FUSE_SETATTR);
+	pid_t pid = rogue_client(op_hold_unlinked);
+	pid_t syncs;
+
+	await_ready();
+	syncs = sync_times(&r);
+	rogue_dies(pid);
+	rogue_dies(syncs);
+	let_go(true);
+	rogue_end(&r);
+}
+
+static const struct timespec long_ago[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+
+static int op_set_times(void)
+{
+	int fd = DO(open("mnt/file", O_RDWR));
+
+	plan->ready = true;
+	return futimens(fd, long_ago);
+}
+
+/* In whatever order a server executes what it has. */
+static void times_in_order(void)
+{
+	struct rogue r = start(FUSE_SETATTR);
+	int fd = DO(open("mnt/file", O_RDWR));
+	pid_t syncs, pid;
+
+	pwrite_all(fd, "x", 1, 0);
+	syncs = sync_times(&r);
+	CHECK_EQ(plan->setattrs, 1);
+	pid = rogue_client(op_set_times);
+	await_waiting(pid);
+	CHECK_EQ(plan->setattrs, 1);
+	let_go(false);
+	wait_ok(pid);
+	wait_ok(syncs);
+	CHECK_EQ(plan->mtime, 1000);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
+/* --- WRITEs: another's is not answered ------------------------------------------------------- */
+
+static int op_fsync_second(void)
+{
+	int fd = DO(open("mnt/file", O_RDWR));
+
+	pwrite_all(fd, "x", 1, 4096);
+	return fsync(fd);
+}
+
+static int op_write_first(void)
+{
+	int fd = DO(open("mnt/file", O_RDWR | O_SYNC));
+
+	plan->ready = true;
+	return pwrite(fd, "x", 1, 0) == 1 ? 0 : -1;
+}
+
+static void sync_write_beside_write(void)
+{
+	struct rogue r = start(FUSE_WRITE);
+	pid_t other, pid;
+
+	plan->from = 4096;
+	other = rogue_client(op_fsync_second);
+	rogue_await(&r, 1);
+	pid = rogue_client(op_write_first);
+	await_waiting(pid);
+	rogue_dies(pid);
+	let_go(false);
+	wait_ok(other);
+	rogue_end(&r);
+}
+
+static const struct claim claims[] = {
+	{ "the last close of an unlinked file does not wait for its WRITE", close_before_write },
+	{ "the last close of an unlinked file does not wait for its read-ahead", close_before_read },
+	{ "unlink does not wait for a WRITE of a file that nobody has open", unlink_before_write },
+	{ "fsync beside the flusher's SETATTR can be killed, or is told of its end",
+	  fsync_beside_times },
+	{ "the last close of an unlinked file does not wait for its SETATTR", close_beside_times },
+	{ "explicit times go to the server after those that the flusher sends", times_in_order },
+	{ "an O_SYNC write beside another's WRITE can be killed", sync_write_beside_write },
+};
+CLAIMS_MAIN(claims)
