@@ -19,10 +19,18 @@ busy() {
 	return "$status"
 }
 
+# Reads and writes that disks have had until now
+ios() { awk '{ n += $1 + $5 } END { print n + 0 }' /dev/null /sys/block/ferryb*/stat; }
+have_had() { [ "$(ios)" -ge "$1" ]; }
+
+# When it returns there is I/O.
 begin_busy() { # DISK
+	local before
+	before=$(ios)
 	touch "$work/busy"
 	busy "$1" &
 	busy=$!
+	until_so have_had $((before + 20))
 }
 
 end_busy() {
@@ -44,18 +52,21 @@ bytes() { blockdev --getsize64 "$1"; }
 # --- servers that are killed, and moved -------------------------------------------------------
 
 replaced() { # STYLE SOURCE
-	local disk status=0
+	local disk ios fio status=0
 	disk=$(add_disk "$1" "$2") && mkfs.ext4 -q -F "$disk" && mount "$disk" "$work/mnt" &&
 		cp -a "$work/tree/linux" "$work/mnt" && umount "$work/mnt" || return
 	dd if="$disk" of="$work/host/before" bs=1M count=32 iflag=direct status=none
+	ios=$(ios)
 	fio --name=verify --filename="$disk" --direct=1 --ioengine=libaio --iodepth=16 --rw=randwrite \
 		--bsrange=4k-256k --offset=32M --size=12M --verify=crc32c --do_verify=1 --verify_fatal=1 \
 		--output-format=terse >/dev/null &
+	fio=$!
+	until_so have_had $((ios + 20)) || status=1
 	for _ in 1 2 3 4; do
-		sleep 0.2
-		pkill -KILL -n -x ferryd
+		kill_server || status=1
 	done
-	wait $! || { echo "fio noticed"; status=1; }
+	wait "$fio" || { echo "fio noticed"; status=1; }
+	is_followed || status=1
 	cmp -n 33554432 "$disk" "$work/host/before" || status=1
 	mount "$disk" "$work/mnt" && diff -r "$work/tree/linux" "$work/mnt/linux" &&
 		umount "$work/mnt" && e2fsck -fn "$disk" >/dev/null || status=1
@@ -81,7 +92,7 @@ keeps_size() {
 	dd if=/dev/urandom of="$work/host/data" bs=1M count=1 status=none
 	dd if="$work/host/data" of="$disk" bs=1M seek=40 oflag=direct status=none
 	blkdiscard -o 0 -l 1M "$disk"
-	pkill -KILL -n -x ferryd
+	kill_server || status=1
 	cmp <(dd if="$disk" bs=1M skip=40 count=1 iflag=direct status=none) "$work/host/data" || status=1
 	is "$(bytes "$disk")" 50331648 size || status=1
 	ferry disk resize "$disk" 64M && is "$(bytes "$disk")" 67108864 "size, once more" || status=1
@@ -212,7 +223,7 @@ fi
 
 moves() { # SOURCE DISK
 	local to status=0
-	begin_busy "$2"
+	begin_busy "$2" || status=1
 	for to in kernel user ${FERRY_TEST_WHOLE:+kernel user}; do
 		ferry move "$2" --to "$to" || status=1
 		is "$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $5 }')" \
@@ -255,7 +266,7 @@ moves_mounted() { # DISK
 # moves_both_ways DISK BUSY: while there is I/O on BUSY
 moves_both_ways() {
 	local status=0
-	begin_busy "$2"
+	begin_busy "$2" || status=1
 	ferry move "$1" --to kernel && ferry move "$1" --to user || status=1
 	end_busy || status=1
 	return "$status"
@@ -357,7 +368,7 @@ filters_stay() { # DISK
 	dd if="$work/host/data" of="$1" bs=512k oflag=direct status=none || return
 	for next in kernel user death; do
 		case $next in
-		death) pkill -KILL -n -x ferryd ;;
+		death) kill_server || return ;;
 		*) ferry move "$1" --to "$next" || return ;;
 		esac
 		: >"$work/err"
@@ -443,7 +454,7 @@ in_one_thread() { # COMMAND...
 
 server_restarts() { # DISK
 	local status=0 _
-	begin_busy "$1"
+	begin_busy "$1" || status=1
 	for _ in 1 2 3; do
 		sleep 0.3
 		end_export
@@ -520,7 +531,7 @@ removed_without_server() {
 daemon_killed_without_server() { # DISK
 	local status=0
 	end_export
-	pkill -KILL -n -x ferryd
+	kill_server || status=1
 	(sleep 1; export_file "$work/host/nbd"; wait) &
 	dd if="$1" of=/dev/null bs=4k count=1 iflag=direct 2>"$work/err" || { cat "$work/err"; status=1; }
 	pkill -KILL -x nbdkit
@@ -530,11 +541,12 @@ daemon_killed_without_server() { # DISK
 
 daemons_killed() { # DISK
 	local status=0 _
-	begin_busy "$1"
+	begin_busy "$1" || status=1
 	for _ in 1 2 3; do
 		sleep 0.3
-		pkill -KILL -n -x ferryd
+		kill_server || status=1
 	done
+	is_followed || status=1
 	end_busy || status=1
 	ferry upgrade "$1" || status=1
 	holds_tree ext4 "$1" || status=1
@@ -649,11 +661,12 @@ done
 
 # What was under way fails; all is gone within 5 s.
 removed_busy() { # PLACEMENT SOURCE
-	local disk status=0
+	local disk ios status=0
 	disk=$(add_disk "$1" "$2") || return
+	ios=$(ios)
 	fio --name=w --filename="$disk" --direct=1 --ioengine=libaio --iodepth=32 --rw=randrw --bs=16k \
 		--time_based --runtime=30 --numjobs=2 --output-format=terse >/dev/null 2>&1 &
-	sleep 1
+	until_so have_had $((ios + 20)) || status=1
 	soon ferry disk del --force "$disk" || status=1
 	gone "$disk" || status=1
 	wait $! && { echo "fio did not notice"; status=1; }
@@ -669,7 +682,9 @@ removed_and_killed() { # STYLE
 		dd if=/dev/zero of="$disk" bs=64k oflag=direct 2>/dev/null &
 		sleep 0.2
 		pkill -KILL -x ferryd &
+		# It may be gone already.
 		soon ferry disk del --force "$disk" 2>/dev/null
+		[ $? != 124 ] || status=1
 		gone "$disk" || status=1
 		wait
 	done
@@ -727,7 +742,7 @@ tuned_busy() { # DISK
 	local sys status=0 cpu=/sys/devices/system/cpu/cpu1/online
 	sys=/sys/block/$(basename "$1")/queue
 	modprobe -q -a mq-deadline bfq kyber-iosched
-	begin_busy "$1"
+	begin_busy "$1" || status=1
 	for scheduler in $(tr -d '[]' <"$sys/scheduler") none; do
 		echo "$scheduler" >"$sys/scheduler" || status=1
 		echo 8 >"$sys/nr_requests"

@@ -291,8 +291,13 @@ daemon_killed() {
 }
 
 refused_read() {
+	local status
 	timeout 10 cat "$1" >"$work/out" 2>&1
-	[ $? != 124 ] || { echo "cat hangs"; return 1; }
+	status=$?
+	[ "$status" = 1 ] && grep -q "not connected" "$work/out" && return
+	echo "cat: status $status"
+	cat "$work/out"
+	return 1
 }
 
 daemon_terminated() {
@@ -347,7 +352,7 @@ starter_killed() {
 	kill -9 "$starter"
 	touch "$work/go"
 	until_so mountpoint -q "$mnt" && until_so has_ferryds 2 && touch "$mnt/f" || return
-	pkill -KILL -n -x ferryd
+	kill_server || return
 	[ -e "$mnt/f" ] || { echo "nobody has followed"; return 1; }
 	after_test
 }
@@ -410,6 +415,24 @@ many_times() {
 for placement in user-sync user-rw kernel; do
 	! wanted "many times" || claim "$placement: mounts come and go" many_times $placement
 done
+
+# Where mount(8) looks, in a namespace of its own: what was in /sbin, and the helper as it is
+# installed.
+by_mount() {
+	mkdir -p "$work/sbin" && ln -sf "$bin/ferry" "$work/sbin/mount.ferry" || return
+	echo "memfs:size=16M $mnt ferry defaults,placement=kernel 0 0" >"$work/fstab"
+	# shellcheck disable=SC2016 # for the shell inside
+	unshare -m bash -c '
+		mount -t overlay -o "lowerdir=$1/sbin:/sbin" none /sbin &&
+			mount -t ferry memfs "$2" && echo x >"$2/f" && ferry list >"$1/out" &&
+			grep -q " user .* live " "$1/out" && umount "$2" &&
+			mount -T "$1/fstab" "$2" && echo x >"$2/f" && ferry list >"$1/out" &&
+			grep -q " kernel .* live " "$1/out" &&
+			[ "$(df --output=size -k "$2" | tail -n 1)" -eq 16384 ] && umount "$2"' - "$work" "$mnt" ||
+		{ cat "$work/out"; return 1; }
+	no_daemon_left
+}
+! wanted mount || claim "mount -t ferry and a line of fstab mount" by_mount
 
 claim "the log is clean" log_is_clean
 unload_claim

@@ -385,6 +385,13 @@ events_told() {
 	ferry move "$id" --to kernel >/dev/null
 	events_are "$id" "created bound detached attached recovered moved" || status=1
 	umount "$mnt"
+	mount_fs user-sync memfs "$mnt" "$uncached",timeout=1,on_death=fail || return
+	id=$(newest)
+	pkill -STOP -x ferryd
+	stat "$mnt" 2>&1 | grep -q "timed out" || { echo "no ETIMEDOUT"; status=1; }
+	events_are "$id" "created bound timeout" || status=1
+	pkill -CONT -x ferryd
+	umount "$mnt"
 	kill "$watcher"
 	wait "$watcher" 2>/dev/null
 	no_daemon_left || status=1

@@ -243,6 +243,24 @@ stat_of() {
 		print $o->{$field} // 0, "\n"' "$2" "$3"
 }
 
+# serving: the process that serves the only channel, if one does
+serving() {
+	ferry list --json | perl -MJSON::PP -e '
+		my @c = @{JSON::PP->new->decode(join "", <STDIN>)->{channels}};
+		print $c[0]{pid} if @c == 1 and $c[0]{state} eq "live" and $c[0]{placement} eq "user"'
+}
+
+served_by_other() { server=$(serving) && [ -n "$server" ] && [ "$server" != "$1" ]; }
+
+# kill_server: of the only channel, as soon as one serves that is not the last one killed
+killed=0
+kill_server() {
+	until_so served_by_other "$killed" && kill -KILL "$server" && killed=$server
+}
+
+# is_followed: the one killed last
+is_followed() { until_so served_by_other "$killed"; }
+
 # is WHAT VALUE WANTED
 is() {
 	[ "$2" = "$3" ] || { echo "$1 is $2, not $3"; return 1; }
@@ -277,10 +295,10 @@ after_test() {
 	return $status
 }
 
-# fs_test PLACEMENT SOURCE PROGRAM [OPTIONS]: a program's claims on a fresh mount
+# fs_test PLACEMENT SOURCE PROGRAM [OPTIONS [NOTE]]: a program's claims on a fresh mount
 fs_test() {
 	local placement=$1 source=$2 program=$3 name output
-	name=$(basename "$program" .sh)
+	name=$(basename "$program" .sh)${5:+, $5}
 	wanted "$name" || return 0
 	mark_log "$name"
 	mkdir -p "$work/mnt"
@@ -314,13 +332,16 @@ use_on() {
 	rm -f "$work/mnt/log.$who"
 }
 
+# Both clients have done something.
+use_begun() { local logs=("$work"/mnt/log.*); [ ${#logs[@]} -ge 2 ]; }
+
 # while_used COMMAND...: while two clients work; fails if any of them does
 while_used() {
 	local status=0
 	rm -f "$work/stop" "$work/errors"
 	touch "$work/errors"
 	use_on & use_on &
-	"$@" || status=1
+	until_so use_begun && "$@" || status=1
 	touch "$work/stop"
 	wait
 	[ ! -s "$work/errors" ] || { head -n 20 "$work/errors"; status=1; }

@@ -71,9 +71,9 @@ deaths() {
 	copy=$!
 	for _ in 1 2 3; do
 		sleep 0.2
-		pkill -9 -n -x ferryd
+		kill_server || status=1
 	done
-	wait "$copy" && drop && right "$mnt/copy" || status=1
+	is_followed && wait "$copy" && drop && right "$mnt/copy" || status=1
 	after_test || status=1
 	return "$status"
 }

@@ -55,7 +55,7 @@ under_load() {
 	local status=0
 	rm -f "$work/stop" "$work/errors" "$work/appended"
 	appends a & appends b & appends c & verifies & names &
-	"$@" || status=1
+	until_so test -s "$mnt/log" && "$@" || status=1
 	touch "$work/stop"
 	wait
 	if [ -s "$work/errors" ]; then head -n 20 "$work/errors"; status=1; fi

@@ -124,11 +124,11 @@ stateless() {
 }
 
 # There is nobody to call: it says so, waits, and can be recovered by hand.
+rescue=/sys/module/ferry/parameters/rescue
 nobody_to_call() {
-	local rescue client
-	rescue=$(</sys/module/ferry/parameters/rescue)
+	local client
 	ferry mount -o on_death=kernel memfs:size=64M "$mnt" && touch "$mnt/file" || return 1
-	echo /nonexistent >/sys/module/ferry/parameters/rescue
+	echo /nonexistent >"$rescue"
 	kill -9 "$(field pid)"
 	until_so state detached
 	mkdir "$mnt/dir" &
@@ -137,8 +137,16 @@ nobody_to_call() {
 	kill -0 "$client" || return 1
 	dmesg | grep -q "no server, and /nonexistent does not start" || return 1
 	ferry recover memfs --to kernel || return 1
-	echo "$rescue" >/sys/module/ferry/parameters/rescue
 	wait "$client" && until_so side kernel && [ -e "$mnt/file" ] && rmdir "$mnt/dir"
+}
+
+# with_rescue COMMAND...: whatever comes of it, there is somebody to call afterwards
+with_rescue() {
+	local was status=0
+	was=$(<"$rescue")
+	"$@" || status=1
+	echo "$was" >"$rescue"
+	return "$status"
 }
 
 if wanted kernel-null; then
@@ -152,7 +160,8 @@ if wanted kernel-null; then
 		ferry mount -o on_death=kernel "mirror:$work/host" "$mnt"
 	claim "kernel: wait=rw is refused at mount, in one line" \
 		refused "another wait style" ferry mount -o on_death=kernel,wait=rw memfs "$mnt"
-	claim "kernel: where nobody can be called a channel waits, and is recovered by hand" nobody_to_call
+	claim "kernel: where nobody can be called a channel waits, and is recovered by hand" \
+		with_rescue nobody_to_call
 	claim "kernel: that ends" ends
 fi
 

@@ -276,7 +276,7 @@ void server_start(struct server *s)
 
 static void await(volatile int *what, int value, const char *name)
 {
-	double end = now() + 20;
+	double end = now() + patience(20);
 
 	while (*what < value) {
 		if (now() > end)
@@ -298,7 +298,7 @@ void server_wait_told(struct server *s, int nr)
 
 static void reap(struct server *s, double seconds)
 {
-	double end = now() + seconds;
+	double end = now() + patience(seconds);
 	int status;
 
 	while (waitpid(s->pid, &status, WNOHANG) != s->pid) {
@@ -313,7 +313,7 @@ static void reap(struct server *s, double seconds)
 void server_kill(struct server *s)
 {
 	DO(kill(s->pid, SIGKILL));
-	reap(s, 2);
+	reap(s, 5);
 }
 
 void server_end(struct server *s)
@@ -352,7 +352,7 @@ int disk_open(int index)
 
 void disk_wait_gone(int index)
 {
-	double end = now() + 5;
+	double end = now() + patience(5);
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/block/ferryb%d", index);
@@ -388,7 +388,7 @@ struct server server_start_then(lie_fn lie, int *index)
 
 void server_end_disk(struct server *s, int index)
 {
-	double give_up = now() + 2;
+	double give_up = now() + patience(10);
 
 	/* Somebody may be looking at it still. */
 	while (disk_del(index, false)) {

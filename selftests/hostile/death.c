@@ -35,7 +35,7 @@ static void killable(enum style style)
 		rogue_end(&r);
 	}
 }
-IN_BOTH_STYLES(killable)
+IN_EACH_STYLE(killable)
 
 static void server_dies(enum style style)
 {
@@ -69,7 +69,7 @@ static void server_dies(enum style style)
 		rogue_end(&r);
 	}
 }
-IN_BOTH_STYLES(server_dies)
+IN_EACH_STYLE(server_dies)
 
 static void before_first(enum style style)
 {
@@ -137,7 +137,7 @@ static void exits(enum style style)
 		rogue_end(&r);
 	}
 }
-IN_BOTH_STYLES(exits)
+IN_EACH_STYLE(exits)
 
 static bool answer_late(struct rogue *r, const struct request *req)
 {
@@ -262,7 +262,7 @@ static void more_clients_than_slots(enum style style)
 	rogue_kill(&r);
 	rogue_end(&r);
 }
-IN_BOTH_STYLES(more_clients_than_slots)
+IN_EACH_STYLE(more_clients_than_slots)
 
 static void forced_umount(enum style style)
 {
@@ -282,7 +282,7 @@ static void forced_umount(enum style style)
 		CHECK_EQ(errno, EINVAL);
 	wait_ok(r.pid);
 }
-IN_BOTH_STYLES(forced_umount)
+IN_EACH_STYLE(forced_umount)
 
 static void stop(const struct rogue *r)
 {
@@ -432,16 +432,16 @@ static void no_init(enum style style)
 IN_BOTH_STYLES(no_init)
 
 static const struct claim claims[] = {
-	BOTH("a client that waits dies of SIGKILL, whatever it waits for", killable),
-	BOTH("a server's death is ENOTCONN for who waits and who comes", server_dies),
+	EACH("a client that waits dies of SIGKILL, whatever it waits for", killable),
+	EACH("a server's death is ENOTCONN for who waits and who comes", server_dies),
 	BOTH("a server that dies before the first request is ENOTCONN", before_first),
 	BOTH("a server that dies before the mount cannot be mounted", before_mount),
-	BOTH("a server that exits at INIT or a lookup is ENOTCONN", exits),
+	EACH("a server that exits at INIT or a lookup is ENOTCONN", exits),
 	BOTH("an answer for a killed client is taken and thrown away", late_answer),
 	BOTH("a request without answer does not hold up others", others_are_served),
 	BOTH("slots of killed clients come back when answered", slots_come_back),
-	BOTH("clients that wait for a slot die of SIGKILL", more_clients_than_slots),
-	BOTH("umount -f lets go of who waits", forced_umount),
+	EACH("clients that wait for a slot die of SIGKILL", more_clients_than_slots),
+	EACH("umount -f lets go of who waits", forced_umount),
 	BOTH("a stopped server holds neither SIGKILL nor umount", stopped),
 	BOTH("a stopped server goes on where it was", resumed),
 	BOTH("dirty pages of a dead server are an error and no hang", dirty_pages),

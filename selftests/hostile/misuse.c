@@ -15,17 +15,6 @@
 
 #include "rogue.h"
 
-#define IN_SYNC_AND_POLL(fn)						\
-	static void fn##_sync(void) { fn(SYNC); }			\
-	static void fn##_poll(void) { fn(POLL); }
-#define SYNC_AND_POLL(text, fn)						\
-	{ "sync: " text, fn##_sync }, { "poll: " text, fn##_poll }
-#define IN_EACH_STYLE(fn)						\
-	IN_BOTH_STYLES(fn)						\
-	static void fn##_poll(void) { fn(POLL); }
-#define EACH(text, fn)							\
-	BOTH(text, fn), { "poll: " text, fn##_poll }
-
 /* The server's memory anew, by @fd: where it was. */
 static void map_again(struct rogue *r, int fd)
 {
@@ -156,18 +145,19 @@ static bool serve_blindly(struct rogue *r, const struct request *req)
 	rogue_be_honest(r, req);
 	CHECK(!pthread_create(&thread, NULL, scribble, r));
 	for (;;) {
-		if (ioctl(r->fd, FERRY_IOC_SYNC, FERRY_SYNC_POLL) < 0) {
-			if (errno == ENODEV)
-				_exit(0);
+		int tag_or_err = rogue_call(r, FERRY_SYNC_POLL);
+
+		if (tag_or_err == -ENODEV)
+			_exit(0);
+		if (tag_or_err < 0)
 			usleep(100);
-		}
 		for (tag = 0; tag < r->geo.depth; tag++) {
 			struct ferry_desc *d = rogue_desc(r, tag);
 
 			d->error = next_random(&state) % 4 ? 0 : -EIO;
 			d->rep_len = lens[next_random(&state) % COUNT(lens)];
 			d->rep_data = next_random(&state) % 4 ? 0 : next_random(&state) % FILE_SIZE;
-			ioctl(r->fd, FERRY_IOC_SYNC, FERRY_SYNC_REPLY | tag);
+			rogue_call(r, FERRY_SYNC_REPLY | tag);
 		}
 	}
 }
@@ -210,7 +200,7 @@ static void scribbles(enum style style)
 	DO(chdir("near"));
 	rogue_end(&near);
 }
-IN_SYNC_AND_POLL(scribbles)
+IN_EACH_MAPPED(scribbles)
 
 /*
  * When the client has its answer: all words as if there were one again, and an error; the box
@@ -277,7 +267,7 @@ static bool answer_unmapped(struct rogue *r, const struct request *req)
 	if (req->head.opcode != FUSE_STATFS)
 		return false;
 	DO(munmap(r->map, r->geo.queue_size));
-	CHECK_ERR(ioctl(r->fd, FERRY_IOC_SYNC, FERRY_SYNC_REPLY | req->tag), EINVAL);
+	CHECK_EQ(rogue_call(r, FERRY_SYNC_REPLY | req->tag), -EINVAL);
 	map_again(r, r->fd);
 	return true;
 }
@@ -309,7 +299,7 @@ static void unmaps(enum style style)
 	rogue_kill(&r);
 	rogue_end(&r);
 }
-IN_SYNC_AND_POLL(unmaps)
+IN_EACH_MAPPED(unmaps)
 
 /* --- processes and files ------------------------------------------------------------- */
 
@@ -383,6 +373,8 @@ static bool leave_to_child(struct rogue *r, const struct request *req)
 		map_again(r, r->fd);
 		rogue_box(r)->box = FERRY_BOX_NONE;
 	}
+	if (r->style == URING)
+		ring_open(&r->ring);
 	rogue_be_honest(r, req);
 	while (rogue_fetch(r, &next))
 		rogue_be_honest(r, &next);
@@ -479,14 +471,15 @@ static void stopped_in_spin(void)
 	struct rogue r = rogue_start(POLL, stop_in_spin);
 	pid_t pids[4];
 	int status, kills;
-	double began;
+	double took, lasted;
 	size_t i;
 
 	for (kills = 1; kills >= 0; kills--) {
 		CHECK_EQ(rogue_try(op_statfs, 10), 0);
 		CHECK_EQ(waitpid(r.pid, &status, WUNTRACED), r.pid);
 		CHECK(WIFSTOPPED(status));
-		began = children_time();
+		took = children_time();
+		lasted = now();
 		/* Not by name: lookups of one wait for each other. */
 		for (i = 0; i < COUNT(pids); i++)
 			pids[i] = rogue_client(op_list);
@@ -496,10 +489,11 @@ static void stopped_in_spin(void)
 		DO(kill(r.pid, SIGCONT));
 		for (i = 0; i < COUNT(pids) && !kills; i++)
 			CHECK_EQ(rogue_status(pids[i], 10, "list"), 0);
-		/* They have looked for a while, and then slept. */
-		if (children_time() - began > 0.5)
-			claim_fail(__FILE__, __LINE__, "the clients took %.1f s of processor time",
-				   children_time() - began);
+		/* They have looked for a while, and then slept: else they had all there was. */
+		took = children_time() - took;
+		lasted = now() - lasted;
+		if (took > 0.75 * lasted)
+			claim_fail(__FILE__, __LINE__, "the clients took %.1f of %.1f s", took, lasted);
 		CHECK_EQ(rogue_try(op_read_file, 10), 0);
 	}
 	rogue_end(&r);
@@ -539,8 +533,13 @@ static void suspended(enum style style)
 }
 IN_EACH_STYLE(suspended)
 
+#define CPU1	"/sys/devices/system/cpu/cpu1/online"
+
+/* A claim that has failed may have left the second one off. */
 static void need_two_processors(void)
 {
+	if (!access(CPU1, W_OK))
+		put(CPU1, "1");
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		claim_skip("there is one processor");
 }
@@ -587,8 +586,6 @@ static bool second_server(struct rogue *r, const struct request *req)
 	_exit(0);
 }
 
-#define CPU1	"/sys/devices/system/cpu/cpu1/online"
-
 static void processors_go(enum style style)
 {
 	struct ferry_setup setup = rogue_setup(style);
@@ -615,13 +612,13 @@ static void processors_go(enum style style)
 	end_work(pids, COUNT(pids));
 	rogue_end(&r);
 }
-IN_SYNC_AND_POLL(processors_go)
+IN_EACH_MAPPED(processors_go)
 
 static const struct claim claims[] = {
-	SYNC_AND_POLL("a server that scribbles over its queues hurts its own clients alone", scribbles),
+	EACH_MAPPED("a server that scribbles over its queues hurts its own clients alone", scribbles),
 	{ "poll: words that are set back to what they were answer nothing, and lose nothing",
 	  words_set_back },
-	SYNC_AND_POLL("a server that unmaps its queue has no answer, or dies of it", unmaps),
+	EACH_MAPPED("a server that unmaps its queue has no answer, or dies of it", unmaps),
 	EACH("a server's child has not its memory, and ends unnoticed", child_ends),
 	EACH("a server's child goes on with what its dead parent had", child_goes_on),
 	EACH("a server closes one of two files, and nobody notices", closes_one),
@@ -629,6 +626,6 @@ static const struct claim claims[] = {
 	  stopped_in_spin },
 	EACH("a machine is suspended while clients wait for a server", suspended),
 	EACH("a server that is moved from processor to processor loses no request", moved),
-	SYNC_AND_POLL("processors go and come under servers and clients", processors_go),
+	EACH_MAPPED("processors go and come under servers and clients", processors_go),
 };
 CLAIMS_MAIN(claims)

@@ -149,8 +149,7 @@ static void take(struct rogue *r, struct request *req, unsigned int tag)
 	req->room = rogue_desc(r, tag)->data_len;
 }
 
-/* FERRY_IOC_SYNC: what it returns, or -errno. */
-static int sync_call(struct rogue *r, unsigned long arg)
+int rogue_call(struct rogue *r, unsigned long arg)
 {
 	int ret;
 
@@ -165,7 +164,7 @@ static bool fetch_sync(struct rogue *r, struct request *req, unsigned long how)
 	int tag;
 
 	do
-		tag = sync_call(r, how);
+		tag = rogue_call(r, how);
 	while (tag == -EINTR || tag == -EAGAIN);
 	if (tag < 0) {
 		CHECK_EQ(tag, -ENODEV);
@@ -242,11 +241,11 @@ static int answer_sync(struct rogue *r, const struct request *req, const struct 
 	d->rep_len = a->structs_len + a->claim_len;
 	d->rep_data = a->data_len;
 	if (r->style != POLL)
-		return -sync_call(r, FERRY_SYNC_REPLY | req->tag);
+		return -rogue_call(r, FERRY_SYNC_REPLY | req->tag);
 	__atomic_store_n(&d->done, 1, __ATOMIC_SEQ_CST);
 	if (r->no_kick || !__atomic_load_n(&d->wait, __ATOMIC_SEQ_CST))
 		return 0;
-	return -sync_call(r, FERRY_SYNC_KICK | req->tag);
+	return -rogue_call(r, FERRY_SYNC_KICK | req->tag);
 }
 
 int rogue_xfer(struct rogue *r, const struct request *req, unsigned int flags, uint64_t offset,

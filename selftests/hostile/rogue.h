@@ -133,6 +133,8 @@ void rogue_answer_init(struct rogue *r, const struct request *req, bool passthro
 /** rogue_xfer() - FERRY_IOC_XFER: bytes moved, or -1 and errno */
 int rogue_xfer(struct rogue *r, const struct request *req, unsigned int flags, uint64_t offset,
 	       void *buf, size_t len);
+/** rogue_call() - FERRY_IOC_SYNC, in uring by its ring: what it returns, or -errno */
+int rogue_call(struct rogue *r, unsigned long arg);
 /** rogue_desc(), rogue_slot(), rogue_box() - all but rw: what is shared */
 struct ferry_desc *rogue_desc(struct rogue *r, unsigned int tag);
 char *rogue_slot(struct rogue *r, unsigned int tag);
@@ -202,5 +204,19 @@ pid_t rogue_waiting(const struct rogue *r, const struct wait *w);
 	static void fn##_sync(void) { fn(SYNC); }
 #define BOTH(text, fn)							\
 	{ "rw: " text, fn##_rw }, { "sync: " text, fn##_sync }
+
+/* In all four, by EACH(); in those whose queues are memory, by EACH_MAPPED(). */
+#define IN_EACH_STYLE(fn)						\
+	static void fn##_rw(void) { fn(RW); }				\
+	IN_EACH_MAPPED(fn)
+#define IN_EACH_MAPPED(fn)						\
+	static void fn##_sync(void) { fn(SYNC); }			\
+	static void fn##_poll(void) { fn(POLL); }			\
+	static void fn##_uring(void) { fn(URING); }
+#define EACH(text, fn)							\
+	{ "rw: " text, fn##_rw }, EACH_MAPPED(text, fn)
+#define EACH_MAPPED(text, fn)						\
+	{ "sync: " text, fn##_sync }, { "poll: " text, fn##_poll },	\
+	{ "uring: " text, fn##_uring }
 
 #endif

@@ -43,6 +43,12 @@ static void differ(const char *op, const char *path, long long is, long long sho
 		   is, should);
 }
 
+/* What a call of the host gave, before anything of ours, which may be the same call, sets errno. */
+static long long host(long long ret)
+{
+	return ret == -1 ? -errno : ret;
+}
+
 static void compare(const char *op, const char *path, long long is, long long should)
 {
 	if (should == -1)
@@ -280,6 +286,7 @@ static void do_file(void)
 	static u8 a[SPAN], b[SPAN];
 	u32 i = below(FILES), off = below(SPAN), len = 1 + below(below(2) ? 5000 : SPAN - off);
 	int fd = files[i].fd, mode;
+	long long should;
 	u64 node = files[i].node, fh = files[i].fh;
 
 	if (!node)
@@ -290,28 +297,31 @@ static void do_file(void)
 	case 0:
 	case 1:
 		fill_pattern(a, len, 0, next_random(&rnd));
-		compare("write", "", fs_write(s, node, fh, off, a, len), pwrite(fd, a, len, off));
+		should = host(pwrite(fd, a, len, off));
+		compare("write", "", fs_write(s, node, fh, off, a, len), should);
 		break;
 	case 2:
-		compare("read", "", fs_read(s, node, fh, off, a, len),
-			pread(fd, b, len, off));
-		len = max(0, (int)pread(fd, b, len, off));
+		should = host(pread(fd, b, len, off));
+		compare("read", "", fs_read(s, node, fh, off, a, len), should);
+		len = max(0, (int)should);
 		if (memcmp(a, b, len))
 			differ("read", "other bytes", off, len);
 		break;
 	case 3:
-		compare("truncate", "", fs_truncate(s, node, off), ftruncate(fd, off));
+		should = host(ftruncate(fd, off));
+		compare("truncate", "", fs_truncate(s, node, off), should);
 		break;
 	case 4:
 		mode = modes[below(3)];
-		compare("fallocate", "", fs_fallocate(s, node, fh, mode, off, len),
-			fallocate(fd, mode, off, len));
+		should = host(fallocate(fd, mode, off, len));
+		compare("fallocate", "", fs_fallocate(s, node, fh, mode, off, len), should);
 		break;
 	default:
 		mode = below(2) ? SEEK_DATA : SEEK_HOLE;
 		/* the host may call preallocated pages data or hole */
-		if (mode == SEEK_HOLE && lseek(fd, off, mode) == -1)
-			compare("lseek", "", fs_lseek(s, node, fh, off, mode), -1);
+		should = host(lseek(fd, off, mode));
+		if (mode == SEEK_HOLE && should < 0)
+			compare("lseek", "", fs_lseek(s, node, fh, off, mode), should);
 	}
 	check_size(i, "after");
 }

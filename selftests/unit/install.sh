@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# usage: install.sh DIR. What make install puts where, that it can be used, and taken away again.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$(realpath "$0")")/../lib.sh"
+root=$(mktemp -d "$1/install.XXXXXX")
+trap 'rm -rf "$root"' EXIT
+prefix=$(cat "$tree/build/prefix")
+export LD_LIBRARY_PATH=$root$prefix/lib
+
+# By what is in build/ already: others use it now.
+makes() { make -s -C "$tree" "$1" DESTDIR="$root" MAKEFLAGS= >"$root/make" 2>&1 || { cat "$root/make"; return 1; }; }
+
+installs() {
+	local file
+	makes install || return
+	for file in "$prefix"/bin/{ferry,ferryd} "$prefix"/lib/ferry/backends/memfs.so "$prefix"/include/linux/ferry.h \
+		/lib/udev/rules.d/60-ferry.rules /lib/modules/*/updates/ferry/ferry{,fs,blk}.ko; do
+		# shellcheck disable=SC2086 # there is a pattern in it
+		[ -s $root$file ] || { echo "no $file"; return 1; }
+	done
+	[ "$(readlink "$root/sbin/mount.ferry")" = "$prefix/bin/ferry" ]
+}
+
+commands_run() {
+	local name
+	for name in ferry ferryd; do
+		[ "$("$root$prefix/bin/$name" --version)" = "$("$bin/$name" --version)" ] ||
+			{ echo "$name is another"; return 1; }
+	done
+	(exec -a mount.ferry "$root$prefix/bin/ferry" -h) | grep -q "Usage: mount.ferry"
+}
+
+# A server as a stranger builds it, of what was installed alone.
+compiles() {
+	local flags
+	flags=$(PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=$root$prefix/lib/pkgconfig \
+		pkg-config --cflags --libs ferry) || return
+	cp "$tree/Documentation/example-disk.c" "$root/mine.c"
+	# shellcheck disable=SC2086 # words
+	gcc -pthread -o "$root/mine" "$root/mine.c" $flags || return
+	ldd "$root/mine" | grep -q "libferry.* => $root"
+}
+
+uninstalls() {
+	makes uninstall || return
+	rm -f "$root"/{make,mine,mine.c}
+	[ -z "$(find "$root" ! -type d)" ] || { find "$root" ! -type d; return 1; }
+}
+
+echo "TAP version 13"
+claim "make install puts everything where it belongs" installs
+claim "the commands that were installed run" commands_run
+claim "a server is built by what pkg-config says" compiles
+claim "make uninstall leaves nothing" uninstalls
+finish
