@@ -20,12 +20,12 @@ static int do_create(void)
 	close(new);
 	return 0;
 }
-static void undo_new(void) { DO(remove("new")); }
+static void undo_new(void) { CHECK(!remove("new") || errno == ENOENT); }
 static int do_mkdir(void) { return mkdir("new", 0755); }
 static int do_symlink(void) { return symlink("target", "new"); }
 static int do_link(void) { return link("file", "new"); }
 static int do_rename(void) { return rename("file", "new"); }
-static void undo_rename(void) { DO(rename("new", "file")); }
+static void undo_rename(void) { CHECK(!rename("new", "file") || errno == ENOENT); }
 static int do_xattr(void) { return setxattr("file", "user.x", buf, 1000, 0); }
 static int do_write(void) { return pwrite(fd, buf, sizeof(buf), 0) < 0 ? -1 : 0; }
 static int do_read(void) { return pread(fd, buf, sizeof(buf), 0) < 0 ? -1 : 0; }
@@ -73,11 +73,11 @@ static void set_up(int flags)
 static void names(void)
 {
 	set_up(0);
-	each_fault("create", do_create, undo_new);
-	each_fault("mkdir", do_mkdir, undo_new);
-	each_fault("symlink", do_symlink, undo_new);
-	each_fault("link", do_link, undo_new);
-	each_fault("rename", do_rename, undo_rename);
+	each_fault_of("create", do_create, undo_new, true);
+	each_fault_of("mkdir", do_mkdir, undo_new, true);
+	each_fault_of("symlink", do_symlink, undo_new, true);
+	each_fault_of("link", do_link, undo_new, true);
+	each_fault_of("rename", do_rename, undo_rename, true);
 	each_fault("stat", do_stat, drop_caches);
 	each_fault("list", do_list, drop_caches);
 	each_fault("statfs", do_statfs, NULL);
