@@ -140,7 +140,7 @@ features() {
 			{ echo "no $feature"; return 1; }
 	done
 	# What not every kernel has, and there a line says what one has instead.
-	for feature in uring-cancel pin folio-bound folio-write; do
+	for feature in uring-cancel uring-gather pin folio-bound folio-write; do
 		grep -q -E "^[a-z]+ +$feature +(yes|no +this kernel) " "$work/features" ||
 			{ echo "no word of $feature"; return 1; }
 	done

@@ -80,6 +80,16 @@ static inline bool ferry_cmd_gone(struct io_uring_cmd *cmd)
 #define ferry_cmd_in_task_lazy(cmd, work)	io_uring_cmd_complete_in_task(cmd, work)
 #endif
 
+/*
+ * Does a server gather requests (lib/loop_uring.c)? It looks for that feature of its ring, and
+ * is left asleep meanwhile by the completions above.
+ */
+#if defined(HAVE_URING_LAZY) && defined(HAVE_URING_MIN_TIMEOUT)
+#define FERRY_CMD_GATHERS	1
+#else
+#define FERRY_CMD_GATHERS	0
+#endif
+
 /* Define fn_work for io_uring_cmd_complete_in_task() to call @fn(cmd, issue_flags). */
 #ifdef HAVE_URING_TW
 #define FERRY_CMD_WORK(fn)							\

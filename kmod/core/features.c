@@ -16,7 +16,9 @@ static const char features[] =
 
 static int get(char *buf, const struct kernel_param *param)
 {
-	return sysfs_emit(buf, "%s%s%s%s%s\n", features, FERRY_CMD_CANCELS ? " uring-cancel" : "",
+	return sysfs_emit(buf, "%s%s%s%s%s%s\n", features,
+			  FERRY_CMD_CANCELS ? " uring-cancel" : "",
+			  FERRY_CMD_GATHERS ? " uring-gather" : "",
 			  FERRY_ITER_PINS ? " pin" : "", FERRY_FOLIOS_BOUNDED ? " folio-bound" : "",
 			  FERRY_FOLIOS_WRITTEN ? " folio-write" : "");
 }

@@ -38,6 +38,8 @@ static const struct feature features[] = {
 	{ "wait", "uring", "io_uring commands, with the server's own I/O in the same ring", "" },
 	{ "wait", "uring-cancel", "a ring that goes tells so at once",
 	  "this kernel does not tell that a ring goes: the module looks from time to time" },
+	{ "wait", "uring-gather", "a disk's server is left asleep until several requests have come",
+	  "this kernel wakes a server for each request: it serves them as they come" },
 	{ "data", "slot", "in the memory that both sides see", "" },
 	{ "data", "copy", "one copy between a request's pages and the server's memory", "" },
 	{ "data", "transfer", "between a request's pages and a file of the server's, by the kernel", "" },
