@@ -77,41 +77,45 @@ static inline struct timespec64 inode_set_atime_to_ts(struct inode *inode, struc
 #define ferry_alloc_parallel(parent, name, wq)	d_alloc_parallel(parent, name, wq)
 #endif
 
-/*
- * For an operation table: wrap @fn, which has the newest type, where an older is wanted. But
- * a NUL ends the @name that @fn is told, on every kernel: the VFS's is a piece of a path.
- */
+/* For an operation table: wrap @fn, which has the newest type, where an older is wanted. */
 
+/*
+ * But of ->d_revalidate() the type that suits all: @node_of(inode) of the directory, and a @name
+ * that a NUL ends, for the newest VFS's is a piece of a path. Both are 0 with LOOKUP_RCU.
+ */
 #ifdef HAVE_REVALIDATE_NAME
-#define FERRY_D_REVALIDATE(fn)								\
+#define FERRY_D_REVALIDATE(fn, node_of)							\
 static int fn##_compat(struct inode *dir, const struct qstr *name,			\
 		       struct dentry *dentry, unsigned int flags)			\
 {											\
 	char copy[NAME_MAX + 1];							\
 											\
 	if (flags & LOOKUP_RCU)								\
-		return fn(NULL, NULL, dentry, flags);					\
+		return fn(0, NULL, dentry, flags);					\
 	if (name->len > NAME_MAX)							\
 		return -ENAMETOOLONG;							\
 	memcpy(copy, name->name, name->len);						\
 	copy[name->len] = '\0';								\
-	return fn(dir, &(struct qstr)QSTR_INIT(copy, name->len), dentry, flags);	\
+	return fn(node_of(dir), &(struct qstr)QSTR_INIT(copy, name->len), dentry,	\
+		  flags);								\
 }
 #else
-#define FERRY_D_REVALIDATE(fn)								\
+#define FERRY_D_REVALIDATE(fn, node_of)							\
 static int fn##_compat(struct dentry *dentry, unsigned int flags)			\
 {											\
 	struct name_snapshot name;							\
-	struct dentry *parent;								\
+	u64 node;									\
 	int ret;									\
 											\
 	if (flags & LOOKUP_RCU)								\
-		return fn(NULL, NULL, dentry, flags);					\
-	parent = dget_parent(dentry);							\
+		return fn(0, NULL, dentry, flags);					\
+	/* The parent stays as long as it is the parent. */				\
+	spin_lock(&dentry->d_lock);							\
+	node = node_of(d_inode(dentry->d_parent));					\
+	spin_unlock(&dentry->d_lock);							\
 	take_dentry_name_snapshot(&name, dentry);					\
-	ret = fn(d_inode(parent), &name.name, dentry, flags);				\
+	ret = fn(node, &name.name, dentry, flags);					\
 	release_dentry_name_snapshot(&name);						\
-	dput(parent);									\
 	return ret;									\
 }
 #endif

@@ -31,11 +31,6 @@ static u64 attr_until(struct ferry_mount *m, u64 sec, u32 nsec)
 	return m->attr_timeout ? get_jiffies_64() + m->attr_timeout : 0;
 }
 
-u64 ferry_attr_version(struct inode *inode)
-{
-	return READ_ONCE(ferry_inode_of(inode)->attr_version);
-}
-
 static void modified(struct ferry_inode *fi, u32 mask)
 {
 	lockdep_assert_held(&fi->lock);
@@ -219,9 +214,10 @@ static bool may_change(struct inode *inode)
 int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
 		      u64 valid_sec, u32 valid_nsec, u64 version)
 {
-	u64 until = may_change(inode) ? 0 :
-		    attr_until(ferry_mount_of(inode), valid_sec, valid_nsec);
+	u64 until = attr_until(ferry_mount_of(inode), valid_sec, valid_nsec);
 
+	if (until && may_change(inode))
+		until = 0;
 	return update(inode, attr, until, version);
 }
 
@@ -309,12 +305,11 @@ int ferry_size_settle(struct inode *inode, struct file *file)
 }
 
 /* Who holds i_rwsem now, if anybody, has begun with that, or was there before it was due. */
-int ferry_size_look(struct inode *inode, struct file *file)
+int ferry_size_look_now(struct inode *inode, struct file *file)
 {
 	int err = 0;
 
-	if (unlikely(test_bit(FERRY_I_SIZE_UNKNOWN, &ferry_inode_of(inode)->flags)) &&
-	    inode_trylock(inode)) {
+	if (inode_trylock(inode)) {
 		err = ferry_size_settle(inode, file);
 		inode_unlock(inode);
 	}
@@ -373,17 +368,14 @@ int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat
 	return 0;
 }
 
-bool ferry_may_enter(const struct ferry_mount *m)
+/*
+ * Neither may a set-uid program be led astray by a server of the user who
+ * started it, nor may the server watch what others do.
+ */
+bool ferry_is_mounter(const struct ferry_mount *m)
 {
-	const struct cred *cred;
+	const struct cred *cred = current_cred();
 
-	if (m->allow_other)
-		return true;
-	/*
-	 * Neither may a set-uid program be led astray by a server of the user who
-	 * started it, nor may the server watch what others do.
-	 */
-	cred = current_cred();
 	return uid_eq(cred->uid, m->user_id) && uid_eq(cred->euid, m->user_id) &&
 	       uid_eq(cred->suid, m->user_id) && gid_eq(cred->gid, m->group_id) &&
 	       gid_eq(cred->egid, m->group_id) && gid_eq(cred->sgid, m->group_id);

@@ -7,20 +7,21 @@
 static_assert(BITS_PER_LONG == 64, "dentry->d_time holds jiffies64");
 
 /*
- * Not for a moment where a server may be about to do, for a caller who has gone, what makes
- * another of the name.
+ * How long a name of directory @dir may be believed. Not for a moment where a server may be
+ * about to do, for a caller who has gone, what makes another of it.
  */
-void ferry_entry_valid(struct inode *dir, struct dentry *dentry, const struct fuse_entry_out *out,
-		       u64 asked)
+void ferry_entry_valid(struct ferry_mount *m, u64 dir, struct dentry *dentry,
+		       const struct fuse_entry_out *out, u64 asked)
 {
-	struct ferry_mount *m = ferry_mount_of(dir);
+	u64 until;
 
-	if (unlikely(ferry_chan_left_since(m->chan, ferry_inode_of(dir)->node, asked)))
-		dentry->d_time = 0;
-	else if (!m->has_entry_timeout)
-		dentry->d_time = ferry_valid_until(out->entry_valid, out->entry_valid_nsec);
+	if (!m->has_entry_timeout)
+		until = ferry_valid_until(out->entry_valid, out->entry_valid_nsec);
 	else
-		dentry->d_time = m->entry_timeout ? get_jiffies_64() + m->entry_timeout : 0;
+		until = m->entry_timeout ? get_jiffies_64() + m->entry_timeout : 0;
+	if (until && unlikely(ferry_chan_left_since(m->chan, dir, asked)))
+		until = 0;
+	dentry->d_time = until;
 }
 
 static int name_check(const struct qstr *name)
@@ -47,18 +48,19 @@ static int not_done(struct inode *dir, struct dentry *dentry, int err)
 	return err;
 }
 
-static int ask_lookup(struct inode *dir, const struct qstr *name, struct fuse_entry_out *out)
+static int ask_lookup(struct ferry_mount *m, u64 dir, const struct qstr *name,
+		      struct fuse_entry_out *out)
 {
 	struct ferry_args args;
 
-	ferry_args_init(&args, FUSE_LOOKUP, ferry_inode_of(dir)->node);
+	ferry_args_init(&args, FUSE_LOOKUP, dir);
 	ferry_args_name(&args, name);
 	ferry_args_out(&args, out, sizeof(*out));
-	return ferry_call(ferry_mount_of(dir)->chan, &args);
+	return ferry_call(m->chan, &args);
 }
 
 /* Is what a name was known to mean still what it means? */
-static int still_same(struct inode *dir, const struct qstr *name, struct dentry *dentry,
+static int still_same(u64 dir, const struct qstr *name, struct dentry *dentry,
 		      struct inode *inode)
 {
 	struct ferry_mount *m = ferry_mount_of(inode);
@@ -67,7 +69,7 @@ static int still_same(struct inode *dir, const struct qstr *name, struct dentry 
 	struct fuse_entry_out out;
 	int err;
 
-	err = ask_lookup(dir, name, &out);
+	err = ask_lookup(m, dir, name, &out);
 	/* 0 also takes away what is mounted there: that there was no answer is no reason. */
 	if (err && err != -ENOENT && err != -ESTALE)
 		return err;
@@ -82,11 +84,21 @@ static int still_same(struct inode *dir, const struct qstr *name, struct dentry 
 	if (ferry_inode_differs(inode, &out) ||
 	    ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, version))
 		return 0;
-	ferry_entry_valid(dir, dentry, &out, asked);
+	ferry_entry_valid(m, dir, dentry, &out, asked);
 	return 1;
 }
 
-static int dentry_revalidate(struct inode *dir, const struct qstr *name, struct dentry *dentry,
+/* READDIRPLUS has paid off there. */
+static void want_plus(struct dentry *dentry)
+{
+	struct dentry *parent = dget_parent(dentry);
+
+	set_bit(FERRY_I_PLUS_WANTED, &ferry_inode_of(d_inode(parent))->flags);
+	dput(parent);
+}
+
+/* @dir: the directory's node; with @name given where LOOKUP_RCU is not */
+static int dentry_revalidate(u64 dir, const struct qstr *name, struct dentry *dentry,
 			     unsigned int flags)
 {
 	struct inode *inode = d_inode_rcu(dentry);
@@ -107,14 +119,17 @@ static int dentry_revalidate(struct inode *dir, const struct qstr *name, struct 
 		if (unlikely(test_bit(FERRY_I_PLUS_SEEN, &fi->flags))) {
 			if (flags & LOOKUP_RCU)
 				return -ECHILD;
-			/* READDIRPLUS has paid off here. */
 			if (test_and_clear_bit(FERRY_I_PLUS_SEEN, &fi->flags))
-				set_bit(FERRY_I_PLUS_WANTED, &ferry_inode_of(dir)->flags);
+				want_plus(dentry);
 		}
 	}
 	return 1;
 }
-FERRY_D_REVALIDATE(dentry_revalidate)
+static u64 node_of(const struct inode *inode)
+{
+	return ferry_inode_of(inode)->node;
+}
+FERRY_D_REVALIDATE(dentry_revalidate, node_of)
 
 const struct dentry_operations ferry_dentry_operations = {
 	.d_revalidate	= ferry_d_revalidate(dentry_revalidate),
@@ -134,7 +149,7 @@ static struct dentry *dir_lookup(struct inode *dir, struct dentry *dentry, unsig
 	if (err)
 		return ERR_PTR(err);
 
-	err = ask_lookup(dir, &dentry->d_name, &out);
+	err = ask_lookup(ferry_mount_of(dir), ferry_inode_of(dir)->node, &dentry->d_name, &out);
 	if (err && err != -ENOENT)
 		return ERR_PTR(err);
 	if (!err && out.nodeid) {
@@ -152,7 +167,8 @@ static struct dentry *dir_lookup(struct inode *dir, struct dentry *dentry, unsig
 	if (err)
 		dentry->d_time = 0;
 	else
-		ferry_entry_valid(dir, dentry, &out, asked);
+		ferry_entry_valid(ferry_mount_of(dir), ferry_inode_of(dir)->node, dentry, &out,
+				  asked);
 	if (inode && !test_bit(FERRY_I_PLUS_WANTED, &ferry_inode_of(dir)->flags))
 		set_bit(FERRY_I_PLUS_WANTED, &ferry_inode_of(dir)->flags);
 	return alias;
@@ -189,7 +205,7 @@ static struct dentry *make_entry(struct inode *dir, struct dentry *dentry,
 	d_drop(dentry);
 	alias = d_splice_alias(inode, dentry);
 	if (!IS_ERR(alias))
-		ferry_entry_valid(dir, alias ?: dentry, &out, asked);
+		ferry_entry_valid(m, ferry_inode_of(dir)->node, alias ?: dentry, &out, asked);
 	return alias;
 }
 
@@ -418,7 +434,7 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 		d_add(dentry, inode);
 	else
 		d_instantiate(dentry, inode);
-	ferry_entry_valid(dir, dentry, &entry, asked);
+	ferry_entry_valid(m, ferry_inode_of(dir)->node, dentry, &entry, asked);
 	file->f_mode |= FMODE_CREATED;
 	err = backed ?: ferry_backing_check(file, ff);
 	if (!err)

@@ -380,7 +380,11 @@ int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out,
 void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
 		     u64 valid_sec, u32 valid_nsec);		/* of a new inode */
 bool ferry_attr_ok(const struct fuse_attr *attr);
-u64 ferry_attr_version(struct inode *inode);
+static inline u64 ferry_attr_version(const struct inode *inode)
+{
+	return READ_ONCE(ferry_inode_of(inode)->attr_version);
+}
+
 void ferry_attr_invalidate(struct inode *inode);		/* ask again before next use */
 void ferry_attr_stale(struct inode *inode, u32 mask);		/* these STATX_* only */
 void ferry_attr_modified(struct inode *inode, u32 mask);	/* alike, and raises the version */
@@ -389,8 +393,16 @@ void ferry_attr_wrote(struct inode *inode, loff_t end);		/* raises version and, 
 int ferry_attr_refresh(struct inode *inode, struct file *file);	/* GETATTR now */
 int ferry_attr_need(struct inode *inode, struct file *file, u32 mask);	/* these STATX_* */
 int ferry_size_settle(struct inode *inode, struct file *file);	/* under i_rwsem, exclusive */
-int ferry_size_look(struct inode *inode, struct file *file);	/* without */
+int ferry_size_look_now(struct inode *inode, struct file *file);
 void ferry_size_unknown(struct inode *inode);
+
+/* As ferry_size_settle(), without i_rwsem */
+static inline int ferry_size_look(struct inode *inode, struct file *file)
+{
+	return unlikely(test_bit(FERRY_I_SIZE_UNKNOWN, &ferry_inode_of(inode)->flags)) ?
+	       ferry_size_look_now(inode, file) : 0;
+}
+
 void ferry_ctime_now(struct inode *inode);			/* after link, rename, ... */
 int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
 		  u32 mask, unsigned int flags);
@@ -400,7 +412,14 @@ int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *fil
 int ferry_setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
 		       struct fuse_attr_out *out);
 int ferry_setattr_check(struct inode *inode, const struct fuse_attr_out *out);
-bool ferry_may_enter(const struct ferry_mount *m);	/* allow_other rule */
+bool ferry_is_mounter(const struct ferry_mount *m);
+
+/* allow_other rule */
+static inline bool ferry_may_enter(const struct ferry_mount *m)
+{
+	return likely(m->allow_other) || ferry_is_mounter(m);
+}
+
 u64 ferry_valid_until(u64 sec, u32 nsec);		/* clamp to jiffies64 */
 
 /* What is no longer known of a directory in which a name came or went. */
@@ -412,8 +431,8 @@ extern const struct dentry_operations ferry_dentry_operations;
 void ferry_dir_init_inode(struct inode *inode);
 void ferry_symlink_init_inode(struct inode *inode);
 void ferry_special_init_inode(struct inode *inode, umode_t mode, dev_t rdev);
-void ferry_entry_valid(struct inode *dir, struct dentry *dentry, const struct fuse_entry_out *out,
-		       u64 asked);
+void ferry_entry_valid(struct ferry_mount *m, u64 dir, struct dentry *dentry,
+		       const struct fuse_entry_out *out, u64 asked);
 
 /* readdir.c */
 extern const struct file_operations ferry_dir_operations;

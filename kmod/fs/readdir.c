@@ -106,7 +106,7 @@ static void take_plus(struct dentry *parent, const struct fuse_direntplus *dp, u
 out_valid:
 	if (m->readdirplus_auto)
 		set_bit(FERRY_I_PLUS_SEEN, &ferry_inode_of(inode)->flags);
-	ferry_entry_valid(d_inode(parent), dentry, out, asked);
+	ferry_entry_valid(m, ferry_inode_of(d_inode(parent))->node, dentry, out, asked);
 	dput(dentry);
 	return;
 
