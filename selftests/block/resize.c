@@ -136,15 +136,22 @@ static void set_deadline(int index, int seconds)
 	CHECK_EQ(system(command), 0);
 }
 
+/* A resize to half of it has missed its deadline. */
+static struct server start_late(int *index)
+{
+	struct server s = server_start_then(answer_first_late, index);
+
+	set_deadline(*index, 1);
+	CHECK_ERR(disk_resize(*index, DISK_SIZE / 2), ETIMEDOUT);
+	set_deadline(*index, 0);
+	return s;
+}
+
 static void too_late(void)
 {
-	struct server s;
 	int index;
+	struct server s = start_late(&index);
 
-	s = server_start_then(answer_first_late, &index);
-	set_deadline(index, 1);
-	CHECK_ERR(disk_resize(index, DISK_SIZE / 2), ETIMEDOUT);
-	set_deadline(index, 0);
 	DO(disk_resize(index, DISK_SIZE / 4));
 	read_it(&s, index);
 	CHECK_EQ(disk_sectors(index), DISK_SIZE / 4 / 512);
@@ -154,13 +161,9 @@ static void too_late(void)
 /* Nobody asked for another one since. */
 static void late(void)
 {
-	struct server s;
 	int index;
+	struct server s = start_late(&index);
 
-	s = server_start_then(answer_first_late, &index);
-	set_deadline(index, 1);
-	CHECK_ERR(disk_resize(index, DISK_SIZE / 2), ETIMEDOUT);
-	set_deadline(index, 0);
 	read_it(&s, index);
 	CHECK_EQ(disk_sectors(index), DISK_SIZE / 2 / 512);
 	server_end_disk(&s, index);

@@ -195,17 +195,25 @@ pid_t rogue_waiting(const struct rogue *r, const struct wait *w)
 	return pid;
 }
 
-static bool sleeps(pid_t pid)
+char rogue_state(pid_t pid)
 {
-	char path[64], line[256] = "", *state;
+	char path[64], line[512] = "", *state;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = DO(open(path, O_RDONLY));
 	CHECK(read(fd, line, sizeof(line) - 1) > 0);
-	close(fd);
+	DO(close(fd));
 	state = strrchr(line, ')');
-	return state && (state[2] == 'S' || state[2] == 'D');
+	CHECK(state && state[1]);
+	return state[2];
+}
+
+static bool sleeps(pid_t pid)
+{
+	char state = rogue_state(pid);
+
+	return state == 'S' || state == 'D';
 }
 
 void rogue_await_sleep(pid_t pid)

@@ -151,6 +151,8 @@ struct fuse_entry_out rogue_entry(uint64_t node);
 int rogue_try(int (*op)(void), unsigned int seconds);
 /** rogue_client() - starts @op in a process of its own; what fails without errno is EPROTO */
 pid_t rogue_client(int (*op)(void));
+/** rogue_state() - what a process is at: the letter in its stat file */
+char rogue_state(pid_t pid);
 /** rogue_dies() - @pid is there, and soon dies of a SIGKILL */
 void rogue_dies(pid_t pid);
 /** rogue_ends() - the same, but it may have ended before; returns how it did */

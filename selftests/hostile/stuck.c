@@ -138,19 +138,6 @@ static void let_go(bool unlinked)
 	CHECK_EQ(plan->forgot, unlinked);
 }
 
-static char state_of(pid_t pid)
-{
-	char name[64], stat[512] = "", *p;
-	int fd;
-
-	snprintf(name, sizeof(name), "/proc/%d/stat", (int)pid);
-	fd = DO(open(name, O_RDONLY));
-	CHECK(read(fd, stat, sizeof(stat) - 1) > 0);
-	DO(close(fd));
-	p = strrchr(stat, ')');
-	return p ? p[2] : '?';
-}
-
 static void await_ready(void)
 {
 	double end = now() + 20;
@@ -171,7 +158,7 @@ static void await_waiting(pid_t pid)
 		if (now() > end)
 			claim_fail(__FILE__, __LINE__, "the client does not wait");
 		CHECK_EQ(rogue_try(op_statfs, 10), 0);
-		seen = plan->ready && state_of(pid) == 'D' ? seen + 1 : 0;
+		seen = plan->ready && rogue_state(pid) == 'D' ? seen + 1 : 0;
 	}
 	plan->ready = false;
 }
