@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 # ferry bench: it measures what it says, and says what it cannot.
-# FERRY_TESTS picks parts: options, requests, fs, disks, brd, lock, stopped,
+# FERRY_TESTS picks parts: options, requests, fs, peers, disks, brd, lock, stopped,
 # limit, regress, scale.
 # shellcheck disable=SC2016 # the variables are perl's
 
@@ -219,8 +219,25 @@ lifts_the_limit() {
 		grep -q '"fuse_dirty_limit":"max_ratio=100 ' "$work/limit.json" && nothing_left
 }
 
+# FUSE's faster ways, where kernel, headers and libfuse have them; it says which of them has not.
+measures_peer() { # SYSTEM CASES
+	local why
+	if ! ferry bench --quick --runs 1 --systems "$1" --cases "$2" --json "$work/peer.json" \
+		>"$work/out" 2>"$work/err"; then
+		why=$(sed -n 's/.* is left out: //p' "$work/err")
+		[ -z "$why" ] || { skips "$why"; return; }
+		cat "$work/out" "$work/err"
+		return 1
+	fi
+	rows "$work/peer.json" '$r->{median} > 0' && nothing_left
+}
+
 ! wanted options || claim "without fio it says so" no_fio
 ! wanted fs || claim "filesystems: medians, percentiles and histograms, and nothing is left" measures_fs
+if wanted peers; then
+	claim "the peer FUSE io_uring is measured" measures_peer fuse-uring stat,read-4k
+	claim "the peer FUSE passthrough is measured" measures_peer fuse-pass read-4k
+fi
 ! wanted disks || claim "disks: each kind that is here, what they cost the CPUs, and nothing is left" measures_disks
 ! wanted lock || claim "one run at a time measures disks" one_at_a_time
 ! wanted stopped || claim "whatever ends it, nothing is left" leaves_nothing

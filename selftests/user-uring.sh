@@ -59,5 +59,40 @@ batches() {
 
 ! wanted batches || claim "batches: a system call answers and fetches several requests" \
 	not_traced batches
+
+# wake_at TRACE: for how many completions somebody has waited at most; below 10 there
+wake_at() {
+	sed -n 's/.* sys_io_uring_enter(.* min_complete: \([0-9a-f]*\),.*/\1/p' "$1" | sort -u | tail -n 1
+}
+
+# Thirty-two at a time: soon its server waits for four, which it does only where two came in time.
+gathers() {
+	local disk most=0 _ event=$tracing/events/syscalls/sys_enter_io_uring_enter
+	if ferry version --features | grep -qE '^wait +uring-gather +no '; then
+		skips "this kernel has no uring-gather"
+		return
+	fi
+	mountpoint -q "$tracing" || mount -t tracefs tracefs "$tracing" ||
+		{ skips "no tracefs"; return; }
+	[ -d "$event" ] || { skips "this kernel does not trace system calls"; return; }
+	disk=$(ferry disk add -o wait=uring,queues=1 ramdisk:size=16M) || return
+	echo "min_complete > 1" >"$event/filter"
+	echo >"$tracing/trace"
+	echo 1 >"$event/enable"
+	for _ in {1..20}; do
+		fio --name=read --filename="$disk" --direct=1 --ioengine=libaio --iodepth=32 --rw=randread \
+			--bs=4k --size=16M --output-format=terse >/dev/null || break
+		most=$(wake_at "$tracing/trace")
+		[ "$((0x${most:-0}))" -lt 4 ] || break
+	done
+	echo 0 >"$event/filter"
+	ferry disk del "$disk"
+	no_daemon_left || return
+	echo "it is woken for ${most:-none} at most"
+	[ "$((0x${most:-0}))" -ge 4 ]
+}
+
+! wanted gathers || claim "gathers: a busy disk's server is woken for several requests at once" \
+	not_traced gathers
 unload_claim
 finish
