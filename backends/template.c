@@ -151,8 +151,9 @@ static void template_create(struct ferry_req *req, u64 parent, const char *name,
 /*
  * Open files. open() may put a number of yours into handle->fh, which comes back
  * with each request on the file until release(). Without open() in the table the
- * client does not ask at all. Permissions have been checked already, unless the
- * backend sets FERRY_CHECKS_ACCESS.
+ * client does not ask at all. Permissions have been checked already, by mode, uid
+ * and gid of your attributes, unless the backend sets FERRY_CHECKS_ACCESS or who
+ * mounts says no_default_permissions.
  */
 static void template_open(struct ferry_req *req, u64 node, struct ferry_handle *handle)
 {

@@ -438,8 +438,9 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
 	err = ferry_session_start(session);
 	if (err)
 		return err;
-	if (asprintf(&all, "fd=%d,rootmode=%o,user_id=%u,group_id=%u%s%s",
+	if (asprintf(&all, "fd=%d,rootmode=%o,user_id=%u,group_id=%u%s%s%s",
 		     session->workers[0].fd, st.st_mode & S_IFMT, getuid(), getgid(),
+		     session->server.backend->flags & FERRY_CHECKS_ACCESS ? "" : ",default_permissions",
 		     options && *options ? "," : "", options ? options : "") < 0)
 		return -ENOMEM;
 	/* Afterwards the path may mean another directory, or nothing. */

@@ -405,6 +405,39 @@ for placement in user-sync user-rw kernel; do
 	! wanted options || claim "$placement: the options of the manual are taken" options_taken $placement
 done
 
+# as_stranger COMMAND...: as one whom nothing of root's is given to
+as_stranger() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+
+# mount_by ROAD OPTIONS: a memfs, on each way there is to have one
+mount_by() {
+	case $1 in
+	ferryd) ferryd -o "$2" memfs "$mnt" </dev/null ;;
+	"mount -i") mount -i -t ferry -o "$2" memfs "$mnt" ;;
+	"ferry mount") ferry mount -o "$2" memfs "$mnt" </dev/null ;;
+	"ferry mount --in-kernel") ferry mount --in-kernel -o "$2" memfs "$mnt" ;;
+	esac
+}
+
+# memfs checks nothing: so the kernel does, unless one says that it shall not.
+permissions() {
+	local road=$1 status=0
+	mount_by "$road" allow_other || return
+	echo text >"$mnt/f" || status=1
+	! as_stranger chown 65534 "$mnt/f" 2>&1 || { echo "it is the stranger's"; status=1; }
+	! as_stranger chmod 4755 "$mnt/f" 2>&1 || { echo "a stranger made it set-user-id"; status=1; }
+	! as_stranger cp /bin/true "$mnt/f" 2>&1 || { echo "a stranger wrote to it"; status=1; }
+	is "who has what" "$(stat -c '%u %a' "$mnt/f")" "0 644" || status=1
+	after_test || status=1
+	mount_by "$road" allow_other,no_default_permissions || return
+	as_stranger touch "$mnt/f" || { echo "no_default_permissions is not heard"; status=1; }
+	after_test || status=1
+	return "$status"
+}
+
+for road in ferryd "mount -i" "ferry mount" "ferry mount --in-kernel"; do
+	! wanted permissions || claim "$road: what is root's is no stranger's" permissions "$road"
+done
+
 many_times() {
 	for _ in {1..10}; do
 		mount_fs "$1" memfs "$mnt" && touch "$mnt/f" && umount "$mnt" || return

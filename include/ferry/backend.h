@@ -66,8 +66,9 @@ const void *ferry_stream_next(struct ferry_stream *stream, size_t len);
 #define FERRY_BACKEND_ABI	1
 
 /* ferry_backend.flags */
-#define FERRY_CHECKS_ACCESS	(1U << 0)	/* does its own permission checks; without
-						 * it mounts get default_permissions */
+#define FERRY_CHECKS_ACCESS	(1U << 0)	/* does its own permission checks; without it
+						 * mounts get default_permissions, unless
+						 * no_default_permissions is said */
 #define FERRY_RECOVERS		(1U << 1)	/* another server of it may go on where one
 						 * was killed: channels wait for it */
 #define FERRY_STATELESS		(1U << 2)	/* a server knows nothing but its arguments:

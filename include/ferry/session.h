@@ -88,7 +88,9 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
  * ferry_session_mount() - begin to serve, and mount
  * @source: what stands in the first column of /proc/mounts, "memfs:size=1G"
  * @dir: a directory
- * @options: as for ferry_mount(), without fd= and its kin; may be NULL
+ * @options: as for ferry_mount(), without fd= and its kin; may be NULL. Where the backend is
+ *	not FERRY_CHECKS_ACCESS, default_permissions stands before them: it is on unless they say
+ *	no_default_permissions.
  *
  * Returns when client and server have come to terms: @dir can be used. Threads
  * are running from then on, also when it fails. To be called once.

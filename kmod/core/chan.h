@@ -226,6 +226,9 @@ const char *ferry_chan_name(const struct ferry_chan *chan);
  * @size: of @buf, more than 0
  */
 void ferry_chan_names(const struct ferry_chan *chan, char *buf, size_t size);
+
+/** ferry_chan_checks_access() - does its backend check permissions? @chan: as above */
+bool ferry_chan_checks_access(const struct ferry_chan *chan);
 u32 ferry_chan_id(const struct ferry_chan *chan);
 u32 ferry_chan_queues(const struct ferry_chan *chan);	/* 0, as with the next: it never had a daemon */
 u32 ferry_chan_depth(const struct ferry_chan *chan);

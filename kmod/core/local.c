@@ -481,3 +481,11 @@ void ferry_chan_names(const struct ferry_chan *chan, char *buf, size_t size)
 	ferry_filter_names(&ls->server, buf, size);
 }
 EXPORT_SYMBOL_GPL(ferry_chan_names);
+
+bool ferry_chan_checks_access(const struct ferry_chan *chan)
+{
+	const struct local_server *ls = chan->server;
+
+	return ls->server.backend->flags & FERRY_CHECKS_ACCESS;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_checks_access);

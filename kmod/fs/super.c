@@ -32,6 +32,7 @@ struct mount_ctx {
 	bool		has_root_mode;
 	bool		has_user_id;
 	bool		has_group_id;
+	bool		has_permissions;
 };
 
 enum {
@@ -40,6 +41,7 @@ enum {
 	OPT_USER_ID,
 	OPT_GROUP_ID,
 	OPT_DEFAULT_PERMISSIONS,
+	OPT_NO_DEFAULT_PERMISSIONS,
 	OPT_ALLOW_OTHER,
 	OPT_MAX_READ,
 	OPT_MAX_WRITE,
@@ -53,6 +55,7 @@ static const struct fs_parameter_spec ferry_fs_params[] = {
 	fsparam_u32	("user_id",		OPT_USER_ID),
 	fsparam_u32	("group_id",		OPT_GROUP_ID),
 	fsparam_flag	("default_permissions",	OPT_DEFAULT_PERMISSIONS),
+	fsparam_flag	("no_default_permissions", OPT_NO_DEFAULT_PERMISSIONS),
 	fsparam_flag	("allow_other",		OPT_ALLOW_OTHER),
 	fsparam_u32	("max_read",		OPT_MAX_READ),
 	fsparam_u32	("max_write",		OPT_MAX_WRITE),
@@ -137,7 +140,9 @@ static int parse_option(struct fs_context *fc, struct fs_parameter *param)
 		ctx->has_group_id = true;
 		return 0;
 	case OPT_DEFAULT_PERMISSIONS:
-		m->default_permissions = true;
+	case OPT_NO_DEFAULT_PERMISSIONS:
+		m->default_permissions = opt == OPT_DEFAULT_PERMISSIONS;
+		ctx->has_permissions = true;
 		return 0;
 	case OPT_ALLOW_OTHER:
 		m->allow_other = true;
@@ -633,6 +638,9 @@ static int ferry_get_tree(struct fs_context *fc)
 	if (IS_ERR(chan))
 		return PTR_ERR(chan);
 	m->chan = chan;
+	/* Of a daemon libferry knows whether it checks them, and says so. */
+	if (!ctx->file && !ctx->has_permissions)
+		m->default_permissions = !ferry_chan_checks_access(chan);
 	return get_tree_nodev(fc, ferry_fill_super);
 }
 

@@ -46,9 +46,9 @@ static void nothing(void)
 	CHECK(!opts.kernel && !opts.wait && !opts.queues && !opts.depth && !opts.flags);
 	CHECK(!*opts.vfs && !*opts.fs);
 	options_free(&opts);
-	check_ferryd("", "allow_other,default_permissions");
-	check_ferryd(",,", "allow_other,default_permissions");
-	check_ferryd("defaults", "allow_other,default_permissions");
+	check_ferryd("", "allow_other");
+	check_ferryd(",,", "allow_other");
+	check_ferryd("defaults", "allow_other");
 }
 
 static void ours(void)
@@ -140,14 +140,14 @@ static void disks(void)
 static void ferryd(void)
 {
 	check_ferryd("placement=user,noatime,attr_timeout=0,depth=8,queues=2,wait=rw",
-		     "wait=rw,queues=2,depth=8,allow_other,default_permissions,noatime,attr_timeout=0");
-	check_ferryd("no_allow_other,no_default_permissions,nofail", "");
+		     "wait=rw,queues=2,depth=8,allow_other,noatime,attr_timeout=0");
+	check_ferryd("no_allow_other,no_default_permissions,nofail", "no_default_permissions");
 	check_ferryd("wait=poll,spin_us=50",
-		     "wait=poll,spin_us=50,allow_other,default_permissions");
+		     "wait=poll,spin_us=50,allow_other");
 	check_ferryd("grace=60,on_death=reissue,timeout=5,no_allow_other",
-		     "grace=60,timeout=5,on_death=reissue,default_permissions");
-	check_ferryd("no_allow_other,wait=sync", "wait=sync,default_permissions");
-	check_ferryd("allow_other,default_permissions", "allow_other,default_permissions");
+		     "grace=60,timeout=5,on_death=reissue");
+	check_ferryd("no_allow_other,wait=sync", "wait=sync");
+	check_ferryd("default_permissions,allow_other", "allow_other,default_permissions");
 }
 
 static void refused(void)

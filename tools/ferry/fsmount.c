@@ -130,8 +130,6 @@ static int configure(int fs, const struct options *opts)
 	}
 	if (!ret && !opts->no_allow_other)
 		ret = set_option(fs, "allow_other", NULL);
-	if (!ret && !opts->no_default_permissions)
-		ret = set_option(fs, "default_permissions", NULL);
 	if (ret)
 		return ret;
 	str = strdup(opts->fs);

@@ -13,8 +13,8 @@
 const char *const options_wait_styles[] = { "sync", "poll", "uring", "rw", NULL };
 
 static const char *const fs_options[] = {
-	"default_permissions", "allow_other", "max_read", "max_write", "attr_timeout",
-	"entry_timeout",
+	"default_permissions", "no_default_permissions", "allow_other", "max_read", "max_write",
+	"attr_timeout", "entry_timeout",
 };
 
 /* One option inside a string of them; value is NULL where there is no '='. */
@@ -147,10 +147,6 @@ static int parse_ours(struct options *opts, const struct option_text *opt, char 
 		opts->no_allow_other = is(opt, "no_allow_other");
 		return 0;
 	}
-	if (is(opt, "default_permissions") || is(opt, "no_default_permissions")) {
-		opts->no_default_permissions = is(opt, "no_default_permissions");
-		return 0;
-	}
 	return append(&opts->fs, opt);
 }
 
@@ -274,7 +270,6 @@ char *options_for_ferryd(const struct options *opts)
 	const char *parts[] = {
 		wait, given, on_death,
 		opts->no_allow_other ? "" : "allow_other",
-		opts->no_default_permissions ? "" : "default_permissions",
 		opts->vfs, opts->fs,
 	};
 	size_t i, used = 0, size = 1;

@@ -18,7 +18,6 @@
  * @grace: seconds that requests wait for another server, 0: the server's choice
  * @timeout: seconds that a request may take, 0: for ever
  * @no_allow_other: the mount is its owner's alone
- * @no_default_permissions: the kernel does no permission checks of its own
  * @flags: MS_* of the generic options
  * @vfs: the generic options as text, "ro,nosuid"; never NULL
  * @fs: what is left for ferryfs, "attr_timeout=0"; never NULL
@@ -34,7 +33,6 @@ struct options {
 	unsigned int grace;
 	unsigned int timeout;
 	bool no_allow_other;
-	bool no_default_permissions;
 	unsigned long flags;
 	char *vfs;
 	char *fs;
