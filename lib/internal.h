@@ -147,6 +147,12 @@ void ferry_later(struct ferry_req *req, u64 us, void (*fn)(struct ferry_req *req
 		 void (*call)(struct ferry_req *req, void (*fn)(struct ferry_req *req)));
 void ferry_later_hurry(bool now);
 
+/*
+ * options.c: the next of the options at @rest, which are cut up; commas in quotes are its own.
+ * NULL: that was all.
+ */
+char *ferry_option_cut(char **rest);
+
 /* disk.c: the number of the disk that is a channel's client, or -ENODEV */
 int ferry_disk_of_channel(u32 channel);
 

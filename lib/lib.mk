@@ -7,7 +7,7 @@ LIB_DISPATCH    := dispatch fs fs_init fs_reply block opts stream
 LIB_STATE       := state state_tx state_heap state_fd
 LIB_SOURCES     := $(patsubst %,lib/dispatch/%.c,$(LIB_DISPATCH)) \
 		   lib/dispatch/file.c lib/dispatch/filter.c lib/later.c lib/env.c lib/page.c lib/fd.c lib/file.c lib/load.c \
-		   lib/mount.c lib/disk.c lib/channel.c lib/session.c lib/saved.c lib/ring.c lib/loop_sync.c \
+		   lib/mount.c lib/options.c lib/disk.c lib/channel.c lib/session.c lib/saved.c lib/ring.c lib/loop_sync.c \
 		   lib/loop_poll.c lib/loop_uring.c lib/loop_rw.c \
 		   $(patsubst %,lib/%.c,$(LIB_STATE))
 LIB_OBJECTS     := $(LIB_SOURCES:%.c=$(B)/%.o)
@@ -71,3 +71,10 @@ $(B)/test/saved: $(B)/asan/selftests/unit/saved.o $(B)/asan/lib/saved.o $(B)/asa
 $(B)/test/channel: $(B)/asan/selftests/unit/channel.o $(B)/asan/lib/channel.o $(B)/asan/selftests/claim.o
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=ioctl -Wl,--wrap=open64 -Wl,--wrap=sysconf -o $@ $^
+
+# A kernel that keeps what it is told of a mount.
+$(B)/test/options: $(patsubst %,$(B)/asan/%.o,selftests/unit/options selftests/claim lib/options lib/mount \
+		lib/dispatch/opts)
+	@mkdir -p $(@D)
+	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=fsopen -Wl,--wrap=fsconfig -Wl,--wrap=fsmount \
+		-Wl,--wrap=move_mount -Wl,--wrap=mount -Wl,--wrap=read -Wl,--wrap=close -o $@ $^

@@ -1,70 +1,165 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* mount(2) with the words of mount(8), and its errors in words. */
+/*
+ * Mounting, with the words of mount(8). By the new mount API, whose context tells in words
+ * what it did not like.
+ */
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include <ferry/session.h>
+#include "internal.h"
 
-static const struct {
+#define ATIMES	(MS_NOATIME | MS_RELATIME | MS_STRICTATIME)
+
+/* The most that fsconfig(2) takes, with its NUL. */
+#define VALUE_MAX	256
+
+/* @off: the word that takes it away. @attr: of the mount. @super: @name is the superblock's. */
+static const struct flag {
 	const char *name;
-	unsigned long set;
-	unsigned long clear;
-} flag_names[] = {
-	{ "ro", MS_RDONLY, 0 },
-	{ "rw", 0, MS_RDONLY },
-	{ "nosuid", MS_NOSUID, 0 },
-	{ "suid", 0, MS_NOSUID },
-	{ "nodev", MS_NODEV, 0 },
-	{ "dev", 0, MS_NODEV },
-	{ "noexec", MS_NOEXEC, 0 },
-	{ "exec", 0, MS_NOEXEC },
-	{ "sync", MS_SYNCHRONOUS, 0 },
-	{ "async", 0, MS_SYNCHRONOUS },
-	{ "dirsync", MS_DIRSYNC, 0 },
-	{ "noatime", MS_NOATIME, 0 },
-	{ "atime", 0, MS_NOATIME },
-	{ "nodiratime", MS_NODIRATIME, 0 },
-	{ "diratime", 0, MS_NODIRATIME },
-	{ "relatime", MS_RELATIME, 0 },
-	{ "norelatime", 0, MS_RELATIME },
-	{ "strictatime", MS_STRICTATIME, 0 },
-	{ "nostrictatime", 0, MS_STRICTATIME },
-	{ "lazytime", MS_LAZYTIME, 0 },
-	{ "nolazytime", 0, MS_LAZYTIME },
-	{ "remount", MS_REMOUNT, 0 },
-	{ "silent", MS_SILENT, 0 },
-	{ "loud", 0, MS_SILENT },
-	{ "defaults", 0, 0 },
+	const char *off;
+	unsigned long ms;
+	unsigned int attr;
+	bool super;
+} flags[] = {
+	{ "ro",		 "rw",		  MS_RDONLY,	  MOUNT_ATTR_RDONLY,	  true },
+	{ "nosuid",	 "suid",	  MS_NOSUID,	  MOUNT_ATTR_NOSUID,	  false },
+	{ "nodev",	 "dev",		  MS_NODEV,	  MOUNT_ATTR_NODEV,	  false },
+	{ "noexec",	 "exec",	  MS_NOEXEC,	  MOUNT_ATTR_NOEXEC,	  false },
+	{ "nosymfollow", "symfollow",	  MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW, false },
+	{ "noatime",	 "atime",	  MS_NOATIME,	  MOUNT_ATTR_NOATIME,	  false },
+	{ "relatime",	 "norelatime",	  MS_RELATIME,	  MOUNT_ATTR_RELATIME,	  false },
+	{ "strictatime", "nostrictatime", MS_STRICTATIME, MOUNT_ATTR_STRICTATIME, false },
+	{ "nodiratime",	 "diratime",	  MS_NODIRATIME,  MOUNT_ATTR_NODIRATIME,  false },
+	{ "sync",	 "async",	  MS_SYNCHRONOUS, 0,			  true },
+	{ "dirsync",	 "",		  MS_DIRSYNC,	  0,			  true },
+	{ "lazytime",	 "nolazytime",	  MS_LAZYTIME,	  0,			  true },
+	{ "remount",	 "",		  MS_REMOUNT,	  0,			  false },
+	{ "silent",	 "loud",	  MS_SILENT,	  0,			  false },
 };
 
-static bool take_flag(const char *name, unsigned long *flags)
-{
-	size_t i;
+/* What mount(8) sees to by itself, and hands on. So it does with all that begins with x-. */
+static const char *const others[] = {
+	"defaults", "auto", "noauto", "user", "nouser", "users", "nousers", "owner", "noowner",
+	"group", "nogroup", "nofail", "_netdev", "comment", "private", "rprivate", "shared",
+	"rshared", "slave", "rslave", "unbindable", "runbindable",
+};
 
-	for (i = 0; i < ARRAY_SIZE(flag_names); i++) {
-		if (strcmp(flag_names[i].name, name))
-			continue;
-		*flags = (*flags & ~flag_names[i].clear) | flag_names[i].set;
-		return true;
+/* What ferryfs takes, for who wants all else forgotten. */
+static const char *const ferryfs[] = {
+	"default_permissions", "no_default_permissions", "allow_other", "no_allow_other",
+	"max_read", "max_write", "attr_timeout", "entry_timeout", "fd", "rootmode", "user_id",
+	"group_id",
+};
+
+static bool is_among(const char *const *names, size_t nr, const char *option)
+{
+	size_t len = strcspn(option, "="), i;
+
+	for (i = 0; i < nr; i++) {
+		if (strlen(names[i]) == len && !memcmp(names[i], option, len))
+			return true;
 	}
 	return false;
 }
 
-/* @options, cut up in place -> flags, and in @data what is the filesystem's. */
-static void split_options(char *options, unsigned long *flags, char *data)
+static bool take_flag(const char *option, unsigned long *ms)
 {
-	char *save = NULL;
-	char *opt;
+	size_t i;
 
-	*data = 0;
-	for (opt = strtok_r(options, ",", &save); opt; opt = strtok_r(NULL, ",", &save)) {
-		if (take_flag(opt, flags))
-			continue;
-		if (*data)
-			strcat(data, ",");
-		strcat(data, opt);
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (!strcmp(flags[i].name, option)) {
+			if (flags[i].ms & ATIMES)
+				*ms &= ~ATIMES;
+			*ms |= flags[i].ms;
+			return true;
+		}
+		if (!strcmp(flags[i].off, option)) {
+			*ms &= ~flags[i].ms;
+			return true;
+		}
 	}
+	return !strncmp(option, "x-", 2) || !strncmp(option, "X-", 2) ||
+	       is_among(others, ARRAY_SIZE(others), option);
+}
+
+/* The kernel's last words about a context, without its "e ferry: "; or those for @err. */
+static const char *last_words(int fs, int err, char *buf, size_t size)
+{
+	const char *words = strerror(-err);
+	char line[VALUE_MAX];
+	ssize_t len;
+
+	while ((len = read(fs, line, sizeof(line) - 1)) > 0) {
+		line[len] = 0;
+		line[strcspn(line, "\n")] = 0;
+		if (line[0] != 'e')
+			continue;
+		snprintf(buf, size, "%s", line + (strncmp(line, "e ferry: ", 9) ? 2 : 9));
+		words = buf;
+	}
+	return words;
+}
+
+static int set(int fs, const char *name, const char *value)
+{
+	char said[VALUE_MAX];
+	int err;
+
+	if (!fsconfig(fs, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, name, value, 0))
+		return 0;
+	err = -errno;
+	ferry_log(FERRY_LOG_ERR, "mount option %s: %s; ferry(7) lists them", name,
+		  last_words(fs, err, said, sizeof(said)));
+	return err;
+}
+
+/* One that is the filesystem's; quotes around its value are not. */
+static int set_option(int fs, char *option)
+{
+	char *value = strchr(option, '=');
+	size_t len;
+
+	if (!value)
+		return set(fs, option, NULL);
+	*value++ = 0;
+	len = strlen(value);
+	if (len > 1 && value[0] == '"' && value[len - 1] == '"') {
+		value[len - 1] = 0;
+		value++;
+	}
+	return set(fs, option, value);
+}
+
+/*
+ * Tell @fs the options. For a remount mount(8) gives those that the mount has, fd= among them, and
+ * none can change. Return: 0 with @ms, or -errno after a line in the log
+ */
+static int configure(int fs, const char *options, unsigned long *ms)
+{
+	char *copy = strdup(options ? options : ""), *rest = copy, *option;
+	bool sloppy = false;
+	size_t len, i;
+	int err = 0;
+
+	if (!copy) {
+		ferry_log(FERRY_LOG_ERR, "no memory for the options");
+		return -ENOMEM;
+	}
+	*ms = ferry_opt_find(options, "remount", &len) ? MS_REMOUNT : 0;
+	while (!err && (option = ferry_option_cut(&rest))) {
+		if (!strcmp(option, "sloppy"))
+			sloppy = true;
+		else if (!take_flag(option, ms) && !(*ms & MS_REMOUNT) &&
+			 (!sloppy || is_among(ferryfs, ARRAY_SIZE(ferryfs), option)))
+			err = set_option(fs, option);
+	}
+	for (i = 0; !err && i < ARRAY_SIZE(flags); i++) {
+		if (flags[i].super && *ms & flags[i].ms)
+			err = set(fs, flags[i].name, NULL);
+	}
+	free(copy);
+	return err;
 }
 
 /* Is @dir the root of a mount of ours? To mount there twice is a mistake then. */
@@ -93,77 +188,116 @@ static bool is_ferry_mount(const char *dir)
 	return found;
 }
 
-/*
- * mount(2) says that it did not like an option, fsconfig(2) says which and why. One
- * after the other is tried, without a mount. Return: @said holds the kernel's words.
- */
-static bool ask_kernel(char *options, char *said, size_t size)
+/* Return: -errno, after a line in the log */
+static int complain(const char *dir, const char *source, int err, const char *why)
 {
-	int fd = fsopen("ferry", FSOPEN_CLOEXEC);
-	char *save = NULL, *opt, *value;
-	ssize_t n = 0;
-
-	if (fd < 0)
-		return false;
-	for (opt = strtok_r(options, ",", &save); opt && n <= 0;
-	     opt = strtok_r(NULL, ",", &save)) {
-		value = strchr(opt, '=');
-		if (value)
-			*value++ = 0;
-		if (fsconfig(fd, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, opt, value, 0))
-			n = read(fd, said, size - 1);
-	}
-	close(fd);
-	if (n <= 0)
-		return false;
-	said[n] = 0;
-	said[strcspn(said, "\n")] = 0;
-	/* "e " stands before errors. */
-	memmove(said, said + 2, strlen(said + 1));
-	return true;
+	ferry_log(FERRY_LOG_ERR, "%s: %s not mounted: %s", dir, source, why);
+	return err;
 }
 
-static void explain(int err, const char *source, const char *dir, char *options)
+static const char *why_not_opened(int err)
 {
-	const char *why = strerror(-err);
-	char said[256];
+	switch (err) {
+	case -ENODEV:
+		return "ferryfs is not loaded: run 'modprobe ferryfs' or 'make load'";
+	case -EPERM:
+		return "mounting needs root (CAP_SYS_ADMIN)";
+	}
+	return strerror(-err);
+}
 
-	if (err == -ENODEV)
-		why = "ferryfs is not loaded: run 'modprobe ferryfs' or 'make load'";
-	else if (err == -EPERM)
-		why = "mounting needs root (CAP_SYS_ADMIN)";
-	else if (err == -EBUSY)
-		why = "is in use by another mount: unmount that, or give another directory";
-	else if (err == -ENOTDIR)
-		why = "is no directory: give one to mount on";
-	else if (err == -EINVAL)
-		why = ask_kernel(options, said, sizeof(said)) ? said :
-		      "the kernel did not like the options: see the end of dmesg";
-	ferry_log(FERRY_LOG_ERR, "%s: %s not mounted: %s", dir, source, why);
+static const char *why_not_attached(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "is in use by another mount: unmount that, or give another directory";
+	case -ENOTDIR:
+		return "is no directory: give one to mount on";
+	}
+	return strerror(-err);
+}
+
+/* If a daemon serves it, its source is for show alone, and may be cut short. */
+static int create(int fs, const char *source, const char *dir, bool daemon)
+{
+	char shown[VALUE_MAX], said[VALUE_MAX];
+	int err;
+
+	if (snprintf(shown, sizeof(shown), "%s", source) >= VALUE_MAX && !daemon)
+		return complain(dir, source, -ENAMETOOLONG, "the kernel takes 255 characters at most");
+	if (!fsconfig(fs, FSCONFIG_SET_STRING, "source", shown, 0) &&
+	    !fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		return 0;
+	err = -errno;
+	return err == -ENOENT ? err :
+	       complain(dir, source, err, err == -EPERM ? why_not_opened(err) :
+						      last_words(fs, err, said, sizeof(said)));
+}
+
+static int attach(int fs, const char *source, const char *dir, unsigned long ms)
+{
+	unsigned int attrs = 0;
+	int mnt, err = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (ms & flags[i].ms)
+			attrs |= flags[i].attr;
+	}
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, attrs);
+	if (mnt < 0 || move_mount(mnt, "", AT_FDCWD, dir,
+				  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS))
+		err = -errno;
+	if (mnt >= 0)
+		close(mnt);
+	return err ? complain(dir, source, err, why_not_attached(err)) : 0;
+}
+
+/* Only the flags can change. */
+static int remount(const char *dir, unsigned long ms)
+{
+	int err;
+
+	if (!mount(NULL, dir, NULL, ms, NULL))
+		return 0;
+	err = -errno;
+	ferry_log(FERRY_LOG_ERR, "%s: cannot remount: %s", dir, strerror(-err));
+	return err;
 }
 
 int ferry_mount(const char *source, const char *dir, const char *options)
 {
-	unsigned long flags = 0;
-	char *copy, *data;
-	int err = 0;
+	int fs = fsopen("ferry", FSOPEN_CLOEXEC), err = -errno;
+	unsigned long ms;
+	size_t len;
 
-	copy = strdup(options ? options : "");
-	data = malloc(options ? strlen(options) + 1 : 1);
-	if (!copy || !data) {
-		err = -ENOMEM;
-		ferry_log(FERRY_LOG_ERR, "%s: no memory for the options", dir);
-		goto out;
-	}
-	split_options(copy, &flags, data);
-	if (!(flags & MS_REMOUNT) && is_ferry_mount(dir))
-		err = -EBUSY;
-	else if (mount(source, dir, "ferry", flags, *data ? data : NULL))
-		err = -errno;
+	if (fs < 0)
+		return complain(dir, source, err, why_not_opened(err));
+	err = configure(fs, options, &ms);
 	if (err)
-		explain(err, source, dir, data);
+		goto out;
+	if (ms & MS_REMOUNT) {
+		err = remount(dir, ms);
+	} else if (is_ferry_mount(dir)) {
+		err = complain(dir, source, -EBUSY, why_not_attached(-EBUSY));
+	} else {
+		err = create(fs, source, dir, ferry_opt_find(options, "fd", &len));
+		if (!err)
+			err = attach(fs, source, dir, ms);
+	}
 out:
-	free(data);
-	free(copy);
+	close(fs);
+	return err;
+}
+
+int ferry_mount_check(const char *options)
+{
+	int fs = fsopen("ferry", FSOPEN_CLOEXEC), err;
+	unsigned long ms;
+
+	if (fs < 0)
+		return 0;
+	err = configure(fs, options, &ms);
+	close(fs);
 	return err;
 }

@@ -154,11 +154,18 @@ other_abi() {
 }
 ! wanted "older module" || claim "a daemon of another ABI than the module's is told both" other_abi
 in_both "an unknown backend is named" "nosuch" nosuch
+refusal "what filesystems there are in the kernel is said" "memf: no such backend.*; there are memfs null template$" \
+	ferry mount --in-kernel memf "$mnt"
 in_both "a backend's name with a slash is refused" "a/b" a/b
-in_both "an unknown mount option is named" "nonsense" memfs nonsense
+in_both "an unknown mount option is named" "y: mount option nonsense: Unknown parameter 'nonsense'; ferry\(7\)" \
+	memfs nonsense
 in_both "an unknown argument of a backend is named" "nonsense" memfs:nonsense=1
 in_both "a size that is no number is refused" "size|banana" memfs:size=banana
 in_both "an attr_timeout that is no number is refused" "attr_timeout" memfs attr_timeout=soon
+refusal "mount -f looks at the options" "nonsense" mount.ferry memfs "$mnt" -f -o nonsense
+refusal "mount -f looks at the options (in the kernel)" "nonsense" \
+	mount.ferry memfs "$mnt" -f -o placement=kernel,nonsense
+refusal "a deadline is refused in the kernel" "timeout.*daemon" ferry mount --in-kernel -o timeout=5 memfs "$mnt"
 refusal "an unknown wait style is refused" "wait" ferry mount -o wait=napping memfs "$mnt"
 refusal "no queues are refused" "queues" ferry mount -o queues=0 memfs "$mnt"
 refusal "a million queues are refused" "queues" ferry mount -o queues=1000000 memfs "$mnt"
@@ -183,6 +190,12 @@ misuse() {
 	misused "bad/name" ferry mount bad/name "$mnt" || status=1
 	misused "bad/name" ferry disk add bad/name || status=1
 	misused "depth" ferry disk add -o depth=0 ramdisk || status=1
+	misused "wait" ferry disk add -o wait=napping ramdisk || status=1
+	misused "wait" ferryd -o wait=napping memfs "$mnt" || status=1
+	misused "grace.*86400" ferry mount -o grace=100000 memfs "$mnt" || status=1
+	misused "grace.*86400" ferry disk add -o grace=100000 ramdisk || status=1
+	misused "grace.*86400" ferryd -o grace=100000 memfs "$mnt" || status=1
+	misused "nonsense.*serial" ferryd --disk -o nonsense ramdisk || status=1
 	misused "nonsense.*serial" ferry disk add --in-kernel -o nonsense ramdisk || status=1
 	misused "foo" ferry disk del ferryb77 foo || status=1
 	misused "12x" ferry disk resize ferryb77 12x || status=1
@@ -213,15 +226,22 @@ what_to_do() {
 }
 ! wanted messages || claim "what is wrong is named, with what there is instead" what_to_do
 
-# As in ferry mount: the same options go for both placements.
-disk_options() {
-	local disk status=0
-	disk=$(ferry disk add --in-kernel -o wait=poll,queues=2,on_death=fail,serial=abc ramdisk:size=1M) || return
+# The same options go for both placements, but one is told what comes of them.
+daemons_options() {
+	local disk status=0 options=wait=poll,on_death=fail,grace=9,inline=1
+	local told="wait on_death grace inline"
+	disk=$(ferry disk add --in-kernel -o "$options,depth=4,serial=abc" ramdisk:size=1M 2>"$work/err") || return
+	is "what is told of a disk" "$(sed 's/.*option \(.*\) is a daemon.*/\1/' "$work/err" | sort | xargs)" \
+		"$(xargs -n 1 <<<"$told" | sort | xargs)" || status=1
 	is "its serial" "$(cat "/sys/block/${disk#/dev/}/ferry/serial")" abc || status=1
 	ferry disk del "$disk" || status=1
+	ferry mount --in-kernel -o "$options,depth=4" memfs "$mnt" 2>"$work/err" || return
+	is "what is told of a mount" "$(sed 's/.*option \(.*\) is a daemon.*/\1/' "$work/err" | sort | xargs)" \
+		"$(xargs -n 1 <<<"$told depth" | sort | xargs)" || status=1
+	unmount_fs "$mnt" || status=1
 	return "$status"
 }
-! wanted "disk options" || claim "a disk in the kernel ignores what is a daemon's" disk_options
+! wanted "disk options" || claim "in the kernel each option that is a daemon's is named" daemons_options
 
 by_word() {
 	local status=0
@@ -390,7 +410,7 @@ done
 
 options_taken() {
 	local option status=0
-	for option in attr_timeout=0 entry_timeout=0.5 max_read=65536 ro noatime noexec,nosuid,nodev \
+	for option in attr_timeout=0 entry_timeout=0.5 max_read=65536 ro noatime,nosymfollow noexec,nosuid,nodev \
 		default_permissions queues=3 depth=4; do
 		case $1:$option in kernel:queues*|kernel:depth*) continue ;; esac
 		mount_fs "$1" memfs "$mnt" "$option" || { echo "$option"; status=1; continue; }
@@ -457,15 +477,17 @@ by_mount() {
 	# shellcheck disable=SC2016 # for the shell inside
 	unshare -m bash -c '
 		mount -t overlay -o "lowerdir=$1/sbin:/sbin" none /sbin &&
-			mount -t ferry memfs "$2" && echo x >"$2/f" && ferry list >"$1/out" &&
-			grep -q " user .* live " "$1/out" && umount "$2" &&
+			mount -s -t ferry -o odd,nofail memfs "$2" && echo x >"$2/f" && ferry list >"$1/out" &&
+			grep -q " user .* live " "$1/out" && mount -o remount,ro "$2" &&
+			! touch "$2/f" 2>"$1/out" && umount "$2" &&
 			mount -T "$1/fstab" "$2" && echo x >"$2/f" && ferry list >"$1/out" &&
 			grep -q " kernel .* live " "$1/out" &&
-			[ "$(df --output=size -k "$2" | tail -n 1)" -eq 16384 ] && umount "$2"' - "$work" "$mnt" ||
+			[ "$(df --output=size -k "$2" | tail -n 1)" -eq 16384 ] &&
+			mount -o remount,ro "$2" && ! touch "$2/f" 2>"$1/out" && umount "$2"' - "$work" "$mnt" ||
 		{ cat "$work/out"; return 1; }
 	no_daemon_left
 }
-! wanted mount || claim "mount -t ferry and a line of fstab mount" by_mount
+! wanted mount || claim "mount -t ferry and a line of fstab mount and remount" by_mount
 
 claim "the log is clean" log_is_clean
 unload_claim

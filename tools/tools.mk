@@ -25,8 +25,3 @@ $(B)/bin/mount.ferry: $(B)/bin/ferry
 $(B)/tools/ferry/version.o $(B)/tools/ferry/bench_json.o: Makefile
 
 include $(wildcard tools/*/*.mk)
-
-# A unit test, run by make check; the flags are lib.mk's.
-$(B)/test/options: $(patsubst %,$(B)/asan/%.o,selftests/unit/options selftests/claim tools/ferry/options)
-	@mkdir -p $(@D)
-	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^ $(shell pkg-config --libs mount)

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ferry/options.h>
 #include <ferry/req.h>
 #include <ferry/session.h>
 #include <ferry/state.h>
@@ -28,8 +29,8 @@
  * @backend: what @name means
  * @disk: serve a disk
  * @to_kernel: serve until the backend in the kernel does
- * @mount_options: what of -o is not ours: for the mount, or the disk
- * @of_new: one of -o that has a meaning for a new channel, mount or disk alone
+ * @options: all that stood behind -o, taken apart
+ * @of_disk: what of it is the disk's, with @disk
  * @up_fd: tells the parent that all is up; -1 in the foreground
  */
 struct command {
@@ -37,14 +38,13 @@ struct command {
 	bool disk;
 	bool to_kernel;
 	enum ferry_log_level level;
-	struct ferry_session_options session;
+	struct ferry_options options;
+	struct ferry_disk_options of_disk;
 	const char *source;
 	const struct ferry_backend *backend;
 	char *name;
 	const char *args;
 	const char *dir;
-	char *mount_options;
-	const char *of_new;
 	int up_fd;
 };
 
@@ -138,58 +138,52 @@ static int parse_number(const char *option, const char *s, u32 *value)
 	return 0;
 }
 
-static int take_option(struct command *cmd, char *opt)
+/* Another -o. */
+static int add_options(char **all, const char *options)
 {
-	if (!strncmp(opt, "wait=", 5)) {
-		cmd->session.wait = opt + 5;
-		return 0;
-	}
-	if (!strncmp(opt, "spin_us=", 8))
-		return parse_number("spin_us=", opt + 8, &cmd->session.spin_us);
-	if (!strcmp(opt, "placement=user"))
-		return 0;
-	if (!strcmp(opt, "placement=kernel"))
-		return bad_usage("%s is for mount.ferry, ferryd serves from user space", opt);
-	cmd->of_new = opt;
-	if (!strncmp(opt, "queues=", 7))
-		return parse_number("queues=", opt + 7, &cmd->session.queues);
-	if (!strncmp(opt, "depth=", 6))
-		return parse_number("depth=", opt + 6, &cmd->session.depth);
-	if (!strncmp(opt, "inline=", 7))
-		return parse_number("inline=", opt + 7, &cmd->session.inline_max);
-	if (!strncmp(opt, "grace=", 6))
-		return parse_number("grace=", opt + 6, &cmd->session.grace);
-	if (!strncmp(opt, "timeout=", 8))
-		return parse_number("timeout=", opt + 8, &cmd->session.timeout);
-	if (!strncmp(opt, "on_death=", 9)) {
-		cmd->session.on_death = opt + 9;
-		return 0;
-	}
-	if (*cmd->mount_options)
-		strcat(cmd->mount_options, ",");
-	strcat(cmd->mount_options, opt);
-	return 0;
-}
-
-/* @options is cut up, and what stands in it kept. */
-static int parse_options(struct command *cmd, char *options)
-{
-	size_t have = cmd->mount_options ? strlen(cmd->mount_options) : 0;
-	char *grown = realloc(cmd->mount_options, have + strlen(options) + 2);
-	char *save = NULL, *opt;
-	int status = 0;
+	size_t have = *all ? strlen(*all) : 0;
+	char *grown = realloc(*all, have + strlen(options) + 2);
 
 	if (!grown)
 		return fail("%s", strerror(errno));
-	grown[have] = 0;
-	cmd->mount_options = grown;
-	for (opt = strtok_r(options, ",", &save); opt && !status; opt = strtok_r(NULL, ",", &save))
-		status = take_option(cmd, opt);
-	return status;
+	sprintf(grown + have, "%s%s", have ? "," : "", options);
+	*all = grown;
+	return 0;
 }
 
-/* Return: 0: go on; else end with this status less one. */
-static int parse(struct command *cmd, int argc, char **argv)
+/* Of a channel that is there already all is settled, but for how this server waits. */
+static int check_attach(const struct command *cmd)
+{
+	const char *name = NULL;
+	unsigned int next = 0;
+
+	while (!name && (name = ferry_options_next(&cmd->options, &next))) {
+		if (!strcmp(name, "wait") || !strcmp(name, "spin_us"))
+			name = NULL;
+	}
+	if (!name && *cmd->options.rest)
+		name = cmd->options.rest;
+	return name ? bad_usage("\"%s\" is nothing that --attach takes, as wait= and spin_us= are; 'ferry set' changes what a channel has",
+				name) : 0;
+}
+
+/* Return: 0, or the status to end with */
+static int parse_options(struct command *cmd, const char *all)
+{
+	int err = ferry_options_parse(&cmd->options, all);
+
+	if (!err && cmd->options.placement && strcmp(cmd->options.placement, "user"))
+		return bad_usage("placement=%s is for mount.ferry, ferryd serves from user space",
+				 cmd->options.placement);
+	if (!err && cmd->disk)
+		err = ferry_disk_options_parse(cmd->options.rest, &cmd->of_disk);
+	if (err)
+		return err == -EINVAL ? EXIT_USAGE : 1;
+	return cmd->options.session.attach ? check_attach(cmd) : 0;
+}
+
+/* @all: NULL; to be freed. Return: 0: go on; else end with this status less one. */
+static int parse(struct command *cmd, int argc, char **argv, char **all)
 {
 	static const struct option options[] = {
 		{ "attach", required_argument, NULL, 'a' },
@@ -208,14 +202,14 @@ static int parse(struct command *cmd, int argc, char **argv)
 	while (!status && (c = getopt_long(argc, argv, "a:drkfl:o:hV", options, NULL)) != -1) {
 		switch (c) {
 		case 'a':
-			status = parse_number("--attach", optarg, &cmd->session.attach);
+			status = parse_number("--attach", optarg, &cmd->options.session.attach);
 			break;
 		case 'd':
 			cmd->disk = true;
-			cmd->session.class = FERRY_CLASS_BLOCK;
+			cmd->options.session.class = FERRY_CLASS_BLOCK;
 			break;
 		case 'r':
-			cmd->session.replace = true;
+			cmd->options.session.replace = true;
 			break;
 		case 'k':
 			cmd->to_kernel = true;
@@ -227,7 +221,7 @@ static int parse(struct command *cmd, int argc, char **argv)
 			status = parse_level(optarg, &cmd->level);
 			break;
 		case 'o':
-			status = parse_options(cmd, optarg);
+			status = add_options(all, optarg);
 			break;
 		case 'h':
 			return 1 + help(argv[optind]);
@@ -238,17 +232,16 @@ static int parse(struct command *cmd, int argc, char **argv)
 			return 1 + EXIT_USAGE;	/* getopt has said why */
 		}
 	}
+	if (!status)
+		status = parse_options(cmd, *all);
 	if (status)
 		return 1 + status;
 	args = argc - optind;
-	if ((cmd->session.replace || cmd->to_kernel) && !cmd->session.attach)
+	if ((cmd->options.session.replace || cmd->to_kernel) && !cmd->options.session.attach)
 		return 1 + bad_usage("%s wants --attach", cmd->to_kernel ? "--to-kernel" : "--replace");
-	if (cmd->session.attach && cmd->of_new)
-		return 1 + bad_usage("\"%s\" is nothing that --attach takes, as wait= and spin_us= are; 'ferry set' changes what a channel has",
-				     cmd->of_new);
 	if (cmd->disk && args != 1)
 		return 1 + bad_usage("%s", args ? "a disk wants BACKEND alone" : "BACKEND is needed");
-	if (args != 2 && !((cmd->disk || cmd->session.attach) && args == 1))
+	if (args != 2 && !((cmd->disk || cmd->options.session.attach) && args == 1))
 		return 1 + bad_usage("%s", args < 2 ? "BACKEND and DIR are needed" :
 						 "more than BACKEND and DIR");
 	cmd->source = argv[optind];
@@ -337,11 +330,8 @@ static void tell_up(const struct command *cmd)
 
 static int begin_disk(const struct command *cmd, struct ferry_session *session)
 {
-	struct ferry_disk_options options;
-	int ret = ferry_disk_options_parse(cmd->mount_options, &options);
+	int ret = ferry_session_disk(session, cmd->source, &cmd->of_disk);
 
-	if (!ret)
-		ret = ferry_session_disk(session, cmd->source, &options);
 	if (ret < 0)
 		return ret;
 	printf("/dev/ferryb%d\n", ret);
@@ -355,7 +345,7 @@ static int resume(const struct command *cmd, struct ferry_session *session)
 
 	if (err)
 		return err;
-	if (cmd->session.replace) {
+	if (cmd->options.session.replace) {
 		printf("channel %u (%s) is served by another process now, clients waited %.1f ms\n",
 		       ferry_session_channel(session), cmd->name, ferry_session_held(session));
 		fflush(stdout);
@@ -365,11 +355,11 @@ static int resume(const struct command *cmd, struct ferry_session *session)
 
 static int begin(const struct command *cmd, struct ferry_session *session)
 {
-	if (cmd->session.attach)
+	if (cmd->options.session.attach)
 		return resume(cmd, session);
 	if (cmd->disk)
 		return begin_disk(cmd, session);
-	return ferry_session_mount(session, cmd->source, cmd->dir, cmd->mount_options);
+	return ferry_session_mount(session, cmd->source, cmd->dir, cmd->options.rest);
 }
 
 /* Serve. @report: where to write a struct serves, or -1. */
@@ -385,7 +375,7 @@ static int run(const struct command *cmd, int report)
 		return fail("%s", strerror(errno));
 	/* Modes come from the kernel, with the caller's umask taken off already. */
 	umask(0);
-	err = ferry_session_new(cmd->backend, cmd->args, &cmd->session, &session);
+	err = ferry_session_new(cmd->backend, cmd->args, &cmd->options.session, &session);
 	if (err)
 		return 1;
 	err = begin(cmd, session);
@@ -443,8 +433,8 @@ static int work(void *arg, u32 channel, int report)
 
 	serve_reclaim(cmd);
 	if (channel) {
-		cmd->session.attach = channel;
-		cmd->session.replace = false;
+		cmd->options.session.attach = channel;
+		cmd->options.session.replace = false;
 	}
 	return run(cmd, report);
 }
@@ -460,9 +450,9 @@ static void up(void *arg)
  */
 static bool is_supervised(const struct command *cmd)
 {
-	const char *on_death = cmd->session.on_death;
+	const char *on_death = cmd->options.session.on_death;
 
-	return !cmd->to_kernel && ferry_session_reissues(cmd->backend, &cmd->session) &&
+	return !cmd->to_kernel && ferry_session_reissues(cmd->backend, &cmd->options.session) &&
 	       !(on_death && !strcmp(on_death, "kernel"));
 }
 
@@ -507,12 +497,14 @@ int main(int argc, char **argv)
 {
 	struct command cmd = {
 		.level = FERRY_LOG_INFO,
-		.session.size = sizeof(cmd.session),
+		.options.session.size = sizeof(cmd.options.session),
 		.up_fd = -1,
 	};
 	const struct ferry_backend *backend;
-	int end = parse(&cmd, argc, argv);
+	char *all = NULL;
+	int end = parse(&cmd, argc, argv, &all);
 
+	free(all);
 	if (!end) {
 		ferry_log_open(cmd.level, false);
 		if (ferry_backend_load(cmd.name, &backend))
@@ -523,6 +515,6 @@ int main(int argc, char **argv)
 	if (!end)
 		end = 1 + (cmd.foreground ? run_supervised(&cmd) : run_in_background(&cmd));
 	free(cmd.name);
-	free(cmd.mount_options);
+	ferry_options_free(&cmd.options);
 	return end - 1;
 }

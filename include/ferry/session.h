@@ -254,15 +254,24 @@ int ferry_session_wait(struct ferry_session *session);
 void ferry_session_free(struct ferry_session *session);
 
 /**
- * ferry_mount() - mount(2) of a ferry filesystem, with the words of mount(8)
+ * ferry_mount() - mount a ferry filesystem, with the words of mount(8)
  * @source: BACKEND[:ARGS]
  * @dir: where to
- * @options: "ro,nosuid,attr_timeout=0": flags of mount(2) by their names, the rest
- *	is for the filesystem; may be NULL. Without fd= the backend named by
- *	@source is loaded into the kernel.
- * Return: 0 or what mount(2) gave
+ * @options: "ro,nosuid,attr_timeout=0": flags by their names, the rest is for the
+ *	filesystem; may be NULL. Without fd= the backend named by @source is loaded into
+ *	the kernel. With remount the flags of what is mounted on @dir are changed. What is
+ *	mount(8)'s own (nofail, x-*) is dropped, and with sloppy whatever ferryfs does not
+ *	know.
+ * Return: 0; -ENOENT: there is no such backend in the kernel (no line in the log then); or
+ *	-errno
  */
 int ferry_mount(const char *source, const char *dir, const char *options);
+
+/**
+ * ferry_mount_check() - does the kernel know these options? As for ferry_mount()
+ * Return: 0: it does, or cannot be asked; or -errno
+ */
+int ferry_mount_check(const char *options);
 
 /**
  * ferry_log_open() - where ferry_log() writes to

@@ -43,6 +43,7 @@ enum {
 	OPT_DEFAULT_PERMISSIONS,
 	OPT_NO_DEFAULT_PERMISSIONS,
 	OPT_ALLOW_OTHER,
+	OPT_NO_ALLOW_OTHER,
 	OPT_MAX_READ,
 	OPT_MAX_WRITE,
 	OPT_ATTR_TIMEOUT,
@@ -57,6 +58,7 @@ static const struct fs_parameter_spec ferry_fs_params[] = {
 	fsparam_flag	("default_permissions",	OPT_DEFAULT_PERMISSIONS),
 	fsparam_flag	("no_default_permissions", OPT_NO_DEFAULT_PERMISSIONS),
 	fsparam_flag	("allow_other",		OPT_ALLOW_OTHER),
+	fsparam_flag	("no_allow_other",	OPT_NO_ALLOW_OTHER),
 	fsparam_u32	("max_read",		OPT_MAX_READ),
 	fsparam_u32	("max_write",		OPT_MAX_WRITE),
 	fsparam_string	("attr_timeout",	OPT_ATTR_TIMEOUT),
@@ -145,7 +147,8 @@ static int parse_option(struct fs_context *fc, struct fs_parameter *param)
 		ctx->has_permissions = true;
 		return 0;
 	case OPT_ALLOW_OTHER:
-		m->allow_other = true;
+	case OPT_NO_ALLOW_OTHER:
+		m->allow_other = opt == OPT_ALLOW_OTHER;
 		return 0;
 	case OPT_MAX_READ:
 		if (res.uint_32 < IO_MIN)

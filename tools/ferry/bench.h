@@ -304,7 +304,6 @@ void bench_place(const struct bench_opts *opts, struct bench_mount *mount,
 		 const struct bench_case *cs);
 bool bench_is(const struct bench_system *sys, const char *system);
 const char *bench_data_option(const struct bench_system *sys);
-bool bench_data_choice(void);
 int bench_beside(const char *name, char *path, size_t size);
 
 /* bench_hist.c */

@@ -173,8 +173,7 @@ const char *bench_disk_missing(const struct bench_opts *opts, const struct bench
 		if (*fatal)
 			return "the ferry modules are not loaded: make load "
 			       "(without ferry: --systems null_blk,brd,loop,nbd,ublk)";
-		return *bench_data_option(sys) && !bench_data_choice() ?
-		       "this ferry has no inline=" : NULL;
+		return NULL;
 	}
 	if (bench_is(sys, "null_blk"))
 		return null_blk_missing(opts);

@@ -100,8 +100,6 @@ static const char *missing(const struct bench_opts *opts, const struct bench_sys
 		return "the ferry modules are not loaded: make load "
 		       "(without ferry: --systems fuse,tmpfs)";
 	}
-	if (*bench_data_option(sys) && !bench_data_choice())
-		return "this ferry has no inline=";
 	return bench_is(sys, "fuse") ? fuse_missing(opts, sys) : NULL;
 }
 

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "options.h"
 
 #define END_TIMEOUT	20
 #define CHILDREN_MAX	64
@@ -28,18 +27,6 @@ const char *bench_data_option(const struct bench_system *sys)
 	if (!strcmp(sys->data, "slot"))
 		return ",inline=65536";
 	return strcmp(sys->data, "copy") ? "" : ",inline=1";
-}
-
-/* An option that is none of ours is left for the filesystem. */
-bool bench_data_choice(void)
-{
-	struct options options = { 0 };
-	char err[128];
-	bool ours = !options_parse(&options, "inline=1", err, sizeof(err)) &&
-		    !strstr(options.fs, "inline");
-
-	options_free(&options);
-	return ours;
 }
 
 /* Path of a program in the directory of our own executable. */

@@ -3,7 +3,6 @@
 #include "channel.h"
 #include "daemon.h"
 #include "ferry.h"
-#include "options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -16,6 +15,7 @@
 
 #include <libmount.h>
 
+#include <ferry/options.h>
 #include <ferry/req.h>
 #include <ferry/session.h>
 
@@ -66,25 +66,18 @@ static int exec_ferryd(const struct command *cmd, const char *source)
 	return EXIT_FAILURE;
 }
 
-static int add_in_kernel(const struct command *cmd, const char *source)
+static int add_in_kernel(const char *source, const struct ferry_disk_options *options)
 {
-	char *mine = options_of_disk(cmd->options), *name;
-	struct ferry_disk_options options;
 	const char *args;
+	char *name;
 	size_t len;
-	int err, index;
+	int index;
 
-	if (!mine)
-		return EXIT_FAILURE;
-	err = ferry_disk_options_parse(mine, &options);
-	free(mine);
-	if (err)
-		return EXIT_USAGE;
 	args = ferry_source_args(source, &len);
 	name = strndup(source, len);
 	if (!name)
 		return EXIT_FAILURE;
-	index = ferry_disk_add(name, args, source, &options);
+	index = ferry_disk_add(name, args, source, options);
 	free(name);
 	if (index < 0)
 		return EXIT_FAILURE;
@@ -92,13 +85,25 @@ static int add_in_kernel(const struct command *cmd, const char *source)
 	return EXIT_SUCCESS;
 }
 
-static int add(const struct command *cmd, int argc, char **argv)
+static int add(struct command *cmd, int argc, char **argv)
 {
+	struct ferry_disk_options of_disk;
+	struct ferry_options options = { 0 };
+	int err;
+
 	if (argc != 1)
 		return bad_usage("disk", "add wants one BACKEND[:ARGS]");
-	if (check_source(argv[0]))
+	err = ferry_options_parse(&options, cmd->options);
+	if (!err)
+		err = ferry_disk_options_parse(options.rest, &of_disk);
+	cmd->in_kernel |= options.placement && !strcmp(options.placement, "kernel");
+	if (!err && cmd->in_kernel)
+		err = check_in_kernel(&options, "depth");
+	ferry_options_free(&options);
+	if (err || check_source(argv[0]))
 		return EXIT_USAGE;
-	return cmd->in_kernel ? add_in_kernel(cmd, argv[0]) : exec_ferryd(cmd, argv[0]);
+	of_disk.depth = options.session.depth;
+	return cmd->in_kernel ? add_in_kernel(argv[0], &of_disk) : exec_ferryd(cmd, argv[0]);
 }
 
 /* The number of /dev/ferrybN or ferrybN; -1 after a complaint. */

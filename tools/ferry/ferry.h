@@ -35,6 +35,15 @@ int mount_helper(int argc, char **argv);
  */
 int check_source(const char *source);
 
+struct ferry_options;
+
+/**
+ * check_in_kernel() - what of the options is a daemon's, and how it serves: say that it is not used
+ * @but: not of this one, or NULL
+ * Return: 0, -EINVAL after a complaint: one relies on it
+ */
+int check_in_kernel(const struct ferry_options *options, const char *but);
+
 /** complain() - one line on stderr, led by the program's name */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

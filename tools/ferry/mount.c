@@ -2,9 +2,8 @@
 /* ferry mount, and mount.ferry, which mount(8) calls. */
 #include "daemon.h"
 #include "ferry.h"
-#include "fsmount.h"
+#include "modules.h"
 #include "mounts.h"
-#include "options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <ferry/options.h>
 #include <linux/ferry.h>
 
 static const char usage[] =
@@ -45,17 +44,27 @@ static const char helper_usage[] =
 	"  -t TYPE       ignored\n"
 	"  -h            show this help\n";
 
+/* Before all that is given: ferryd and the kernel have it the other way. */
+#define DEFAULTS	"allow_other"
+
 /* What mount(8) wants to hear of a failed mount */
 #define HELPER_USAGE	1
 #define HELPER_FAILED	32
 
+/**
+ * struct mount - what is asked for
+ * @text: what stood behind -o, with a default before it that ferryd has not
+ * @opts: the same, taken apart
+ */
 struct mount {
 	const char *source;
 	const char *dir;
 	bool foreground;
 	bool fake;
 	bool verbose;
-	struct options opts;
+	char *text;
+	bool in_kernel;
+	struct ferry_options opts;
 };
 
 int check_source(const char *source)
@@ -80,9 +89,16 @@ int check_source(const char *source)
 	return 0;
 }
 
+static bool is_remount(const struct mount *m)
+{
+	size_t len;
+
+	return ferry_opt_find(m->opts.rest, "remount", &len);
+}
+
 static int check_dir(const struct mount *m)
 {
-	bool remount = m->opts.flags & MS_REMOUNT;
+	bool remount = is_remount(m);
 	struct libmnt_table *table = mounts_read();
 	struct libmnt_fs *fs = table ? mounts_at(table, m->dir) : NULL;
 	struct stat st;
@@ -111,19 +127,15 @@ static int check_dir(const struct mount *m)
 /* Returns only if it fails; ferryd has the last word on everything else. */
 static int exec_ferryd(const struct mount *m)
 {
-	char path[PATH_MAX], *options = options_for_ferryd(&m->opts);
+	char path[PATH_MAX];
 	const char *ferryd = ferryd_find(path, sizeof(path));
 	const char *argv[7] = { "ferryd" };
-	int n = 1, i, err;
+	int n = 1, i;
 
-	if (!options)
-		return -ENOMEM;
 	if (m->foreground)
 		argv[n++] = "-f";
-	if (*options) {
-		argv[n++] = "-o";
-		argv[n++] = options;
-	}
+	argv[n++] = "-o";
+	argv[n++] = m->text;
 	argv[n++] = m->source;
 	argv[n++] = m->dir;
 	if (m->verbose) {
@@ -133,35 +145,81 @@ static int exec_ferryd(const struct mount *m)
 		putchar('\n');
 		fflush(stdout);
 	}
-	if (m->fake) {
-		free(options);
+	if (m->fake)
 		return 0;
-	}
 	execvp(ferryd, (char *const *)argv);
-	err = ferryd_complain(ferryd);
-	free(options);
-	return err;
+	return ferryd_complain(ferryd);
+}
+
+static bool is_filesystem(const char *name)
+{
+	const struct ferry_backend *backend;
+
+	return !ferry_backend_load(name, &backend) && backend->fs;
+}
+
+/* Those in the kernel, and those that would be if they were asked for. */
+static void complain_unknown(const char *source)
+{
+	struct backends list = { 0 };
+	char names[256] = "";
+	size_t i, used = 0;
+
+	backends_loaded(&list);
+	backends_installed(&list);
+	for (i = 0; i < list.nr && used < sizeof(names); i++) {
+		if (i && !strcmp(list.names[i], list.names[i - 1]))
+			continue;
+		if (is_filesystem(list.names[i]))
+			used += (size_t)snprintf(names + used, sizeof(names) - used, " %s",
+						 list.names[i]);
+	}
+	backends_free(&list);
+	complain("%s: no such backend in the kernel (module ferry-%.*s); there %s%s", source,
+		 (int)strcspn(source, ":"), source, used ? "are" : "is none", names);
+}
+
+/* What says how a daemon is to serve is not used; of a deadline one may rely on it. */
+int check_in_kernel(const struct ferry_options *opts, const char *but)
+{
+	unsigned int next = 0;
+	const char *name;
+
+	if (opts->session.timeout) {
+		complain("option timeout is a daemon's: a request to the kernel has no deadline");
+		return -EINVAL;
+	}
+	while ((name = ferry_options_next(opts, &next))) {
+		if (!but || strcmp(name, but))
+			complain("option %s is a daemon's: not used in the kernel", name);
+	}
+	return 0;
+}
+
+static int mount_in_kernel(const struct mount *m)
+{
+	int ret;
+
+	if (m->verbose)
+		printf("%s %s in the kernel on %s\n", is_remount(m) ? "remount" : "mount",
+		       m->source, m->dir);
+	if (m->fake)
+		return 0;
+	ret = ferry_mount(m->source, m->dir, m->opts.rest);
+	if (ret == -ENOENT)
+		complain_unknown(m->source);
+	return ret;
 }
 
 static int do_mount(const struct mount *m)
 {
-	bool remount = m->opts.flags & MS_REMOUNT;
-	int ret;
+	int ret = check_dir(m);
 
-	ret = check_dir(m);
+	if (!ret)
+		ret = ferry_mount_check(m->opts.rest);
 	if (ret)
 		return ret;
-	if (!m->opts.kernel && !remount) {
-		ret = fsmount_check(&m->opts);
-		return ret ? ret : exec_ferryd(m);
-	}
-	if (m->verbose)
-		printf("%s %s in the kernel on %s\n", remount ? "remount" : "mount",
-		       m->source, m->dir);
-	if (m->fake)
-		return 0;
-	return remount ? fsmount_remount(m->dir, &m->opts) :
-			 fsmount_ferry(m->source, m->dir, &m->opts);
+	return m->in_kernel || is_remount(m) ? mount_in_kernel(m) : exec_ferryd(m);
 }
 
 static int enter_namespace(const char *ns)
@@ -183,14 +241,29 @@ static int enter_namespace(const char *ns)
 	return err;
 }
 
-static int parse_options(struct options *opts, const char *str)
+static void add_options(struct mount *m, const char *options)
 {
-	char err[128];
-	int ret = options_parse(opts, str, err, sizeof(err));
+	mnt_optstr_append_option(&m->text, options, NULL);
+}
 
+/* Return: -EINVAL or -ENOMEM, after a complaint */
+static int parse(struct mount *m, char **argv)
+{
+	int ret = ferry_options_parse(&m->opts, m->text);
+
+	m->source = argv[optind];
+	m->dir = argv[optind + 1];
 	if (ret)
-		complain("%s", err);
-	return ret;
+		return ret;
+	m->in_kernel |= m->opts.placement && !strcmp(m->opts.placement, "kernel");
+	ret = check_source(m->source);
+	return !ret && m->in_kernel ? check_in_kernel(&m->opts, NULL) : ret;
+}
+
+static void free_mount(struct mount *m)
+{
+	ferry_options_free(&m->opts);
+	free(m->text);
 }
 
 int cmd_mount(int argc, char **argv)
@@ -203,20 +276,19 @@ int cmd_mount(int argc, char **argv)
 		{ 0 },
 	};
 	struct mount m = { 0 };
-	bool in_kernel = false;
-	char *options = NULL;
 	int opt, status;
 
+	add_options(&m, DEFAULTS);
 	while ((opt = getopt_long(argc, argv, "kfo:h", longs, NULL)) != -1) {
 		switch (opt) {
 		case 'k':
-			in_kernel = true;
+			m.in_kernel = true;
 			break;
 		case 'f':
 			m.foreground = true;
 			break;
 		case 'o':
-			mnt_optstr_append_option(&options, optarg, NULL);
+			add_options(&m, optarg);
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -226,29 +298,24 @@ int cmd_mount(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 2) {
-		free(options);
+		free_mount(&m);
 		return bad_usage("mount", "BACKEND[:ARGS] and DIR are needed");
 	}
-	m.source = argv[optind];
-	m.dir = argv[optind + 1];
-	if (parse_options(&m.opts, options) || check_source(m.source)) {
+	if (parse(&m, argv))
 		status = EXIT_USAGE;
-	} else {
-		m.opts.kernel |= in_kernel;
+	else
 		status = do_mount(&m) ? EXIT_FAILURE : EXIT_SUCCESS;
-	}
-	options_free(&m.opts);
-	free(options);
+	free_mount(&m);
 	return status;
 }
 
 int mount_helper(int argc, char **argv)
 {
 	struct mount m = { 0 };
-	const char *options = NULL, *ns = NULL;
-	bool sloppy = false;
+	const char *ns = NULL;
 	int opt, ret;
 
+	add_options(&m, DEFAULTS);
 	while ((opt = getopt(argc, argv, "fnsvN:o:t:h")) != -1) {
 		switch (opt) {
 		case 'f':
@@ -258,7 +325,7 @@ int mount_helper(int argc, char **argv)
 		case 't':
 			break;
 		case 's':
-			sloppy = true;
+			mnt_optstr_prepend_option(&m.text, "sloppy", NULL);
 			break;
 		case 'v':
 			m.verbose = true;
@@ -267,7 +334,7 @@ int mount_helper(int argc, char **argv)
 			ns = optarg;
 			break;
 		case 'o':
-			options = optarg;
+			add_options(&m, optarg);
 			break;
 		case 'h':
 			fputs(helper_usage, stdout);
@@ -280,17 +347,11 @@ int mount_helper(int argc, char **argv)
 		complain("BACKEND[:ARGS] and DIR are needed; mount(8) calls this program");
 		return HELPER_USAGE;
 	}
-	m.source = argv[optind];
-	m.dir = argv[optind + 1];
-	ret = parse_options(&m.opts, options);
-	if (!ret && sloppy)
-		ret = options_drop_unknown(&m.opts);
-	if (!ret)
-		ret = check_source(m.source);
+	ret = parse(&m, argv);
 	if (!ret && ns)
 		ret = enter_namespace(ns);
 	if (!ret)
 		ret = do_mount(&m);
-	options_free(&m.opts);
+	free_mount(&m);
 	return ret ? HELPER_FAILED : EXIT_SUCCESS;
 }
