@@ -248,6 +248,9 @@ by_word() {
 	cd "$work" && mount_fs "$1" memfs mnt || return
 	ferry set mnt latency=on && is "latency" "$(stat_of mnt "" latency)" 1 || status=1
 	cd mnt && ferry stat . >"$work/out" || status=1
+	grep -q -E '^latency on, spin_us [0-9]+, on_death [a-z]+, grace [0-9]+, timeout 0, stall [0-9]+$' \
+		"$work/out" || { echo "not all settings are shown:"; cat "$work/out"; status=1; }
+	is "what a death does" "$(stat_of . "" on_death)" fail || status=1
 	cd "$work" && ferry umount mnt || status=1
 	refused "mnt: .*see ferry list" ferry stat mnt || status=1
 	cd / || status=1

@@ -5,6 +5,7 @@
 #include "mounts.h"
 
 #include <errno.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,23 @@ const char *death_name(uint32_t on_death)
 	};
 
 	return word(words, ARRAY_SIZE(words), on_death);
+}
+
+void settings_print(const struct channel *c)
+{
+	printf("latency %s, spin_us %u, on_death %s, grace %u, timeout %u, stall %u\n",
+	       c->latency ? "on" : "off", c->spin_us, death_name(c->on_death), c->grace,
+	       c->timeout, c->stall);
+}
+
+void settings_to_json(const struct channel *c, struct json_object *o)
+{
+	json_object_object_add(o, "latency", json_object_new_boolean(c->latency));
+	json_object_object_add(o, "spin_us", json_object_new_uint64(c->spin_us));
+	json_object_object_add(o, "on_death", json_object_new_string(death_name(c->on_death)));
+	json_object_object_add(o, "grace", json_object_new_uint64(c->grace));
+	json_object_object_add(o, "timeout", json_object_new_uint64(c->timeout));
+	json_object_object_add(o, "stall", json_object_new_uint64(c->stall));
 }
 
 const char *style_name(const struct channel *c)

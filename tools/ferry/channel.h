@@ -10,6 +10,7 @@
 #include <linux/ferry.h>
 #include <linux/ferry_netlink.h>
 
+struct json_object;
 struct libmnt_fs;
 struct libmnt_iter;
 struct libmnt_table;
@@ -124,6 +125,10 @@ const char *placement_name(uint32_t placement);
 const char *state_name(uint32_t state);
 const char *event_name(uint32_t event);
 const char *death_name(uint32_t on_death);
+
+/* All that ferry set changes, by the names that it has there: a line, or members of @o. */
+void settings_print(const struct channel *c);
+void settings_to_json(const struct channel *c, struct json_object *o);
 
 /** style_name() - NULL: requests are calls, nobody waits for them */
 const char *style_name(const struct channel *c);

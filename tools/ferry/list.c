@@ -58,10 +58,7 @@ static struct json_object *to_json(const struct channel *c, struct libmnt_table 
 	json_object_object_add(o, "errors", json_object_new_uint64(c->counts.errors));
 	json_object_object_add(o, "in_flight", json_object_new_uint64(c->counts.in_flight));
 	json_object_object_add(o, "stalls", json_object_new_uint64(c->stalls));
-	json_object_object_add(o, "on_death", json_object_new_string(death_name(c->on_death)));
-	json_object_object_add(o, "grace", json_object_new_uint64(c->grace));
-	json_object_object_add(o, "timeout", json_object_new_uint64(c->timeout));
-	json_object_object_add(o, "stall", json_object_new_uint64(c->stall));
+	settings_to_json(c, o);
 	json_object_object_add(o, "bytes_in", json_object_new_uint64(c->counts.bytes_in));
 	json_object_object_add(o, "bytes_out", json_object_new_uint64(c->counts.bytes_out));
 	return o;

@@ -69,12 +69,12 @@ static int print_channel(const struct channel *c, const struct op *ops, size_t n
 	const struct op *op;
 
 	channel_place(mounts, c, place, sizeof(place));
-	printf("channel %u: %s, %s%s%s, %s%s%s; latency %s", c->id, c->name,
-	       placement_name(c->placement), style ? " " : "", style ? style : "",
-	       state_name(c->state), *place ? ", " : "", place, c->latency ? "on" : "off");
+	printf("channel %u: %s, %s%s%s, %s%s%s", c->id, c->name, placement_name(c->placement),
+	       style ? " " : "", style ? style : "", state_name(c->state), *place ? ", " : "", place);
 	if (c->stalls)
 		printf("; stalled %llu times", (unsigned long long)c->stalls);
 	putchar('\n');
+	settings_print(c);
 	print_ways(c);
 	for (op = ops; op < ops + nr; op++) {
 		if (op->id != c->id)
@@ -126,8 +126,7 @@ static struct json_object *to_json(const struct channel *c, const struct op *ops
 	}
 	json_object_object_add(o, "id", json_object_new_uint64(c->id));
 	json_object_object_add(o, "name", json_object_new_string(c->name));
-	json_object_object_add(o, "latency", json_object_new_boolean(c->latency));
-	json_object_object_add(o, "spin_us", json_object_new_uint64(c->spin_us));
+	settings_to_json(c, o);
 	json_object_object_add(o, "stalls", json_object_new_uint64(c->stalls));
 	json_object_object_add(o, "handed", json_object_new_uint64(c->handed));
 	json_object_object_add(o, "posted", json_object_new_uint64(c->posted));
