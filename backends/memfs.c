@@ -296,5 +296,5 @@ static const struct ferry_fs_ops memfs_ops = {
 };
 
 FERRY_BACKEND(memfs, .flags = FERRY_RECOVERS,
-	      .help = "[size=BYTES][,nodes=N][,writeback]  in memory; 0: no limit",
+	      .help = "[size=BYTES][,nodes=N][,writeback]  in memory; 1G and 1M, 0: no limit",
 	      .fs = &memfs_ops, .save = memfs_save, .load = memfs_load);

@@ -280,5 +280,5 @@ static const struct ferry_block_ops null_disk_ops = {
 };
 
 FERRY_BACKEND(null, .flags = FERRY_RECOVERS | FERRY_STATELESS,
-	      .help = "[size=BYTES][,untouched]  answers at once; files N*, or a disk, of that size",
+	      .help = "[size=BYTES][,untouched]  answers at once; files N*, or a disk, of that size (1G)",
 	      .fs = &null_ops, .block = &null_disk_ops);

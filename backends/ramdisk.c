@@ -428,6 +428,6 @@ static const struct ferry_block_ops ramdisk_ops = {
 };
 
 FERRY_BACKEND(ramdisk, .help = "[size=BYTES][,max=BYTES][,block=BYTES]"
-			       "  a disk in memory, which can be resized up to max",
+			       "  a disk in memory (1G), which can be resized up to max",
 	      .flags = FERRY_RECOVERS, .block = &ramdisk_ops, .save = ramdisk_save,
 	      .load = ramdisk_load);
