@@ -387,9 +387,14 @@ static int answer_claimed(struct ferry_slot *slot, int from, const struct ferry_
 	waiter = slot->waiter;
 	if (waiter) {
 		preempt_disable();
-		/* Pairs with the acquire in ferry_slot_wait(): the reply is complete. */
-		atomic_set_release(&slot->state, FERRY_ANSWERED);
-		ferry_wake(waiter, !ferry_spins(chan));
+		/*
+		 * Pairs with the acquire in ferry_slot_wait(): the reply is complete; and with
+		 * set_current_state() there: a caller who runs, or has left his processor to us,
+		 * looks at the slot before he sleeps.
+		 */
+		atomic_xchg(&slot->state, FERRY_ANSWERED);
+		if (!task_is_running(waiter))
+			ferry_wake(waiter, !ferry_spins(chan));
 		preempt_enable();
 	} else {
 		end_async(slot, ferry_slot_finish(slot, NULL));
