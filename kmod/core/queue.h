@@ -27,7 +27,7 @@
  *	FETCHED -> ANSWERING -> FAILED	channel aborted		compare-and-swap
  *	ABANDONED -> ANSWERING -> IDLE	the late answer came	compare-and-swap
  *	FETCHED -> QUEUED	server died			compare-and-swap, under queue->lock
- *	ABANDONED -> ORPHANED	server died			the same
+ *	ABANDONED -> ORPHANED	server died, or never knew	the same
  *	QUEUED -> ORPHANED	caller killed, and a server had it already	under queue->lock
  *	ORPHANED -> ABANDONED	the next server has it		under queue->lock
  *	FETCHED -> TRANSFER -> FETCHED, ABANDONED or ANSWERING -> FAILED	under slot->lock
@@ -250,6 +250,7 @@ void ferry_queue_calm(struct ferry_queue *q);
 void ferry_queue_free(struct ferry_queue *q);
 struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan);
 int ferry_queue_push(struct ferry_slot *slot, bool looks);
+void ferry_queue_orphan(struct ferry_slot *slot);
 void ferry_queue_unlink(struct ferry_slot *slot);
 int ferry_queue_put_aside(struct ferry_queue *q, struct ferry_args *args);
 bool ferry_queue_take_aside(struct ferry_queue *q, struct ferry_args *args);

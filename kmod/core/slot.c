@@ -112,10 +112,12 @@ void ferry_slot_put(struct ferry_slot *slot)
 struct ferry_slot *ferry_slot_by_tag(struct ferry_chan *chan, u32 tag)
 {
 	u32 depth = chan->geo.depth;
+	u32 tags = chan->geo.nr_queues * depth;
 
-	if (tag >= chan->geo.nr_queues * depth)
+	if (tag >= tags)
 		return NULL;
-	return &chan->queues[tag / depth]->slots[array_index_nospec(tag % depth, depth)];
+	tag = array_index_nospec(tag, tags);
+	return &chan->queues[tag / depth]->slots[tag % depth];
 }
 
 /* The slot whose request, now with the server, has this id. */
@@ -327,6 +329,7 @@ static void answer_late(struct ferry_slot *slot, const struct ferry_reply *reply
 	void *copy = NULL;
 	u32 len;
 
+	ferry_ring_clear_done(slot);	/* as take_reply() */
 	ferry_slot_unleave(slot);
 	memcpy(out, ferry_ring_reply(slot), late.out_len);
 	if (!late.data) {
@@ -480,11 +483,7 @@ void ferry_slot_hand_back(struct ferry_slot *slot)
 		return;
 	}
 	spin_lock(&q->lock);
-	if (!q->dead && atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ORPHANED) ==
-	    FERRY_ABANDONED) {
-		list_add_tail(&slot->node_pending, &q->pending);
-		ferry_ring_tell_pending(q, ++q->nr_pending);
-	}
+	ferry_queue_orphan(slot);
 	spin_unlock(&q->lock);
 }
 
