@@ -53,6 +53,11 @@ static int daemon_call(struct ferry_chan *chan, struct ferry_args *args)
 	int err;
 
 	args->core.born = jiffies;
+	if (unlikely(!list_empty(&chan->left))) {
+		err = ferry_slot_await_left(chan, args);
+		if (err)
+			return err;
+	}
 	slot = fill_slot(chan, args);
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
@@ -95,7 +100,7 @@ static void submit(struct ferry_chan *chan, struct ferry_args *args)
 	int err;
 
 	args->core.born = jiffies;
-	if (list_empty_careful(&q->backlog))
+	if (list_empty_careful(&q->backlog) && !ferry_chan_is_behind(chan, args))
 		slot = ferry_slot_try_get(q, true);
 	if (!slot) {
 		err = ferry_queue_put_aside(q, args);

@@ -407,9 +407,27 @@ got:
 	return slot;
 }
 
-/* Submitted requests that found no slot; called whenever one may have come free. */
+/* The first that was put aside and need not wait for somebody else's late answer. */
+static struct ferry_args *next_aside(struct ferry_queue *q)
+{
+	struct ferry_args *args;
+
+	lockdep_assert_held(&q->lock);
+	list_for_each_entry(args, &q->backlog, core.node) {
+		if (!ferry_chan_is_behind(q->chan, args))
+			return args;
+	}
+	return NULL;
+}
+
+/*
+ * Submitted requests that were put aside; called whenever a slot may have come free, or an
+ * answer that some waited for.
+ */
 void ferry_queue_run_backlog(struct ferry_queue *q)
 {
+	bool more;
+
 	for (;;) {
 		struct ferry_slot *slot = ferry_slot_try_get(q, true);
 		struct ferry_args *args;
@@ -418,7 +436,7 @@ void ferry_queue_run_backlog(struct ferry_queue *q)
 		if (!slot)
 			return;
 		spin_lock(&q->lock);
-		args = list_first_entry_or_null(&q->backlog, struct ferry_args, core.node);
+		args = next_aside(q);
 		if (args)
 			list_del_init(&args->core.node);
 		spin_unlock(&q->lock);
@@ -428,7 +446,10 @@ void ferry_queue_run_backlog(struct ferry_queue *q)
 			smp_mb__after_atomic();
 			if (waitqueue_active(&q->chan->slot_wait))
 				wake_up(&q->chan->slot_wait);
-			if (list_empty_careful(&q->backlog))
+			spin_lock(&q->lock);
+			more = next_aside(q);
+			spin_unlock(&q->lock);
+			if (!more)
 				return;
 			continue;
 		}

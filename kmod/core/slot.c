@@ -93,6 +93,24 @@ struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q
 }
 
 /*
+ * Wait for answers that @args are to come behind. 0; -EINTR: killed, -ETIMEDOUT. Who is told
+ * of slots is told of late answers, too: answer_late() ends in ferry_slot_put().
+ */
+int ferry_slot_await_left(struct ferry_chan *chan, const struct ferry_args *args)
+{
+	long left = ___wait_event(chan->slot_wait,
+				  ___wait_cond_timeout(!ferry_chan_is_behind(chan, args)),
+				  FERRY_WAIT_STATE, 0, longest_wait(chan, args),
+				  __ret = schedule_timeout(__ret));
+
+	if (left < 0)
+		return -EINTR;
+	if (!left)
+		ferry_event(chan, FERRY_EVENT_TIMEOUT);
+	return left ? 0 : -ETIMEDOUT;
+}
+
+/*
  * The bit is cleared before the queues are looked at, and both sorts of waiters
  * enter their queue before they try once more: one of the two sees the other.
  */
@@ -327,7 +345,7 @@ static void answer_late(struct ferry_slot *slot, const struct ferry_reply *reply
 	/* Taken while ANSWERING, which settle() waits for: the put may end others. */
 	int idx = srcu_read_lock(&chan->srcu);
 	void *copy = NULL;
-	u32 len;
+	u32 len, i;
 
 	ferry_ring_clear_done(slot);	/* as take_reply() */
 	ferry_slot_unleave(slot);
@@ -337,6 +355,11 @@ static void answer_late(struct ferry_slot *slot, const struct ferry_reply *reply
 		late.data_len = copy ? len : 0;
 	}
 	ferry_slot_put(slot);
+	/* Those that waited for this answer may be put aside anywhere. */
+	for (i = 0; i < chan->geo.nr_queues; i++) {
+		if (!list_empty(&chan->queues[i]->backlog))
+			ferry_queue_run_backlog(chan->queues[i]);
+	}
 	ferry_chan_late(chan, &late);
 	srcu_read_unlock(&chan->srcu, idx);
 	kvfree(copy);
