@@ -16,11 +16,22 @@ installs() {
 	local file
 	makes install || return
 	for file in "$prefix"/bin/{ferry,ferryd} "$prefix"/lib/ferry/backends/memfs.so "$prefix"/include/linux/ferry.h \
-		/lib/udev/rules.d/60-ferry.rules /lib/modules/*/updates/ferry/ferry{,fs,blk}.ko; do
+		/lib/udev/rules.d/60-ferry.rules /lib/systemd/system/ferry{d,-disk}@.service /lib/modules/*/updates/ferry/ferry{,fs,blk}.ko; do
 		# shellcheck disable=SC2086 # there is a pattern in it
 		[ -s $root$file ] || { echo "no $file"; return 1; }
 	done
 	[ "$(readlink "$root/sbin/mount.ferry")" = "$prefix/bin/ferry" ]
+}
+
+# After a boot: what is named there is what was installed.
+loaded_at_boot() {
+	local module count=0
+	while read -r module; do
+		case $module in '#'*) continue ;; esac
+		compgen -G "$root/lib/modules/*/updates/ferry/$module.ko" >/dev/null || { echo "no $module.ko"; return 1; }
+		count=$((count + 1))
+	done <"$root/usr/lib/modules-load.d/ferry.conf"
+	[ "$count" = 3 ]
 }
 
 commands_run() {
@@ -51,6 +62,7 @@ uninstalls() {
 
 echo "TAP version 13"
 claim "make install puts everything where it belongs" installs
+claim "a boot loads the modules of mounts and disks" loaded_at_boot
 claim "the commands that were installed run" commands_run
 claim "a server is built by what pkg-config says" compiles
 claim "make uninstall leaves nothing" uninstalls

@@ -8,6 +8,7 @@
 command -v systemd-analyze >/dev/null || skip_all "no systemd-analyze here"
 dir=$(mktemp -d "$1/systemd.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
+generator=/lib/systemd/system-generators/systemd-fstab-generator
 
 for unit in "$tree"/userd/*.service; do
 	sed "s|@bindir@|$bin|" "$unit" >"$dir/$(basename "$unit")"
@@ -30,7 +31,18 @@ reads() {
 # systemd runs such a line also where its daemon did not start, since something is mounted there.
 unmounts_nothing() { ! grep -H -E '^Exec.*umount' "$dir"/*.service; }
 
+# The line that the unit's head shows.
+boots() {
+	[ -x "$generator" ] || { skips "no systemd-fstab-generator here"; return; }
+	sed -n 's|^#	\(/dev/disk/by-id/.*\)NAME\(.*\)|\1data\2|p' "$dir/ferry-disk@.service" >"$dir/fstab"
+	[ "$(wc -l <"$dir/fstab")" = 1 ] || { echo "no line for fstab"; return 1; }
+	SYSTEMD_FSTAB=$dir/fstab "$generator" "$dir" "$dir" "$dir" || return
+	grep -q '^After=ferry-disk@data.service' "$dir/mnt.mount" && verified mnt.mount &&
+		verified multi-user.target
+}
+
 echo "TAP version 13"
 claim "the units are read without a warning" reads
 claim "no unit unmounts by itself what is mounted at its directory" unmounts_nothing
+claim "a disk in fstab is waited for, and nothing waits in a circle" boots
 finish
