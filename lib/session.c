@@ -238,6 +238,7 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 {
 	struct ferry_session_options want = { 0 };
 	struct ferry_session *session;
+	pthread_condattr_t attr;
 	int err;
 
 	if (options)
@@ -248,7 +249,10 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&session->lock, NULL);
-	pthread_cond_init(&session->changed, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&session->changed, &attr);
+	pthread_condattr_destroy(&attr);
 	session->state_fd = -1;
 	session->class = want.class ? want.class : FERRY_CLASS_FS;
 	session->disk = -1;
@@ -373,9 +377,10 @@ int ferry_session_start(struct ferry_session *session)
 	return err;
 }
 
+/* By the clock that @changed has, which nobody sets. */
 static void deadline(struct timespec *t, unsigned int ms)
 {
-	clock_gettime(CLOCK_REALTIME, t);
+	clock_gettime(CLOCK_MONOTONIC, t);
 	t->tv_sec += ms / 1000;
 	t->tv_nsec += ms % 1000 * 1000000L;
 	if (t->tv_nsec >= 1000000000L) {
