@@ -37,7 +37,7 @@ loaded_at_boot() {
 commands_run() {
 	local name
 	for name in ferry ferryd; do
-		[ "$("$root$prefix/bin/$name" --version)" = "$("$bin/$name" --version)" ] ||
+		[ "$("$root$prefix/bin/$name" -V)" = "$("$bin/$name" --version)" ] ||
 			{ echo "$name is another"; return 1; }
 	done
 	(exec -a mount.ferry "$root$prefix/bin/ferry" -h) | grep -q "Usage: mount.ferry"
