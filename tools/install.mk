@@ -11,6 +11,8 @@ loaddir   := /usr/lib/modules-load.d
 KREL       = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 moddir     = /lib/modules/$(or $(KREL),$(error no utsrelease.h in KDIR=$(KDIR): for which kernel?))/updates/ferry
 UNITS     := $(notdir $(wildcard userd/*.service))
+# What a backend or a session wants, in user space.
+HEADERS_OF_LIB := $(filter-out %/req.h %/env_kernel.h,$(wildcard include/ferry/*.h))
 MAN_PAGES := $(wildcard Documentation/man/*.[0-9])
 
 # What has the prefix in it is made anew when that is another one.
@@ -28,7 +30,7 @@ install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
 	ln -sf $(bindir)/ferry $(DESTDIR)/sbin/mount.ferry
 	cp -P $(wildcard $(B)/lib/libferry.*) $(DESTDIR)$(libdir)
 	install -m 644 $(wildcard $(B)/backends/*.so) $(DESTDIR)$(libdir)/ferry/backends
-	install -m 644 include/ferry/*.h $(DESTDIR)$(incdir)/ferry
+	install -m 644 $(HEADERS_OF_LIB) $(DESTDIR)$(incdir)/ferry
 	install -m 644 include/uapi/linux/ferry*.h $(DESTDIR)$(incdir)/linux
 	install -m 644 $(B)/lib/pkgconfig/ferry.pc $(DESTDIR)$(libdir)/pkgconfig
 	$(foreach u,$(UNITS),sed 's|@bindir@|$(bindir)|' userd/$u >$(DESTDIR)$(unitdir)/$u &&) :

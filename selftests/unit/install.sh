@@ -54,9 +54,29 @@ compiles() {
 	ldd "$root/mine" | grep -q "libferry.* => $root"
 }
 
+# The names of functions that are declared by what gcc -E makes of headers, and have no body there.
+declared() {
+	perl -0777 -ne '
+		s/^#.*\n//gm;
+		1 while s/\{[^{}]*\}/\0/g;
+		my @part = split /([;\0])/;
+		for (my $i = 0; $i < @part; $i += 2) {
+			print "$1\n" if ($part[$i + 1] // "") eq ";" && $part[$i] =~ /^[^(]*?\b(ferry_\w+)\s*\(/;
+		}' | sort -u
+}
+
+exports() {
+	local include=$root$prefix/include headers=() header
+	for header in "$include"/ferry/*.h; do headers+=(-include "ferry/$(basename "$header")"); done
+	gcc -E -I "$include" "${headers[@]}" -x c /dev/null | declared >"$root/declared"
+	nm -D --defined-only "$root$prefix/lib/libferry.so" | sed 's/.* //; s/@.*//' | sort -u >"$root/exported"
+	[ "$(wc -l <"$root/declared")" -gt 90 ] || { echo "only:"; cat "$root/declared"; return 1; }
+	[ -z "$(comm -23 "$root/declared" "$root/exported")" ] || { comm -23 "$root/declared" "$root/exported"; return 1; }
+}
+
 uninstalls() {
 	makes uninstall || return
-	rm -f "$root"/{make,mine,mine.c}
+	rm -f "$root"/{make,mine,mine.c,declared,exported}
 	[ -z "$(find "$root" ! -type d)" ] || { find "$root" ! -type d; return 1; }
 }
 
@@ -65,5 +85,6 @@ claim "make install puts everything where it belongs" installs
 claim "a boot loads the modules of mounts and disks" loaded_at_boot
 claim "the commands that were installed run" commands_run
 claim "a server is built by what pkg-config says" compiles
+claim "each function of the headers that were installed is in libferry, or inline" exports
 claim "make uninstall leaves nothing" uninstalls
 finish
