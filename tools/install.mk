@@ -6,6 +6,7 @@ rulesdir  := /lib/udev/rules.d
 usersdir  := /usr/lib/sysusers.d
 optionsdir := /lib/modprobe.d
 loaddir   := /usr/lib/modules-load.d
+bashdir    = $(prefix)/share/bash-completion/completions
 
 # Debian's make -C KDIR kernelrelease tells another number.
 KREL       = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
@@ -32,6 +33,7 @@ install: all ## all of it: prefix=/usr/local, DESTDIR= for packages
 	install -m 644 $(wildcard $(B)/backends/*.so) $(DESTDIR)$(libdir)/ferry/backends
 	install -m 644 $(HEADERS_OF_LIB) $(DESTDIR)$(incdir)/ferry
 	install -m 644 include/uapi/linux/ferry*.h $(DESTDIR)$(incdir)/linux
+	install -D -m 644 tools/ferry.bash-completion $(DESTDIR)$(bashdir)/ferry
 	install -m 644 $(B)/lib/pkgconfig/ferry.pc $(DESTDIR)$(libdir)/pkgconfig
 	$(foreach u,$(UNITS),sed 's|@bindir@|$(bindir)|' userd/$u >$(DESTDIR)$(unitdir)/$u &&) :
 	install -m 644 tools/60-ferry.rules $(DESTDIR)$(rulesdir)
@@ -50,7 +52,7 @@ uninstall: ## remove what make install brought
 		$(addprefix $(DESTDIR)$(incdir)/linux/,$(notdir $(wildcard include/uapi/linux/*.h))) \
 		$(addprefix $(DESTDIR)$(unitdir)/,$(UNITS)) $(DESTDIR)$(rulesdir)/60-ferry.rules \
 		$(DESTDIR)$(usersdir)/ferry.conf $(DESTDIR)$(optionsdir)/ferry.conf \
-		$(DESTDIR)$(loaddir)/ferry.conf \
+		$(DESTDIR)$(loaddir)/ferry.conf $(DESTDIR)$(bashdir)/ferry \
 		$(foreach p,$(MAN_PAGES),$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $p))/$(notdir $p))
 	rm -rf $(addprefix $(DESTDIR),$(libdir)/ferry $(incdir)/ferry $(moddir))
 	$(if $(DESTDIR),,ldconfig && depmod $(KREL))

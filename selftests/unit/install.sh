@@ -16,6 +16,7 @@ installs() {
 	local file
 	makes install || return
 	for file in "$prefix"/bin/{ferry,ferryd} "$prefix"/lib/ferry/backends/memfs.so "$prefix"/include/linux/ferry.h \
+		"$prefix"/share/bash-completion/completions/ferry \
 		/lib/udev/rules.d/60-ferry.rules /lib/systemd/system/ferry{d,-disk}@.service /lib/modules/*/updates/ferry/ferry{,fs,blk}.ko; do
 		# shellcheck disable=SC2086 # there is a pattern in it
 		[ -s $root$file ] || { echo "no $file"; return 1; }
