@@ -2,8 +2,12 @@
 # ferry: one Makefile for people; Kbuild has the modules, mk files the user side.
 FERRY_VERSION := 0.1.0
 
-# The newest installed headers, unless KDIR says otherwise.
-KDIR ?= $(lastword $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -V))
+# The running kernel's headers if they are installed, else the newest, unless KDIR says otherwise.
+# HEADERS=newest: those at once, as tools/vm/run boots the newest kernel.
+HEADERS ?= $(shell uname -r)
+KERNELS := /lib/modules
+KDIRS    = $(patsubst %/Makefile,%,$(shell ls -d $(KERNELS)/*/build/Makefile 2>/dev/null | sort -V))
+KDIR    ?= $(or $(filter $(KERNELS)/$(HEADERS)/build,$(KDIRS)),$(lastword $(KDIRS)))
 
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes -Wshadow
@@ -22,7 +26,7 @@ incdir  := $(prefix)/include
 mandir  := $(prefix)/share/man
 
 .DEFAULT_GOAL := all
-.PHONY: all user modules load unload style deps clean help
+.PHONY: all user libraries modules load unload style deps clean help
 all: user modules ## all of it, the default
 
 include backends/sources.mk
@@ -35,12 +39,15 @@ include selftests/selftests.mk
 
 user: ## libferry, backends, ferryd, ferry: into build/
 
+libraries:
+	@tools/libraries liburing $(TOOL_PKGS)
+
 modules: ## ferry.ko, ferryfs.ko, ferry-*.ko, against KDIR
 	@tools/headers '$(KDIR)'
 	$(KMAKE) modules
 
 # User objects: build/<source path>.o, never beside a source that kbuild compiles.
-$(B)/%.o: %.c
+$(B)/%.o: %.c | libraries
 	@mkdir -p $(@D)
 	$(CC) $(UFLAGS) $(CFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
 
@@ -67,4 +74,4 @@ clean: ## remove all that was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' $(filter-out %.d,$(MAKEFILE_LIST)) | \
 		while read -r target text; do printf '  make %-11s %s\n' $$target "$$text"; done
-	@echo 'Variables: KDIR (kernel headers), prefix, DESTDIR, CC, CFLAGS'
+	@echo 'Variables: KDIR (kernel headers), HEADERS (whose: RELEASE or newest), prefix, DESTDIR, CC, CFLAGS'

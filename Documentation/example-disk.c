@@ -5,7 +5,7 @@
  * compiles it.
  *
  *	cc example-disk.c $(pkg-config --cflags --libs ferry) -pthread
- *	./a.out
+ *	./a.out &		# prints the disk's name when it is there
  *	mkfs.ext4 /dev/ferryb0
  */
 #include <stdio.h>

@@ -326,6 +326,11 @@ static const struct ferry_fs_ops template_ops = {
 };
 
 /* This makes it a backend: a shared object in user space, a module in the kernel. */
+/*
+ * The flags are right as long as nothing is remembered but the arguments. Who remembers more takes
+ * both off: else it is lost, and nobody told, when another server follows this one. What has to
+ * be done to have them again is in backend-guide.rst, 6 and 7.
+ */
 FERRY_BACKEND(template, .flags = FERRY_RECOVERS | FERRY_STATELESS,
 	      .help = "[text=TEXT]  one file, hello, that says TEXT",
 	      .fs = &template_ops);

@@ -50,13 +50,15 @@ static int from_fd(int fd, struct ferry_file **result)
 
 	if (!file)
 		return -ENOMEM;
-	err = fstat(fd, &st) ? -errno : 0;
-	if (!err && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		err = -EINVAL;
 	file->fd = fd;
-	file->is_device = S_ISBLK(st.st_mode);
-	if (!err)
+	if (fstat(fd, &st)) {
+		err = -errno;
+	} else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		err = -EINVAL;
+	} else {
+		file->is_device = S_ISBLK(st.st_mode);
 		err = ask_block(fd, file->is_device, &file->block);
+	}
 	if (err)
 		free(file);
 	else

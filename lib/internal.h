@@ -59,6 +59,7 @@ struct ferry_worker {
  * @nr_workers: how many of @workers have an endpoint; one per queue
  * @spin_us: how long style poll looks before it sleeps; 0: its own choice
  * @dir: absolute path of the mount, NULL before it is there
+ * @mounted: the device of what was mounted there; 0 if that is not known
  * @disk: number of the disk, -1 before it is there
  * @held_since: when clients began to wait for this server, CLOCK_MONOTONIC in ns
  * @held_ns: for how long they did
@@ -88,6 +89,7 @@ struct ferry_session {
 	u32 nr_workers;
 	u32 spin_us;
 	char *dir;
+	dev_t mounted;
 	int disk;
 	u64 held_since;
 	u64 held_ns;
@@ -152,6 +154,12 @@ void ferry_later_hurry(bool now);
  * NULL: that was all.
  */
 char *ferry_option_cut(char **rest);
+
+/*
+ * mount.c: the device of the ferry mount that @dir lies on; 0: it is none, or there is no /proc to
+ * ask. No server is asked, for it may never answer.
+ */
+dev_t ferry_mounted_at(const char *dir);
 
 /* disk.c: the number of the disk that is a channel's client, or -ENODEV */
 int ferry_disk_of_channel(u32 channel);

@@ -41,7 +41,7 @@ $(B)/lib/pkgconfig/ferry.pc: lib/ferry.pc.in lib/lib.mk
 ASAN_FLAGS      := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 		   -fno-omit-frame-pointer -O1 -g
 
-$(B)/asan/%.o: %.c
+$(B)/asan/%.o: %.c | libraries
 	@mkdir -p $(@D)
 	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(ASAN_FLAGS) $(WARN_OFF) -c -o $@ $<
 

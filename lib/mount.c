@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -162,30 +163,56 @@ static int configure(int fs, const char *options, unsigned long *ms)
 	return err;
 }
 
+/* The number of the mount that @dir lies on, or -1. */
+static int mount_id(const char *dir)
+{
+	int fd = open(dir, O_PATH | O_CLOEXEC);
+	char path[64], line[128];
+	int id = -1;
+	FILE *f;
+
+	if (fd < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "mnt_id: %d", &id);
+	if (f)
+		fclose(f);
+	close(fd);
+	return id;
+}
+
+dev_t ferry_mounted_at(const char *dir)
+{
+	const int wanted = mount_id(dir);
+	unsigned int maj, min;
+	char *line = NULL;
+	size_t size = 0;
+	dev_t dev = 0;
+	FILE *f;
+	int id;
+
+	if (wanted < 0)
+		return 0;
+	f = fopen("/proc/self/mountinfo", "re");
+	while (f && !dev && getline(&line, &size, f) > 0)
+		if (strstr(line, " - ferry ") &&
+		    sscanf(line, "%d %*d %u:%u ", &id, &maj, &min) == 3 && id == wanted)
+			dev = makedev(maj, min);
+	free(line);
+	if (f)
+		fclose(f);
+	return dev;
+}
+
 /* Is @dir the root of a mount of ours? To mount there twice is a mistake then. */
 static bool is_ferry_mount(const char *dir)
 {
-	bool found = false;
 	struct statx stx;
-	char *line = NULL;
-	size_t size = 0;
-	FILE *f;
 
-	if (statx(AT_FDCWD, dir, 0, 0, &stx) || !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
-		return false;
-	f = fopen("/proc/self/mountinfo", "re");
-	if (!f)
-		return false;
-	while (!found && getline(&line, &size, f) > 0) {
-		unsigned int maj, min;
-
-		found = strstr(line, " - ferry ") &&
-			sscanf(line, "%*u %*u %u:%u ", &maj, &min) == 2 &&
-			maj == stx.stx_dev_major && min == stx.stx_dev_minor;
-	}
-	free(line);
-	fclose(f);
-	return found;
+	return !statx(AT_FDCWD, dir, 0, 0, &stx) && stx.stx_attributes & STATX_ATTR_MOUNT_ROOT &&
+	       ferry_mounted_at(dir);
 }
 
 /* Return: -errno, after a line in the log */

@@ -238,6 +238,7 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 {
 	struct ferry_session_options want = { 0 };
 	struct ferry_session *session;
+	pthread_condattr_t attr;
 	int err;
 
 	if (options)
@@ -248,7 +249,10 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&session->lock, NULL);
-	pthread_cond_init(&session->changed, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&session->changed, &attr);
+	pthread_condattr_destroy(&attr);
 	session->state_fd = -1;
 	session->class = want.class ? want.class : FERRY_CLASS_FS;
 	session->disk = -1;
@@ -269,6 +273,7 @@ int ferry_session_new(const struct ferry_backend *backend, const char *args,
 		goto free_session;
 	}
 	session->spin_us = want.spin_us;
+	session->mounted = want.attach ? want.mounted : 0;
 	session->server.backend = backend;
 	err = want.attach ? succeed(session, backend, args, &want) :
 			    found(session, backend, args, &want);
@@ -372,9 +377,10 @@ int ferry_session_start(struct ferry_session *session)
 	return err;
 }
 
+/* By the clock that @changed has, which nobody sets. */
 static void deadline(struct timespec *t, unsigned int ms)
 {
-	clock_gettime(CLOCK_REALTIME, t);
+	clock_gettime(CLOCK_MONOTONIC, t);
 	t->tv_sec += ms / 1000;
 	t->tv_nsec += ms % 1000 * 1000000L;
 	if (t->tv_nsec >= 1000000000L) {
@@ -452,6 +458,7 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
 		session->dir = NULL;
 		return err;
 	}
+	session->mounted = ferry_mounted_at(session->dir);
 	err = wait_up(session);
 	if (err) {
 		ferry_log(FERRY_LOG_ERR, "%s: the kernel and %s did not come to terms: %s", dir,
@@ -466,9 +473,15 @@ int ferry_session_resume(struct ferry_session *session, const char *dir)
 	int err;
 
 	if (dir) {
-		session->dir = strdup(dir);
-		if (!session->dir)
-			return -ENOMEM;
+		if (!session->mounted)
+			session->mounted = ferry_mounted_at(dir);
+		if (session->mounted) {
+			session->dir = strdup(dir);
+			if (!session->dir)
+				return -ENOMEM;
+		} else {
+			ferry_log(FERRY_LOG_WARN, "%s: is no ferry mount: no signal will unmount it", dir);
+		}
 	}
 	session->up = true;
 	if (session->class == FERRY_CLASS_BLOCK)
@@ -519,12 +532,23 @@ u32 ferry_session_on_death(const struct ferry_session *session)
 	return session->on_death;
 }
 
+u64 ferry_session_mounted(const struct ferry_session *session)
+{
+	return session->mounted;
+}
+
 int ferry_session_unmount(struct ferry_session *session, bool lazy)
 {
 	int err;
 
 	if (!session->dir)
 		return -EINVAL;
+	/* Since then something may have been mounted over it, or it may have been moved. */
+	if (session->mounted && ferry_mounted_at(session->dir) != session->mounted) {
+		ferry_log(FERRY_LOG_ERR, "%s: not unmounted: what is there is not channel %u's mount",
+			  session->dir, session->channel);
+		return -EINVAL;
+	}
 	if (!umount2(session->dir, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)))
 		return 0;
 	err = -errno;

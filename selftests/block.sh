@@ -379,8 +379,9 @@ if wanted resizes; then
 fi
 
 # /dev/ferryblk, and a disk's requests, as a 32-bit program sees them.
-if wanted rogue32 && [ ! -e "$programs/block/rogue32" ]; then
-	skip rogue32 "not built: apt-get install gcc-multilib"
+why=$(why_not_32 "$programs/block/rogue32")
+if wanted rogue32 && [ -n "$why" ]; then
+	skip rogue32 "$why"
 elif wanted rogue32; then
 	mark_log rogue32
 	points_of rogue32 timeout -k 10 $((${FERRY_TEST_SECONDS:-60} * 10 / 3)) "$programs/block/rogue32" "$work" \

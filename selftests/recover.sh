@@ -219,6 +219,44 @@ one_is_one() { # WAY OPTION...
 	return "$status"
 }
 
+type_at() { findmnt -n -o FSTYPE --mountpoint "$1" | tail -n 1; }
+
+# DIR counts from where ferryd was called. Who follows is in /, from where the same words lead to
+# somebody else's mount.
+relative_dir() {
+	local ours=$work$mnt pid status=0
+	mkdir -p "$ours"
+	mount -t tmpfs other "$mnt" || return
+	(cd "$work" && ferryd -o "$options" memfs "${mnt#/}") && until_so is_served || status=1
+	pid=$worker
+	kill -9 "$pid"
+	until_so is_served_by_other "$pid" || status=1
+	kill -TERM "$supervisor"
+	no_daemon_left || status=1
+	[ -z "$(type_at "$ours")" ] || { echo "ours stays"; umount -l "$ours"; status=1; }
+	[ "$(type_at "$mnt")" = tmpfs ] || { echo "another's is gone"; return 1; }
+	umount "$mnt" || status=1
+	return "$status"
+}
+
+# Something else has been mounted over it, which no signal takes away.
+under_another() {
+	local pid status=0
+	ferryd -f -o "$options" memfs "$mnt" 2>"$work/err" &
+	until_so is_served || return 1
+	pid=$worker
+	kill -9 "$pid"
+	mount -t tmpfs other "$mnt" || status=1
+	until_so is_served_by_other "$pid" || status=1
+	kill -TERM "$supervisor"
+	until_so grep -q "not unmounted" "$work/err" || status=1
+	[ "$(type_at "$mnt")" = tmpfs ] || { echo "another's is gone"; cat "$work/err"; status=1; }
+	umount "$mnt"
+	[ "$(type_at "$mnt")" != ferry ] || kill -TERM "$supervisor"
+	until_so is_unmounted && no_daemon_left || status=1
+	return "$status"
+}
+
 refuses_attach() { # TEXT ID
 	timeout 10 ferryd --attach="$2" null "$mnt" 2>"$work/err" && return 1
 	[ "$(wc -l <"$work/err")" = 1 ] && grep -q -e "$1" "$work/err" && return
@@ -244,6 +282,8 @@ if wanted ferryd; then
 		one_is_one group memfs "$mnt"
 	claim "ferryd: pkill, which finds them both, is one signal to a disk in use" \
 		one_is_one name --disk ramdisk:size=16M
+	claim "ferryd: a relative DIR is the same one for who follows" relative_dir
+	claim "ferryd: what else is mounted on DIR is not unmounted" under_another
 	claim "ferryd: leaves a clean log" log_is_clean
 fi
 if wanted moved; then

@@ -10,6 +10,11 @@ $(B)/example-disk: $(B)/Documentation/example-disk.o $(B)/lib/libferry.so
 
 UNIT_TESTS += $(addprefix $(B)/test/,$(UNIT_DISPATCH) loop channel saved options)
 
+# Modules for the kernel that tools/vm/run boots.
+ifeq ($(strip $(HOST)),)
+check soak demo: export HEADERS := newest
+endif
+
 # In a make of their own: what deps installs is asked for when the makefiles are read.
 check: ## the whole test-suite; TESTS=PATTERN for some, DISTRO=NAME elsewhere, HOST=1 right here
 	@tools/deps

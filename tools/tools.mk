@@ -5,12 +5,6 @@ TOOL_PKGS := libnl-genl-3.0 json-c mount
 UFLAGS_tools := $(shell pkg-config --cflags $(TOOL_PKGS) 2>/dev/null)
 TOOL_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tools/ferry/*.c))
 
-$(TOOL_OBJS): | tool-pkgs
-.PHONY: tool-pkgs
-tool-pkgs:
-	@pkg-config --exists --print-errors $(TOOL_PKGS) || { \
-		echo "make: libraries are missing, see above: make deps" >&2; exit 2; }
-
 user: $(B)/bin/ferry $(B)/bin/mount.ferry
 
 $(B)/bin/ferry: $(TOOL_OBJS) $(B)/lib/libferry.so

@@ -26,6 +26,7 @@
  * @name: BACKEND
  * @args: ARGS or NULL
  * @dir: where to mount; NULL with --attach if it was not said
+ * @resolved: @dir, if it is ours to free
  * @backend: what @name means
  * @disk: serve a disk
  * @to_kernel: serve until the backend in the kernel does
@@ -45,6 +46,7 @@ struct command {
 	char *name;
 	const char *args;
 	const char *dir;
+	char *resolved;
 	int up_fd;
 };
 
@@ -384,6 +386,7 @@ static int run(const struct command *cmd, int report)
 		const struct serves serves = {
 			.channel = ferry_session_channel(session),
 			.follow = ferry_session_on_death(session) == FERRY_DEATH_REISSUE,
+			.mounted = ferry_session_mounted(session),
 		};
 		const u32 channel = serves.channel;
 
@@ -427,13 +430,14 @@ static void serve_reclaim(const struct command *cmd)
 		ferry_log(FERRY_LOG_DEBUG, "mlockall: %s", strerror(errno));
 }
 
-static int work(void *arg, u32 channel, int report)
+static int work(void *arg, const struct serves *last, int report)
 {
 	struct command *cmd = arg;
 
 	serve_reclaim(cmd);
-	if (channel) {
-		cmd->options.session.attach = channel;
+	if (last) {
+		cmd->options.session.attach = last->channel;
+		cmd->options.session.mounted = last->mounted;
 		cmd->options.session.replace = false;
 	}
 	return run(cmd, report);
@@ -464,6 +468,32 @@ static int run_supervised(struct command *cmd)
 
 	serve_reclaim(cmd);
 	return is_supervised(cmd) ? supervise(&supervised) : run(cmd, -1);
+}
+
+/*
+ * Where DIR is, for all who serve: the one that mounts is in the directory that we were called in,
+ * those that follow it are not. A path that leads to a mount without server is not looked at.
+ */
+static int resolve_dir(struct command *cmd)
+{
+	size_t len = strlen(cmd->dir);
+	char *dir = strdup(cmd->dir);
+
+	while (dir && len > 1 && dir[len - 1] == '/')
+		dir[--len] = 0;
+	cmd->resolved = dir ? realpath(dir, NULL) : NULL;
+	free(dir);
+	if (cmd->resolved) {
+		cmd->dir = cmd->resolved;
+		return 0;
+	}
+	if (!cmd->options.session.attach) {
+		ferry_log(FERRY_LOG_ERR, "%s: %s", cmd->dir, strerror(errno));
+		return 1;
+	}
+	ferry_log(FERRY_LOG_WARN, "%s: %s: no signal will unmount it", cmd->dir, strerror(errno));
+	cmd->dir = NULL;
+	return 0;
 }
 
 static int run_in_background(struct command *cmd)
@@ -512,9 +542,12 @@ int main(int argc, char **argv)
 		else
 			cmd.backend = backend;
 	}
+	if (!end && cmd.dir)
+		end = 2 * resolve_dir(&cmd);
 	if (!end)
 		end = 1 + (cmd.foreground ? run_supervised(&cmd) : run_in_background(&cmd));
 	free(cmd.name);
 	ferry_options_free(&cmd.options);
+	free(cmd.resolved);
 	return end - 1;
 }

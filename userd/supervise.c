@@ -73,7 +73,7 @@ static void close_others(void)
 }
 
 /* Begin a worker; @report: what it writes when it serves can be read here. */
-static pid_t start(const struct supervised *s, u32 channel, int *report)
+static pid_t start(const struct supervised *s, const struct serves *last, int *report)
 {
 	int fds[2];
 	pid_t pid;
@@ -89,7 +89,7 @@ static pid_t start(const struct supervised *s, u32 channel, int *report)
 		return pid;
 	}
 	if (!pid)
-		_exit(s->work(s->arg, channel, fds[1]));
+		_exit(s->work(s->arg, last, fds[1]));
 	*report = fds[0];
 	return pid;
 }
@@ -156,7 +156,7 @@ int supervise(const struct supervised *s)
 	for (;;) {
 		long long born = now_ms();
 		int report = -1, status;
-		pid_t pid = start(s, channel, &report);
+		pid_t pid = start(s, channel ? &said : NULL, &report);
 		bool serves, young;
 
 		if (pid < 0) {

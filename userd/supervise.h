@@ -8,23 +8,25 @@
  * struct serves - what a process tells its supervisor when it serves
  * @channel: which
  * @follow: another process is to follow this one, if it is killed or ends with an error
+ * @mounted: ferry_session_mounted()
  */
 struct serves {
 	u32 channel;
 	bool follow;
+	u64 mounted;
 };
 
 /**
  * struct supervised - what a supervisor's processes do
- * @work: in a process of its own: serve; @channel is 0 the first time, later the number of
- *	the channel whose server died. Writes a struct serves to @report when it serves, and
- *	closes it. Returns an exit status.
+ * @work: in a process of its own: serve; @last is NULL the first time, later what was said by
+ *	the last one that served. Writes a struct serves to @report when it serves, and closes
+ *	it. Returns an exit status.
  * @up: in the supervisor: the first one serves
  * @arg: for both
  * @leaves: the supervisor, too, when nobody is to follow; else it waits for the end
  */
 struct supervised {
-	int (*work)(void *arg, u32 channel, int report);
+	int (*work)(void *arg, const struct serves *last, int report);
 	void (*up)(void *arg);
 	void *arg;
 	bool leaves;

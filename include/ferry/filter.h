@@ -41,12 +41,6 @@ int ferry_filter_init(struct ferry_server *server, const char *args, char **own)
 void ferry_filter_end(struct ferry_server *server);
 
 /**
- * ferry_filter_names() - "delay+ramdisk": who sees a request to @server, the first one first
- * @size: of @buf, more than 0; names that it has no room for are left out
- */
-void ferry_filter_names(const struct ferry_server *server, char *buf, size_t size);
-
-/**
  * ferry_filter_pass() - let the server below answer
  * Context: an operation of the filter, or later in any thread; ends the filter's part
  */

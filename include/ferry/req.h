@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * A request as the dispatcher sees it. For the hosts (libferry's loops,
- * kmod/core/local.c) and lib/dispatch; backends see it through functions.
+ * kmod/core/local.c) and lib/dispatch; backends see it through functions. Not installed.
  *
  * The host fills in everything above "reply" and calls ferry_dispatch(). The
  * dispatcher checks the message, calls the backend's operation, and the
@@ -162,6 +162,12 @@ const char *ferry_source_args(const char *source, size_t *name_len);
  */
 int ferry_backend_get(const char *name, const struct ferry_backend **backend);
 void ferry_backend_put(const struct ferry_backend *backend);
+
+/**
+ * ferry_filter_names() - "delay+ramdisk": who sees a request to @server, the first one first
+ * @size: of @buf, more than 0; names that it has no room for are left out
+ */
+void ferry_filter_names(const struct ferry_server *server, char *buf, size_t size);
 
 /**
  * ferry_server_save() - write all that another server of the backend needs to go on

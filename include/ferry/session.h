@@ -43,6 +43,8 @@ struct ferry_session;
  * @class: enum ferry_class of <linux/ferry.h>; 0: a filesystem
  * @replace: with @attach: the channel has a server, which is sent home: take its state and
  *	its place
+ * @mounted: with @attach: what ferry_session_mounted() said of a session of this channel; 0:
+ *	nobody knows
  */
 struct ferry_session_options {
 	size_t size;
@@ -58,6 +60,7 @@ struct ferry_session_options {
 	u32 class;
 	u32 inline_max;
 	bool replace;
+	u64 mounted;
 };
 
 /**
@@ -101,9 +104,11 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
 
 /**
  * ferry_session_resume() - begin to serve the channel that was attached to
- * @dir: where its client is mounted, for ferry_session_unmount(); NULL: unknown
+ * @dir: where its client is mounted, for ferry_session_unmount(), best as an absolute path;
+ *	NULL: unknown
  *
- * Instead of ferry_session_mount().
+ * Instead of ferry_session_mount(). Unless ferry_session_options.mounted says better, the ferry
+ * mount that is at @dir now is taken to be the client's.
  * Return: 0; -errno: no threads
  */
 int ferry_session_resume(struct ferry_session *session, const char *dir);
@@ -154,8 +159,16 @@ u32 ferry_session_channel(const struct ferry_session *session);
 u32 ferry_session_on_death(const struct ferry_session *session);
 
 /**
+ * ferry_session_mounted() - the device that the session's mount is, as stat() tells of what is on
+ *	it; 0: nothing is mounted, or nobody knows
+ */
+u64 ferry_session_mounted(const struct ferry_session *session);
+
+/**
  * ferry_session_unmount() - take the mount away; the session ends when it is gone
  * @lazy: now from the tree of names, the rest when the last user leaves it
+ *
+ * What else has been mounted there meanwhile stays.
  * Return: 0; -EBUSY: it is in use (not with @lazy); -EINVAL: it is not there
  */
 int ferry_session_unmount(struct ferry_session *session, bool lazy);

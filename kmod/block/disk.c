@@ -180,6 +180,9 @@ static const struct ferry_client_ops client_ops = {
 	.late		= ferry_resize_late,
 	.dead		= client_dead,
 	.describe	= client_describe,
+	/* None names a node: one that was left keeps all others from the disk. */
+	.changes	= BIT_ULL(FERRY_BLK_WRITE) | BIT_ULL(FERRY_BLK_DISCARD) |
+			  BIT_ULL(FERRY_BLK_WRITE_ZEROES),
 };
 
 static int take_index(struct ferry_disk *disk)

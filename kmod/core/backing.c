@@ -21,7 +21,7 @@ static void backing_free(struct ferry_backing_file *b)
 static int ask_client(struct ferry_chan *chan, const struct file *file)
 {
 	int idx = srcu_read_lock(&chan->srcu), err = -ENOTCONN;
-	void *client = READ_ONCE(chan->client);
+	void *client = ferry_chan_client(chan);
 
 	if (client)
 		err = chan->client_ops->may_back ? chan->client_ops->may_back(client, file) :

@@ -158,7 +158,8 @@ int ferry_chan_bind(struct ferry_chan *chan, const struct ferry_client_ops *ops,
 		chan->bound = true;
 		chan->user_ns = get_user_ns(user_ns);
 		chan->client_ops = ops;
-		chan->client = client;
+		/* Pairs with ferry_chan_client(): who sees it sees its ops. */
+		smp_store_release(&chan->client, client);
 	}
 	mutex_unlock(&chan->client_lock);
 	if (!err)
@@ -406,7 +407,7 @@ void ferry_chan_end(struct ferry_chan *chan, struct ferry_args *args, int err)
 void ferry_chan_late(struct ferry_chan *chan, const struct ferry_late *late)
 {
 	int idx = srcu_read_lock(&chan->srcu);
-	void *client = READ_ONCE(chan->client);
+	void *client = ferry_chan_client(chan);
 
 	if (client && chan->client_ops->late)
 		chan->client_ops->late(client, late);

@@ -124,6 +124,9 @@ struct ferry_late {
  * @may_back: may @file back one of the instance's? 0; -EOPNOTSUPP: none may; -ELOOP:
  *	this one would lead back here. May be NULL: none may.
  * @describe: name the client instance for lists ("8:1"), into @buf
+ * @changes: opcodes (bit 1 << opcode) of requests that change what a node is or has. Where the
+ *	caller of one is gone and its answer has not come, others of these that name the same
+ *	node wait for that: executed later, it would undo what they did.
  */
 struct ferry_client_ops {
 	void (*late)(void *client, const struct ferry_late *late);
@@ -131,6 +134,7 @@ struct ferry_client_ops {
 	bool (*owns)(void *client, const struct file *file);
 	int (*may_back)(void *client, const struct file *file);
 	int (*describe)(void *client, char *buf, size_t size);
+	u64 changes;
 };
 
 /**

@@ -204,6 +204,12 @@ static inline struct ferry_ids ferry_ids_of(const struct ferry_chan *chan,
 	return ids;
 }
 
+/* For who is not under client_lock: the client instance, whose ops are there, or NULL. */
+static inline void *ferry_chan_client(const struct ferry_chan *chan)
+{
+	return smp_load_acquire(&chan->client);	/* pairs with ferry_chan_bind() */
+}
+
 /* chan.c */
 extern struct mutex ferry_chans_lock;
 struct ferry_chan *ferry_chan_alloc(u32 class, const char *name,

@@ -53,6 +53,11 @@ static int daemon_call(struct ferry_chan *chan, struct ferry_args *args)
 	int err;
 
 	args->core.born = jiffies;
+	if (unlikely(!list_empty(&chan->left))) {
+		err = ferry_slot_await_left(chan, args);
+		if (err)
+			return err;
+	}
 	slot = fill_slot(chan, args);
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
@@ -81,26 +86,13 @@ unpin:
 	return err;
 }
 
-/* As ferry_queue_push(), and look for the answer if nobody will tell us. Return: 0 or -ENOTCONN */
-static int push_and_look(struct ferry_chan *chan, struct ferry_slot *slot)
-{
-	/* As long as we look, whoever ends the request meanwhile: see ferry_chan_unbind(). */
-	int idx = srcu_read_lock(&chan->srcu);
-	int err = ferry_queue_push(slot, true);
-
-	if (err > 0)
-		ferry_slot_look(slot);
-	srcu_read_unlock(&chan->srcu, idx);
-	return min(err, 0);
-}
-
 /* Long data takes longer than it would be worth to look. */
 static bool may_look(const struct ferry_chan *chan, const struct ferry_args *args)
 {
 	return args->flags & FERRY_ARGS_LOOKS && ferry_spins(chan) && ferry_slot_takes(chan, args);
 }
 
-static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
+static void submit(struct ferry_chan *chan, struct ferry_args *args)
 {
 	struct ferry_queue *q = ferry_queue_pick(chan);
 	struct ferry_slot *slot = NULL;
@@ -108,7 +100,7 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 	int err;
 
 	args->core.born = jiffies;
-	if (list_empty_careful(&q->backlog))
+	if (list_empty_careful(&q->backlog) && !ferry_chan_is_behind(chan, args))
 		slot = ferry_slot_try_get(q, true);
 	if (!slot) {
 		err = ferry_queue_put_aside(q, args);
@@ -119,11 +111,25 @@ static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
 	looks = may_look(chan, args);
 	err = ferry_slot_fill(slot, args, NULL, NULL);
 	if (!err)
-		err = looks ? push_and_look(chan, slot) : ferry_queue_push(slot, false);
-	if (err) {
+		err = ferry_queue_push(slot, looks);
+	if (err > 0)
+		ferry_slot_look(slot);
+	if (err < 0) {
 		ferry_slot_put(slot);
 		ferry_chan_end(chan, args, err);
 	}
+}
+
+/*
+ * The request may be over, and all that its end lets go of be gone, while we still tell servers
+ * of it or look for its answer: see ferry_chan_unbind().
+ */
+static void daemon_submit(struct ferry_chan *chan, struct ferry_args *args)
+{
+	int idx = srcu_read_lock(&chan->srcu);
+
+	submit(chan, args);
+	srcu_read_unlock(&chan->srcu, idx);
 }
 
 /*

@@ -41,21 +41,31 @@ static struct ferry_chan *endpoint_chan(struct file *file)
 }
 
 /*
+ * May the current task take a dead server's place, and go on with what it has left, @state?
+ * Under attach_lock: another may have been and gone since either was asked for.
+ */
+static int check_next(const struct ferry_chan *chan, const struct file *state)
+{
+	if (chan->endpoints || chan->state != state)
+		return -EBUSY;
+	if (!chan->detached || ferry_chan_is_dead(chan))
+		return -ENOTCONN;
+	return ferry_recover_may_follow(chan) ? 0 : -EPERM;
+}
+
+/*
  * Make @ep an endpoint of @chan, whose reference it takes over on success. @next: of a
- * server that takes the place of a dead one.
+ * server that takes the place of a dead one, with @state.
  */
 static int endpoint_set(struct ferry_endpoint *ep, struct ferry_chan *chan, u32 queue,
-			bool next)
+			bool next, const struct file *state)
 {
-	int err = 0;
+	int err;
 
 	mutex_lock(&ep->lock);
 	mutex_lock(&chan->attach_lock);
-	if (ep->chan || (next && chan->endpoints)) {
-		err = -EBUSY;
-	} else if (next && (!chan->detached || ferry_chan_is_dead(chan))) {
-		err = -ENOTCONN;
-	} else {
+	err = ep->chan ? -EBUSY : next ? check_next(chan, state) : 0;
+	if (!err) {
 		WRITE_ONCE(chan->endpoints, chan->endpoints + 1);
 		ep->queue = chan->queues[queue];
 		smp_store_release(&ep->chan, chan);
@@ -158,7 +168,7 @@ static long dev_create(struct file *file, void __user *arg)
 		err = return_setup(&setup, arg, chan);
 	if (!err) {
 		ferry_chan_publish(chan);
-		err = endpoint_set(file->private_data, chan, 0, false);
+		err = endpoint_set(file->private_data, chan, 0, false, NULL);
 	}
 	if (err)
 		ferry_chan_put(chan);
@@ -194,7 +204,7 @@ static long attach_next(struct file *file, struct ferry_setup *setup, void __use
 	}
 	err = return_setup(setup, arg, chan);
 	if (!err)
-		err = endpoint_set(file->private_data, chan, setup->queue, true);
+		err = endpoint_set(file->private_data, chan, setup->queue, true, state);
 	if (err)
 		goto put_fd;
 	/* Nobody else has attached: it is the only server. For lists. */
@@ -238,13 +248,12 @@ static long dev_attach(struct file *file, void __user *arg)
 	err = return_setup(&setup, arg, chan);
 	if (err)
 		goto put_file;
-	/* @other holds a reference meanwhile. */
+	/* Before it can do anything there. @other holds a reference meanwhile. */
+	ferry_recover_vet(chan);
 	ferry_chan_get(chan);
-	err = endpoint_set(file->private_data, chan, setup.queue, false);
+	err = endpoint_set(file->private_data, chan, setup.queue, false, NULL);
 	if (err)
 		ferry_chan_put(chan);
-	else
-		ferry_recover_vet(chan);
 put_file:
 	fput(other);
 	return err;
@@ -728,7 +737,7 @@ struct ferry_chan *ferry_chan_of_file(struct file *file, u32 class)
 		if (IS_ERR(chan))
 			return chan;
 		ferry_chan_publish(chan);
-		err = endpoint_set(file->private_data, chan, 0, false);
+		err = endpoint_set(file->private_data, chan, 0, false, NULL);
 		if (err)	/* somebody was faster: take theirs */
 			ferry_chan_put(chan);
 	}

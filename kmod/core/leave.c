@@ -3,10 +3,16 @@
  * Slots whose callers go: killed, too late, or given up by who submitted them.
  *
  * What a server has fetched stays the server's, who will answer some day. Until then the slot
- * is in ferry_chan.left: the server may be at work with the nodes it names.
+ * is in ferry_chan.left: the server may be at work with the nodes it names. If it is to change
+ * them, what is to change them after it waits for that: ferry_chan_is_behind().
  */
 #include <linux/list.h>
 #include "core/queue.h"
+
+static u64 node2_of(const struct ferry_args *args)
+{
+	return args->flags & FERRY_ARGS_NODE2 ? *(const u64 *)args->in[0].p : 0;
+}
 
 /* Nobody waits for what a server has: under the lock that keeps it from being answered. */
 static void leave_behind(struct ferry_slot *slot)
@@ -14,14 +20,14 @@ static void leave_behind(struct ferry_slot *slot)
 	const struct ferry_args *args = slot->args;
 	struct ferry_chan *chan = slot->queue->chan;
 
-	slot->node2 = args->flags & FERRY_ARGS_NODE2 ? *(const u64 *)args->in[0].p : 0;
+	slot->node2 = node2_of(args);
 	slot->late_data = args->flags & FERRY_ARGS_LATE_DATA;
 	spin_lock(&chan->left_lock);
 	list_add(&slot->node_left, &chan->left);
 	spin_unlock(&chan->left_lock);
 }
 
-/* It has been answered. */
+/* It has been answered. Who waits for that is told when the slot is given back. */
 void ferry_slot_unleave(struct ferry_slot *slot)
 {
 	struct ferry_chan *chan = slot->queue->chan;
@@ -52,6 +58,43 @@ bool ferry_chan_is_left(struct ferry_chan *chan, u64 node)
 	return left;
 }
 EXPORT_SYMBOL_GPL(ferry_chan_is_left);
+
+static bool changes(const struct ferry_chan *chan, u32 opcode)
+{
+	const struct ferry_client_ops *ops = chan->client_ops;
+
+	return ops && opcode < BITS_PER_LONG_LONG && ops->changes & BIT_ULL(opcode);
+}
+
+static bool names(const struct ferry_slot *slot, u64 node)
+{
+	return slot->node == node || slot->node2 == node;
+}
+
+/*
+ * Have @args to wait, for a request whose caller is gone and which may yet undo what they are
+ * to change? Of those who serialize with that caller, by an inode's lock, say, nobody misses it.
+ */
+bool ferry_chan_is_behind(struct ferry_chan *chan, const struct ferry_args *args)
+{
+	struct ferry_slot *slot;
+	bool behind = false;
+	u64 node2;
+
+	if (likely(list_empty(&chan->left)) || !changes(chan, args->opcode) ||
+	    ferry_chan_is_dead(chan))
+		return false;
+	node2 = node2_of(args);
+	spin_lock(&chan->left_lock);
+	list_for_each_entry(slot, &chan->left, node_left) {
+		behind = changes(chan, slot->opcode) &&
+			 (names(slot, args->node) || (node2 && names(slot, node2)));
+		if (behind)
+			break;
+	}
+	spin_unlock(&chan->left_lock);
+	return behind;
+}
 
 bool ferry_chan_left_since(struct ferry_chan *chan, u64 node, u64 asked)
 {

@@ -120,9 +120,14 @@ static bool post(struct ferry_queue *q, struct ferry_slot *slot, bool looks)
 	ferry_slot_set_fetched(slot);
 	if (ferry_ring_post(q, slot->tag))
 		return true;
-	/* FETCHED was to be seen: a server that has answered meanwhile has the slot. */
-	if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_IDLE) != FERRY_FETCHED)
+	/*
+	 * FETCHED was to be seen: a server that guessed the tag may have answered, who submitted
+	 * it have given it up, and then no server has heard of it.
+	 */
+	if (atomic_cmpxchg(&slot->state, FERRY_FETCHED, FERRY_IDLE) != FERRY_FETCHED) {
+		ferry_queue_orphan(slot);
 		return true;
+	}
 	ferry_ring_set_wait(slot, true);
 	slot->spin = false;
 	return false;
@@ -255,7 +260,7 @@ int ferry_queue_push(struct ferry_slot *slot, bool looks)
 	}
 queue:
 	/* The server is awake and busy: it looks here before it spins or sleeps. */
-	slot->spin = slot->waiter && ferry_ring_spins_elsewhere(q);
+	slot->spin = slot->waiter == current && ferry_ring_spins_elsewhere(q);
 	if (slot->spin)
 		ferry_ring_set_wait(slot, false);
 	atomic_set(&slot->state, FERRY_QUEUED);
@@ -277,6 +282,22 @@ queue:
 	else
 		rouse(q, sync);
 	return 0;
+}
+
+/*
+ * If @slot is ABANDONED, and no server knows that it has it: the next one that looks for work
+ * does. Nobody waits for that; but what comes behind it does, ferry_chan.left. Under q->lock.
+ */
+void ferry_queue_orphan(struct ferry_slot *slot)
+{
+	struct ferry_queue *q = slot->queue;
+
+	if (q->dead || atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ORPHANED) !=
+		       FERRY_ABANDONED)
+		return;
+	list_add_tail(&slot->node_pending, &q->pending);
+	ferry_ring_tell_pending(q, ++q->nr_pending);
+	schedule_delayed_work(&q->nudge, LAZY_WAIT);
 }
 
 /* Take a QUEUED slot from its queue; under q->lock. */
@@ -386,9 +407,27 @@ got:
 	return slot;
 }
 
-/* Submitted requests that found no slot; called whenever one may have come free. */
+/* The first that was put aside and need not wait for somebody else's late answer. */
+static struct ferry_args *next_aside(struct ferry_queue *q)
+{
+	struct ferry_args *args;
+
+	lockdep_assert_held(&q->lock);
+	list_for_each_entry(args, &q->backlog, core.node) {
+		if (!ferry_chan_is_behind(q->chan, args))
+			return args;
+	}
+	return NULL;
+}
+
+/*
+ * Submitted requests that were put aside; called whenever a slot may have come free, or an
+ * answer that some waited for.
+ */
 void ferry_queue_run_backlog(struct ferry_queue *q)
 {
+	bool more;
+
 	for (;;) {
 		struct ferry_slot *slot = ferry_slot_try_get(q, true);
 		struct ferry_args *args;
@@ -397,7 +436,7 @@ void ferry_queue_run_backlog(struct ferry_queue *q)
 		if (!slot)
 			return;
 		spin_lock(&q->lock);
-		args = list_first_entry_or_null(&q->backlog, struct ferry_args, core.node);
+		args = next_aside(q);
 		if (args)
 			list_del_init(&args->core.node);
 		spin_unlock(&q->lock);
@@ -407,7 +446,10 @@ void ferry_queue_run_backlog(struct ferry_queue *q)
 			smp_mb__after_atomic();
 			if (waitqueue_active(&q->chan->slot_wait))
 				wake_up(&q->chan->slot_wait);
-			if (list_empty_careful(&q->backlog))
+			spin_lock(&q->lock);
+			more = next_aside(q);
+			spin_unlock(&q->lock);
+			if (!more)
 				return;
 			continue;
 		}

@@ -27,7 +27,7 @@
  *	FETCHED -> ANSWERING -> FAILED	channel aborted		compare-and-swap
  *	ABANDONED -> ANSWERING -> IDLE	the late answer came	compare-and-swap
  *	FETCHED -> QUEUED	server died			compare-and-swap, under queue->lock
- *	ABANDONED -> ORPHANED	server died			the same
+ *	ABANDONED -> ORPHANED	server died, or never knew	the same
  *	QUEUED -> ORPHANED	caller killed, and a server had it already	under queue->lock
  *	ORPHANED -> ABANDONED	the next server has it		under queue->lock
  *	FETCHED -> TRANSFER -> FETCHED, ABANDONED or ANSWERING -> FAILED	under slot->lock
@@ -201,7 +201,7 @@ struct ferry_idle {
  * @pending: QUEUED slots, first come first served
  * @idle: struct ferry_idle
  * @commands: struct ferry_command, see uring.c; they come second to @idle
- * @backlog: submitted requests that found no slot
+ * @backlog: submitted requests that found no slot, or wait: ferry_chan_is_behind()
  * @dead: the channel was aborted
  * @poll_wait: poll() on an endpoint
  * @watch: looks for commands whose ring is gone, where io_uring does not tell
@@ -250,6 +250,7 @@ void ferry_queue_calm(struct ferry_queue *q);
 void ferry_queue_free(struct ferry_queue *q);
 struct ferry_queue *ferry_queue_pick(struct ferry_chan *chan);
 int ferry_queue_push(struct ferry_slot *slot, bool looks);
+void ferry_queue_orphan(struct ferry_slot *slot);
 void ferry_queue_unlink(struct ferry_slot *slot);
 int ferry_queue_put_aside(struct ferry_queue *q, struct ferry_args *args);
 bool ferry_queue_take_aside(struct ferry_queue *q, struct ferry_args *args);
@@ -266,6 +267,7 @@ void ferry_queue_run_backlog(struct ferry_queue *q);
 struct ferry_slot *ferry_slot_try_get(struct ferry_queue *q, bool async);
 struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q,
 				  const struct ferry_args *args);
+int ferry_slot_await_left(struct ferry_chan *chan, const struct ferry_args *args);
 void ferry_slot_put(struct ferry_slot *slot);
 bool ferry_slot_takes(const struct ferry_chan *chan, const struct ferry_args *args);
 struct ferry_slot *ferry_slot_by_tag(struct ferry_chan *chan, u32 tag);
@@ -288,6 +290,7 @@ void ferry_slot_wait_for_copies(struct ferry_slot *slot);
 void ferry_wake(struct task_struct *task, bool sync);
 
 /* leave.c */
+bool ferry_chan_is_behind(struct ferry_chan *chan, const struct ferry_args *args);
 bool ferry_slot_leave(struct ferry_slot *slot);
 void ferry_slot_unleave(struct ferry_slot *slot);
 struct ferry_args *ferry_slot_expire(struct ferry_slot *slot, unsigned long limit);

@@ -120,10 +120,11 @@ static void do_rescue(struct work_struct *work)
 {
 	struct ferry_chan *chan = container_of(work, struct ferry_chan, rescue_work.work);
 
-	if (READ_ONCE(chan->detached))
+	if (READ_ONCE(chan->detached) && !ferry_chan_is_dead(chan))
 		start_rescue(chan);
 	mutex_lock(&chan->attach_lock);
-	if (chan->detached && !delayed_work_pending(&chan->rescue_work))
+	if (chan->detached && !ferry_chan_is_dead(chan) &&
+	    !delayed_work_pending(&chan->rescue_work))
 		arm_on(slow_wq, chan, &chan->rescue_work, RESCUE_AGAIN);
 	mutex_unlock(&chan->attach_lock);
 	ferry_chan_put(chan);

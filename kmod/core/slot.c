@@ -93,6 +93,24 @@ struct ferry_slot *ferry_slot_get(struct ferry_chan *chan, struct ferry_queue *q
 }
 
 /*
+ * Wait for answers that @args are to come behind. 0; -EINTR: killed, -ETIMEDOUT. Who is told
+ * of slots is told of late answers, too: answer_late() ends in ferry_slot_put().
+ */
+int ferry_slot_await_left(struct ferry_chan *chan, const struct ferry_args *args)
+{
+	long left = ___wait_event(chan->slot_wait,
+				  ___wait_cond_timeout(!ferry_chan_is_behind(chan, args)),
+				  FERRY_WAIT_STATE, 0, longest_wait(chan, args),
+				  __ret = schedule_timeout(__ret));
+
+	if (left < 0)
+		return -EINTR;
+	if (!left)
+		ferry_event(chan, FERRY_EVENT_TIMEOUT);
+	return left ? 0 : -ETIMEDOUT;
+}
+
+/*
  * The bit is cleared before the queues are looked at, and both sorts of waiters
  * enter their queue before they try once more: one of the two sees the other.
  */
@@ -112,10 +130,12 @@ void ferry_slot_put(struct ferry_slot *slot)
 struct ferry_slot *ferry_slot_by_tag(struct ferry_chan *chan, u32 tag)
 {
 	u32 depth = chan->geo.depth;
+	u32 tags = chan->geo.nr_queues * depth;
 
-	if (tag >= chan->geo.nr_queues * depth)
+	if (tag >= tags)
 		return NULL;
-	return &chan->queues[tag / depth]->slots[array_index_nospec(tag % depth, depth)];
+	tag = array_index_nospec(tag, tags);
+	return &chan->queues[tag / depth]->slots[tag % depth];
 }
 
 /* The slot whose request, now with the server, has this id. */
@@ -325,8 +345,9 @@ static void answer_late(struct ferry_slot *slot, const struct ferry_reply *reply
 	/* Taken while ANSWERING, which settle() waits for: the put may end others. */
 	int idx = srcu_read_lock(&chan->srcu);
 	void *copy = NULL;
-	u32 len;
+	u32 len, i;
 
+	ferry_ring_clear_done(slot);	/* as take_reply() */
 	ferry_slot_unleave(slot);
 	memcpy(out, ferry_ring_reply(slot), late.out_len);
 	if (!late.data) {
@@ -334,6 +355,11 @@ static void answer_late(struct ferry_slot *slot, const struct ferry_reply *reply
 		late.data_len = copy ? len : 0;
 	}
 	ferry_slot_put(slot);
+	/* Those that waited for this answer may be put aside anywhere. */
+	for (i = 0; i < chan->geo.nr_queues; i++) {
+		if (!list_empty(&chan->queues[i]->backlog))
+			ferry_queue_run_backlog(chan->queues[i]);
+	}
 	ferry_chan_late(chan, &late);
 	srcu_read_unlock(&chan->srcu, idx);
 	kvfree(copy);
@@ -387,9 +413,14 @@ static int answer_claimed(struct ferry_slot *slot, int from, const struct ferry_
 	waiter = slot->waiter;
 	if (waiter) {
 		preempt_disable();
-		/* Pairs with the acquire in ferry_slot_wait(): the reply is complete. */
-		atomic_set_release(&slot->state, FERRY_ANSWERED);
-		ferry_wake(waiter, !ferry_spins(chan));
+		/*
+		 * Pairs with the acquire in ferry_slot_wait(): the reply is complete; and with
+		 * set_current_state() there: a caller who runs, or has left his processor to us,
+		 * looks at the slot before he sleeps.
+		 */
+		atomic_xchg(&slot->state, FERRY_ANSWERED);
+		if (!task_is_running(waiter))
+			ferry_wake(waiter, !ferry_spins(chan));
 		preempt_enable();
 	} else {
 		end_async(slot, ferry_slot_finish(slot, NULL));
@@ -475,11 +506,7 @@ void ferry_slot_hand_back(struct ferry_slot *slot)
 		return;
 	}
 	spin_lock(&q->lock);
-	if (!q->dead && atomic_cmpxchg(&slot->state, FERRY_ABANDONED, FERRY_ORPHANED) ==
-	    FERRY_ABANDONED) {
-		list_add_tail(&slot->node_pending, &q->pending);
-		ferry_ring_tell_pending(q, ++q->nr_pending);
-	}
+	ferry_queue_orphan(slot);
 	spin_unlock(&q->lock);
 }
 

@@ -17,7 +17,7 @@
 static bool is_own(struct ferry_chan *chan, const struct file *file)
 {
 	int idx = srcu_read_lock(&chan->srcu);
-	void *client = READ_ONCE(chan->client);
+	void *client = ferry_chan_client(chan);
 	bool own = client && chan->client_ops->owns && chan->client_ops->owns(client, file);
 
 	srcu_read_unlock(&chan->srcu, idx);

@@ -488,11 +488,18 @@ static int client_describe(void *client, char *buf, size_t size)
 	return scnprintf(buf, size, "%u:%u", MAJOR(m->sb->s_dev), MINOR(m->sb->s_dev));
 }
 
+#define CHANGES	(BIT_ULL(FUSE_SETATTR) | BIT_ULL(FUSE_SYMLINK) | BIT_ULL(FUSE_MKNOD) |		\
+		 BIT_ULL(FUSE_MKDIR) | BIT_ULL(FUSE_UNLINK) | BIT_ULL(FUSE_RMDIR) |		\
+		 BIT_ULL(FUSE_RENAME) | BIT_ULL(FUSE_LINK) | BIT_ULL(FUSE_WRITE) |		\
+		 BIT_ULL(FUSE_SETXATTR) | BIT_ULL(FUSE_REMOVEXATTR) | BIT_ULL(FUSE_CREATE) |	\
+		 BIT_ULL(FUSE_FALLOCATE) | BIT_ULL(FUSE_RENAME2))
+
 static const struct ferry_client_ops client_ops = {
 	.late		= client_late,
 	.owns		= client_owns,
 	.may_back	= client_may_back,
 	.describe	= client_describe,
+	.changes	= CHANGES,
 };
 
 static int ferry_statfs(struct dentry *dentry, struct kstatfs *buf)

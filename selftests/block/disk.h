@@ -45,7 +45,7 @@ typedef bool (*lie_fn)(struct server *s, const struct request *req);
  * @told: lies that were told; @index, @err: what ADD gave, valid with @added
  * @second: the errno of another ADD with the same channel
  * @honest: from now on
- * @fua, @flushes: writes with FERRY_BLK_FUA, and FLUSHes; counted by a lie that tells none
+ * @writes, @fua, @flushes: WRITEs, those with FERRY_BLK_FUA, and FLUSHes; counted by lies
  */
 struct shared {
 	volatile int told;
@@ -54,6 +54,7 @@ struct shared {
 	volatile int index;
 	volatile int second;
 	volatile int honest;
+	volatile int writes;
 	volatile int fua;
 	volatile int flushes;
 };

@@ -555,6 +555,51 @@ static void times_out(void)
 	server_end_disk(&s, index);
 }
 
+/* Keeps the first WRITE, and does it when a READ comes. */
+static bool write_late(struct server *s, const struct request *req)
+{
+	static char data[4096];
+
+	if (req->head.opcode == FERRY_BLK_WRITE && !s->shared->writes++) {
+		held = *req;
+		CHECK_EQ(req->io.length, sizeof(data));
+		memcpy(data, req->data, sizeof(data));
+		return true;
+	}
+	if (req->head.opcode == FERRY_BLK_READ && held.io.length) {
+		memcpy(s->disk + held.io.offset, data, sizeof(data));
+		server_answer(s, &held, 0, NULL, 0);
+		held.io.length = 0;
+	}
+	return false;
+}
+
+static void not_overtaken(void)
+{
+	char *old = xmalloc(4096), *new = xmalloc(4096), *buf = xmalloc(4096);
+	struct server s;
+	int index, fd;
+
+	held.io.length = 0;
+	s = server_new_later(write_late);
+	s.how.timeout = 1;
+	server_start(&s);
+	index = server_wait_added(&s);
+	CHECK(index >= 0);
+	fd = DO(disk_open(index));
+	fill_pattern(old, 4096, 0, 1);
+	fill_pattern(new, 4096, 0, 2);
+	CHECK_ERR(pwrite(fd, old, 4096, 65536), ETIMEDOUT);
+	CHECK_ERR(pwrite(fd, new, 4096, 65536), ETIMEDOUT);
+	CHECK_EQ(s.shared->writes, 1);
+	CHECK_EQ(try_read(index, 5), 0);
+	CHECK_EQ(pwrite(fd, new, 4096, 65536), 4096);
+	CHECK_EQ(pread(fd, buf, 4096, 65536), 4096);
+	CHECK_EQ(find_difference(buf, 4096, 0, 2), -1);
+	close(fd);
+	server_end_disk(&s, index);
+}
+
 static int lied_size;
 
 static bool resize_lie(struct server *s, const struct request *req)
@@ -631,6 +676,7 @@ IN_SLOTS(bad_writes)
 IN_SLOTS(errors)
 IN_SLOTS(bad_init)
 IN_SLOTS(times_out)
+IN_SLOTS(not_overtaken)
 IN_SLOTS(resize_lied)
 IN_RING(serves)
 IN_RING(killed_idle)
@@ -640,6 +686,7 @@ IN_RING(short_read)
 IN_RING(long_read)
 IN_RING(bad_writes)
 IN_RING(times_out)
+IN_RING(not_overtaken)
 IN_RING(resize_lied)
 
 static const struct claim claims[] = {
@@ -664,6 +711,7 @@ static const struct claim claims[] = {
 	{ "who is not root makes no disks", not_root },
 	{ "what is not there is ENODEV", no_such_disk },
 	{ "a request that takes too long is ETIMEDOUT, and the disk goes on", times_out },
+	{ "no write overtakes one that took too long", not_overtaken },
 	{ "a server that lies or dies in a resize", resize_lied },
 	{ "disks come and go side by side", many },
 	SLOTS("a disk reads, writes, has its partition, and goes", serves),
@@ -676,6 +724,7 @@ static const struct claim claims[] = {
 	SLOTS("errors of a server are those that a disk may have", errors),
 	SLOTS("INIT that is short or fails: no disk", bad_init),
 	SLOTS("a request that takes too long is ETIMEDOUT, and the disk goes on", times_out),
+	SLOTS("no write overtakes one that took too long", not_overtaken),
 	SLOTS("a server that lies or dies in a resize", resize_lied),
 	RING("a disk reads, writes, has its partition, and goes", serves)
 	RING("server killed while idle: the disk goes", killed_idle)
@@ -685,6 +734,7 @@ static const struct claim claims[] = {
 	RING("a long read is EIO", long_read)
 	RING("a write or flush that fails, or is answered with data, is EIO", bad_writes)
 	RING("a request that takes too long is ETIMEDOUT, and the disk goes on", times_out)
+	RING("no write overtakes one that took too long", not_overtaken)
 	RING("a server that lies or dies in a resize", resize_lied)
 };
 CLAIMS_MAIN(claims)

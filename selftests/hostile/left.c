@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * What a server gives up by a request it might still be using for a caller who has gone: RELEASE
- * and FORGET come behind the late answer.
+ * What a server gives up by a request it might still be using for a caller who has gone, or what
+ * it would undo: RELEASE, FORGET and changes of the same come behind the late answer.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,11 +14,12 @@
  * struct seen - what the server tells; in rogue.page
  * @opcode: of the request to be kept, told by the client; then 0
  * @kept: it is
- * @early: RELEASEs and FORGETs of the nodes it names that came meanwhile
+ * @early: RELEASEs, FORGETs and what is @watched that came meanwhile
  * @released, @forgot: how many of each came at all
  */
 struct seen {
 	volatile uint32_t opcode;
+	volatile uint32_t watched;
 	volatile bool kept;
 	volatile int early;
 	volatile int released;
@@ -56,6 +57,7 @@ static bool keep_one(struct rogue *r, const struct request *req)
 		seen->kept = true;
 		return true;
 	}
+	seen->early += seen->kept && req->head.opcode == seen->watched;
 	switch (req->head.opcode) {
 	case FUSE_RELEASE:
 		seen->released++;
@@ -145,6 +147,52 @@ static void killed(enum style style)
 	}
 }
 IN_BOTH_STYLES(killed)
+
+static int op_mkdir_dir(void)
+{
+	return mkdir("mnt/dir/new", 0700);
+}
+
+static const struct {
+	struct wait first, then;
+} changes[] = {
+	{ { FUSE_SETATTR, op_truncate, "truncate" }, { FUSE_WRITE, op_write_direct, "write" } },
+	{ { FUSE_WRITE, op_write_direct, "write" }, { FUSE_SETATTR, op_truncate, "truncate" } },
+	{ { FUSE_RENAME, op_rename, "rename" }, { FUSE_MKDIR, op_mkdir_dir, "mkdir where it goes" } },
+};
+
+static void overtaken(enum style style)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(changes); i++) {
+		const struct wait *first = &changes[i].first, *then = &changes[i].then;
+		struct rogue r = rogue_start(style, keep_one);
+		struct seen *seen = r.page;
+		pid_t pid;
+
+		seen->opcode = first->opcode;
+		pid = rogue_client(first->op);
+		rogue_await(&r, 1);
+		rogue_dies(pid);
+		seen->watched = then->opcode;
+		/* It waits, and may be killed. */
+		pid = rogue_client(then->op);
+		rogue_await_sleep(pid);
+		CHECK_EQ(rogue_try(op_statfs, 5), 0);
+		rogue_dies(pid);
+		pid = rogue_client(then->op);
+		rogue_await_sleep(pid);
+		CHECK_EQ(rogue_try(op_statfs, 5), 0);
+		if (seen->early)
+			claim_fail(__FILE__, __LINE__, "%s: %s came before its answer", first->what,
+				   then->what);
+		CHECK_EQ(rogue_try(op_readlink, 5), 0);
+		CHECK_EQ(rogue_status(pid, 5, then->what), 0);
+		rogue_end(&r);
+	}
+}
+IN_BOTH_STYLES(overtaken)
 
 /* Read-ahead is submitted, and given up by whoever looks at the clock. */
 static void too_late(void)
@@ -253,6 +301,7 @@ static void unmounted(void)
 
 static const struct claim claims[] = {
 	BOTH("RELEASE and FORGET come behind the answer to a killed caller's request", killed),
+	BOTH("what changes the same waits for the answer to a killed caller's change", overtaken),
 	{ "they come behind the answer to read-ahead that took too long", too_late },
 	{ "umount does not wait for that answer, nor sends them before it", unmounted },
 	BOTH("what READDIRPLUS brings for a killed reader is forgotten", killed_reader),

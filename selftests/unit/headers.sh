@@ -26,6 +26,15 @@ says() { # TEXT KDIR
 
 good() { "$tree/tools/headers" "$dir/lib/modules/1.0-good/build"; }
 
+# chosen KERNEL HEADERS: those that make takes for it, of the good ones and the half ones
+chosen() {
+	local said
+	# shellcheck disable=SC2016 # that is for make
+	said=$(make -s -C "$tree" MAKEFLAGS= -f Makefile --eval 'chosen: ; @echo $(KDIR)' chosen \
+		KERNELS="$dir/lib/modules" HEADERS="$1") || return
+	is "KDIR" "${said#"$dir/lib/modules/"}" "$2/build"
+}
+
 version=$(gcc -dumpfullversion)
 fake_headers 1.0-good "gcc (Debian) $version"
 fake_headers 2.0-half "gcc (Debian) $version"
@@ -42,5 +51,8 @@ claim "a link to headers that are gone: the package is named" says 'linux-header
 claim "half of the headers: what is missing is named" says 'no scripts/mod/modpost' 2.0-half
 claim "a compiler that is not here is named" says 'gcc-99 99.1.0.*apt-get install gcc-99' 3.0-missing
 claim "another compiler than the kernel's: both are named" says "9.9.0.*gcc here is $version" 4.0-other
+claim "make takes the headers of the kernel that runs" chosen 1.0-good 1.0-good
+claim "make takes the newest where that one has none" chosen 6.0-none 4.0-other
+claim "make takes the newest when asked for them" chosen newest 4.0-other
 cd / && rm -r "$dir"
 finish

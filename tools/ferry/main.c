@@ -178,7 +178,7 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		return help(argv[2]);
-	if (!strcmp(argv[1], "--version"))
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
 		argv[1] = (char *)"version";
 	verb = find_verb(argv[1]);
 	return verb ? run(verb, argc - 1, argv + 1) : unknown_verb(argv[1]);

@@ -38,7 +38,7 @@ static int open_daemon(dev_t dev)
 	if (channels_get(&channels, &nr))
 		return -1;
 	snprintf(client, sizeof(client), "%u:%u", major(dev), minor(dev));
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr && fd < 0; i++) {
 		if (!strcmp(channels[i].client, client) && channels[i].pid)
 			fd = pidfd_open((pid_t)channels[i].pid, 0);
 	}

@@ -13,7 +13,7 @@
  * would refuse to do twice is told by an intent, see intent.c.
  *
  * Permissions are the client's business (default_permissions). New files belong
- * to the caller, see mirror_become().
+ * to the caller, see become_caller() in name.c.
  */
 #ifndef MIRROR_H
 #define MIRROR_H
