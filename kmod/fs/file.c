@@ -529,6 +529,7 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 	struct ferry_mount *m = ferry_mount_of(inode);
 	bool clears = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
 	loff_t end = offset + len;
+	u64 at;
 	int err;
 
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
@@ -559,6 +560,7 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 	err = file_modified(file);
 	if (err)
 		goto unlock_mapping;
+	at = get_jiffies_64();
 	err = ask_fallocate(file, mode, offset, len);
 	if (err) {
 		/* It may have been done all the same. */
@@ -573,6 +575,7 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 		if (clears)
 			truncate_pagecache_range(inode, offset, end - 1);
 		ferry_attr_stale(inode, STATX_BLOCKS);
+		ferry_size_doubt(inode, at);
 	}
 unlock_mapping:
 	if (clears)

@@ -166,8 +166,8 @@ enum {
 	FERRY_I_PLUS_SEEN,	/* a name came by READDIRPLUS and was not looked up since */
 	FERRY_I_PLUS_WANTED,	/* lookups in this directory would have been spared by it */
 	FERRY_I_MAPPED_PAST,	/* a backing file was mapped to be written: times may change */
-	FERRY_I_SIZE_UNKNOWN,	/* a change of size failed, and the size is ours to know: the
-				 * server may have changed it. Set under i_rwsem */
+	FERRY_I_SIZE_UNKNOWN,	/* a change of size failed, or may come late, and the size is
+				 * ours to know: the server may have another. Set under i_rwsem */
 	FERRY_I_TIMES,		/* the server has not been told the times: times.c */
 	FERRY_I_TIMES_BUSY,	/* a SETATTR is under way; cleared under ferry_inode.lock */
 };
@@ -348,11 +348,11 @@ struct inode *ferry_inode_root(struct super_block *sb);
 
 /*
  * The inode of a node the server has just told us of, in an answer that was asked
- * for at jiffies64 @asked; its lookup count is taken over (also on failure: then
+ * for at jiffies64 @at; its lookup count is taken over (also on failure: then
  * it is given back). ERR_PTR(-EIO): nonsense (node 0 or the root, bad mode or size).
  */
 struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_out *out,
-			      u64 asked);
+			      u64 at);
 
 /* One more lookup of an inode that is known: d_revalidate, READDIRPLUS. */
 void ferry_inode_ref(struct inode *inode);
@@ -367,23 +367,42 @@ void ferry_forgets_go_on(struct ferry_mount *m);
 
 /* attr.c */
 
-/*
- * Take over attributes that were asked for when ->attr_version was @version (from
- * ferry_attr_version()). If something changed since from this side they say nothing
- * about size and links and are not remembered. -EIO: nonsense (type differs, size
- * above S64_MAX).
- */
-int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
-		      u64 valid_sec, u32 valid_nsec, u64 version);
-int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out,
-		     u64 asked);	/* alike, asked for at jiffies64 @asked */
-void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
-		     u64 valid_sec, u32 valid_nsec);		/* of a new inode */
-bool ferry_attr_ok(const struct fuse_attr *attr);
 static inline u64 ferry_attr_version(const struct inode *inode)
 {
 	return READ_ONCE(ferry_inode_of(inode)->attr_version);
 }
+
+/**
+ * struct ferry_asked - what has changed of an inode is known up to here
+ * @version: its ->attr_version
+ * @at: jiffies64, for what is done for callers who have gone
+ */
+struct ferry_asked {
+	u64	version;
+	u64	at;
+};
+
+/* Before a request is sent that is answered by attributes */
+static inline struct ferry_asked ferry_asked(const struct inode *inode)
+{
+	return (struct ferry_asked){
+		.version = ferry_attr_version(inode),
+		.at = get_jiffies_64(),
+	};
+}
+
+/*
+ * Take over attributes. If something changed since they were asked for, from this side, they
+ * say nothing about size and links; then, and if something may have changed for a caller who
+ * has gone, they are not remembered. -EIO: nonsense (type differs, size above S64_MAX).
+ */
+int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
+		      u64 valid_sec, u32 valid_nsec, struct ferry_asked asked);
+int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out,
+		     u64 at);	/* alike; which inode it is was not known at @at */
+void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
+		     u64 valid_sec, u32 valid_nsec, u64 at);	/* of a new inode */
+bool ferry_attr_ok(const struct fuse_attr *attr);
 
 void ferry_attr_invalidate(struct inode *inode);		/* ask again before next use */
 void ferry_attr_stale(struct inode *inode, u32 mask);		/* these STATX_* only */
@@ -395,6 +414,7 @@ int ferry_attr_need(struct inode *inode, struct file *file, u32 mask);	/* these 
 int ferry_size_settle(struct inode *inode, struct file *file);	/* under i_rwsem, exclusive */
 int ferry_size_look_now(struct inode *inode, struct file *file);
 void ferry_size_unknown(struct inode *inode);
+void ferry_size_doubt(struct inode *inode, u64 at);
 
 /* As ferry_size_settle(), without i_rwsem */
 static inline int ferry_size_look(struct inode *inode, struct file *file)
@@ -432,7 +452,7 @@ void ferry_dir_init_inode(struct inode *inode);
 void ferry_symlink_init_inode(struct inode *inode);
 void ferry_special_init_inode(struct inode *inode, umode_t mode, dev_t rdev);
 void ferry_entry_valid(struct ferry_mount *m, u64 dir, struct dentry *dentry,
-		       const struct fuse_entry_out *out, u64 asked);
+		       const struct fuse_entry_out *out, u64 at);
 
 /* readdir.c */
 extern const struct file_operations ferry_dir_operations;

@@ -274,7 +274,7 @@ bool ferry_inode_differs(struct inode *inode, const struct fuse_entry_out *out)
 }
 
 struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_out *out,
-			      u64 asked)
+			      u64 at)
 {
 	struct ferry_mount *m = sb->s_fs_info;
 	u64 node = out->nodeid;
@@ -299,7 +299,8 @@ struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_ou
 			inode->i_generation = out->generation;
 			set_type(inode, out->attr.mode, out->attr.rdev);
 			fi->nlookup = 1;
-			ferry_attr_init(inode, &out->attr, out->attr_valid, out->attr_valid_nsec);
+			ferry_attr_init(inode, &out->attr, out->attr_valid, out->attr_valid_nsec,
+					at);
 			unlock_new_inode(inode);
 			return inode;
 		}
@@ -312,7 +313,7 @@ struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_ou
 	}
 
 	ferry_inode_ref(inode);
-	ferry_attr_entry(inode, out, asked);
+	ferry_attr_entry(inode, out, at);
 	return inode;
 }
 
