@@ -37,6 +37,38 @@ void ferry_file_get(struct ferry_file *ff)
 	refcount_inc(&ff->ref);
 }
 
+/* @node may not be forgotten from now on: a request that names it is due, or under way. */
+static void part(struct ferry_mount *m, struct ferry_parting *p, u64 node)
+{
+	p->node = node;
+	spin_lock(&m->releases_lock);
+	hash_add(m->partings, &p->link, node);
+	spin_unlock(&m->releases_lock);
+}
+
+/* It has been answered. */
+static void parted(struct ferry_mount *m, struct ferry_parting *p)
+{
+	spin_lock(&m->releases_lock);
+	hash_del(&p->link);
+	spin_unlock(&m->releases_lock);
+}
+
+bool ferry_is_parting(struct ferry_mount *m, u64 node)
+{
+	struct ferry_parting *p;
+	bool found = false;
+
+	spin_lock(&m->releases_lock);
+	hash_for_each_possible(m->partings, p, link, node) {
+		found = p->node == node;
+		if (found)
+			break;
+	}
+	spin_unlock(&m->releases_lock);
+	return found;
+}
+
 static bool *no_release(const struct ferry_file *ff)
 {
 	return ff->isdir ? &ff->mount->no_releasedir : &ff->mount->no_release;
@@ -46,9 +78,13 @@ static void release_end(struct ferry_args *args, int err)
 {
 	struct ferry_file *ff = container_of(args, struct ferry_file, release);
 
+	struct ferry_mount *m = ff->mount;
+
 	if (err == -ENOSYS)
 		*no_release(ff) = true;
+	parted(m, &ff->parting);
 	kfree(ff);
+	ferry_forgets_go_on(m);
 }
 
 static void release(struct ferry_file *ff)
@@ -86,9 +122,12 @@ void ferry_file_put(struct ferry_file *ff)
 	if (!refcount_dec_and_test(&ff->ref))
 		return;
 	ferry_backing_put(ff);
-	if (!ff->opened || *no_release(ff))
+	if (!ff->opened || *no_release(ff)) {
 		kfree(ff);
-	else if (!wait_for_left(ff))
+		return;
+	}
+	part(ff->mount, &ff->parting, ff->node);
+	if (!wait_for_left(ff))
 		release(ff);
 }
 
@@ -302,18 +341,22 @@ struct flush {
 	struct ferry_args	args;
 	struct fuse_flush_in	in;
 	struct ferry_file	*file;
+	struct ferry_parting	parting;
 };
 
 static void flush_end(struct ferry_args *args, int err)
 {
 	struct flush *f = container_of(args, struct flush, args);
+	struct ferry_mount *m = f->file->mount;
 
-	flush_result(f->file->mount, err);
+	flush_result(m, err);
 	ferry_file_put(f->file);
+	parted(m, &f->parting);
 	kfree(f);
+	ferry_forgets_go_on(m);
 }
 
-/* FLUSH that nobody waits for; RELEASE comes behind it. */
+/* FLUSH that nobody waits for; RELEASE and FORGET come behind it. */
 static void flush_submit(struct ferry_file *ff)
 {
 	struct flush *f = kzalloc(sizeof(*f), GFP_KERNEL);
@@ -326,6 +369,7 @@ static void flush_submit(struct ferry_file *ff)
 	ferry_args_init(&f->args, FUSE_FLUSH, ff->node);
 	ferry_args_in(&f->args, &f->in, sizeof(f->in));
 	f->args.end = flush_end;
+	part(ff->mount, &f->parting, ff->node);
 	ferry_submit(ff->mount->chan, &f->args);
 }
 

@@ -20,6 +20,7 @@
 
 #include <linux/fs.h>
 #include <linux/fuse.h>
+#include <linux/hashtable.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
@@ -34,7 +35,7 @@
 /**
  * struct ferry_forgets - those of a mount: one request is under way at a time, and carries
  *	all that came while the last one was
- * @lock: a leaf
+ * @lock: guards the rest; outside of ferry_mount.releases_lock
  * @waiting: struct ferry_forget
  * @busy: a request is under way, or being made
  * @sending: it is being submitted; its end is left to who does that
@@ -99,6 +100,7 @@ struct ferry_times {
  * @forgets: what the server is to forget
  * @times: what it is being told of times
  * @releases: files whose RELEASE waits, under @releases_lock: ferry_file_put()
+ * @partings: struct ferry_parting, by node, under the same lock
  * @closing: it is being taken down: ferry_pins_end()
  * @pins: inodes that requests hold; on a line of its own, as others are only read
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
@@ -137,6 +139,7 @@ struct ferry_mount {
 	struct ferry_times	times;
 	spinlock_t		releases_lock;
 	struct list_head	releases;
+	DECLARE_HASHTABLE(partings, 6);
 
 	bool			no_open;
 	bool			no_opendir;
@@ -241,6 +244,17 @@ struct ferry_inode {
 };
 
 /**
+ * struct ferry_parting - a RELEASE that is due or under way, or a FLUSH that nobody waits for
+ * @link: in ferry_mount.partings
+ * @node: FORGET of it comes behind the answer: servers may do things side by side, and in any
+ *	order, and such a request holds no inode
+ */
+struct ferry_parting {
+	struct hlist_node	link;
+	u64			node;
+};
+
+/**
  * struct ferry_file - an open file or directory; file->private_data
  * @ref: the struct file holds one, each request that uses @fh another; RELEASE is
  *	sent with the last one
@@ -253,6 +267,7 @@ struct ferry_inode {
  *	end of open() to the end of the struct file
  * @counted: its part in ferry_inode.io_mode: 1, 0 or -1; under that lock
  * @release: args of the RELEASE, so that it cannot fail
+ * @parting: from the last reference's end to the answer to RELEASE
  */
 struct ferry_file {
 	refcount_t		ref;
@@ -269,6 +284,7 @@ struct ferry_file {
 	struct ferry_dir	*dir;
 	struct ferry_args	release;
 	struct fuse_release_in	release_in;
+	struct ferry_parting	parting;
 };
 
 static inline struct ferry_mount *ferry_mount_of(const struct inode *inode)
@@ -470,6 +486,7 @@ void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry
 void ferry_file_get(struct ferry_file *ff);
 void ferry_file_put(struct ferry_file *ff);		/* the last one sends RELEASE */
 void ferry_releases_go_on(struct ferry_mount *m);
+bool ferry_is_parting(struct ferry_mount *m, u64 node);
 struct ferry_file *ferry_file_for_write(struct inode *inode);	/* reference, or NULL */
 void ferry_file_put_left(struct inode *inode);		/* at eviction */
 

@@ -68,8 +68,9 @@ void ferry_inode_free(struct inode *inode)
 }
 
 /*
- * Make one request of what waits, but for nodes that the server may be at work with for a
- * caller who has gone; false: nothing is left then, and the forgets are not busy any more.
+ * Make one request of what waits, but for nodes that the server may be at work with for a caller
+ * who has gone, or that it has not released yet; false: nothing is left then, and the forgets
+ * are not busy any more.
  */
 static bool forgets_take(struct ferry_mount *m)
 {
@@ -83,7 +84,7 @@ static bool forgets_take(struct ferry_mount *m)
 	list_for_each_entry_safe(f, next, &fg->waiting, link) {
 		if (nr == FERRY_FORGETS_MAX)
 			break;
-		if (ferry_chan_is_left(m->chan, f->node))
+		if (ferry_chan_is_left(m->chan, f->node) || ferry_is_parting(m, f->node))
 			continue;
 		fg->batch[nr].nodeid = f->node;
 		fg->batch[nr++].nlookup = f->nlookup;

@@ -699,6 +699,7 @@ static int ferry_init_fs_context(struct fs_context *fc)
 	INIT_LIST_HEAD(&m->forgets.waiting);
 	spin_lock_init(&m->releases_lock);
 	INIT_LIST_HEAD(&m->releases);
+	hash_init(m->partings);
 	return 0;
 }
 
