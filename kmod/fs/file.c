@@ -413,16 +413,16 @@ static int ferry_fsync(struct file *file, loff_t start, loff_t end, int datasync
 		.fsync_flags = datasync ? FUSE_FSYNC_FDATASYNC : 0,
 	};
 	struct ferry_args args;
-	int err, wb_err;
+	int err;
 
 	if (ferry_is_bad(inode))
 		return -EIO;
 	if (ferry_is_backed(ff))
 		return ferry_passthrough_fsync(file, start, end, datasync);
 	err = ferry_sync_range(file->f_mapping, start, end);
-	wb_err = file_check_and_advance_wb_err(file);
+	/* Who was killed tells nobody: others may have the file, too. */
 	if (!err)
-		err = wb_err;
+		err = file_check_and_advance_wb_err(file);
 	if (!err && !datasync)
 		err = ferry_times_write(inode);
 	if (err || m->no_fsync)
