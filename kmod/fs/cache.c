@@ -29,7 +29,8 @@
  * Waiting. Whoever waits for the server through ferry_sync_range() can be killed. A
  * process that closes files at its end cannot, so it waits for a bounded time, or
  * not at all if it was killed. READs and WRITEs hold the inode (pin.c), so that its eviction
- * need not. sync() waits as the VFS does; the requests end with the channel.
+ * need not. sync() waits as the VFS does, and umount for all that holds an inode, READs and
+ * SETATTRs of times as well (ferry_pins_wait()); the requests end with the channel.
  */
 #include <linux/bvec.h>
 #include <linux/capability.h>

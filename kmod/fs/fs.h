@@ -76,6 +76,7 @@ struct ferry_times {
  * struct ferry_mount - one mounted instance; sb->s_fs_info
  * @chan: its channel; a reference is held from mount to kill_sb
  * @sb: the super block
+ * @dev_fops: of /dev/ferry, by which a server is known; NULL in kernel placement
  * @user_ns: ids in messages are of this namespace
  * @fd: mount option fd=, -1 in kernel placement
  * @root_mode: type bits of the root before its attributes are known
@@ -109,6 +110,7 @@ struct ferry_times {
 struct ferry_mount {
 	struct ferry_chan	*chan;
 	struct super_block	*sb;
+	const struct file_operations *dev_fops;
 	struct user_namespace	*user_ns;
 
 	int			fd;
@@ -527,6 +529,7 @@ int ferry_pins_init(void);				/* of the module */
 void ferry_pins_exit(void);
 bool ferry_inode_pin(struct inode *inode);
 void ferry_inode_unpin(struct inode *inode);
+bool ferry_pins_wait(struct ferry_mount *m);
 void ferry_pins_end(struct ferry_mount *m);
 
 /* direct.c */

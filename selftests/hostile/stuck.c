@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
  * @from: WRITE: of one from here on
  * @kept: it is
  * @refuse: WRITEs that are not kept fail
+ * @umount: the server does that itself, when it has answered a STATFS
  * @setattrs: how many SETATTRs have come
  * @mtime: what the last one of them said
  * @forgot: FORGETs of "file" that have come
@@ -29,6 +31,7 @@ struct plan {
 	volatile uint64_t from;
 	volatile bool kept;
 	volatile bool refuse;
+	volatile bool umount;
 	volatile int setattrs;
 	volatile uint64_t mtime;
 	volatile int forgot;
@@ -112,6 +115,11 @@ static bool keep_one(struct rogue *r, const struct request *req)
 		plan->kept = false;
 		if (!tell_file(r, &kept))
 			rogue_be_honest(r, &kept);
+	}
+	if (req->head.opcode == FUSE_STATFS && plan->umount) {
+		rogue_be_honest(r, req);
+		while (umount("mnt") && errno == EBUSY)
+			usleep(10000);
 	}
 	/* Only what is kept counts as a lie. */
 	if (req->head.opcode == FUSE_WRITE && plan->refuse)
@@ -232,6 +240,30 @@ static void unlink_before_write(void)
 	CHECK_EQ(rogue_try(op_unlink, 10), 0);
 	let_go(true);
 	rogue_end(&r);
+}
+
+/* --- a server that unmounts is who should answer ------------------------------------------------ */
+
+static void unmounting_server(void)
+{
+	struct rogue r = start(FUSE_WRITE);
+	pid_t pid = rogue_client(op_write_and_close);
+	double end = now() + patience(20);
+	int status;
+
+	rogue_await(&r, 1);
+	rogue_dies(pid);
+	plan->umount = true;
+	CHECK_EQ(rogue_try(op_statfs, 10), 0);
+	while (rogue_state(r.pid) != 'D') {
+		if (now() > end)
+			claim_fail(__FILE__, __LINE__, "the server does not wait in umount");
+		usleep(10000);
+	}
+	DO(kill(r.pid, SIGKILL));
+	if (!rogue_gone(r.pid, &status, 20))
+		claim_fail(__FILE__, __LINE__, "the server waits for itself");
+	DO(rmdir("mnt"));
 }
 
 /* --- times: the flusher tells them, and an fsync() or a SETATTR comes meanwhile --------------- */
@@ -424,6 +456,7 @@ static const struct claim claims[] = {
 	{ "the last close of an unlinked file does not wait for its WRITE", close_before_write },
 	{ "the last close of an unlinked file does not wait for its read-ahead", close_before_read },
 	{ "unlink does not wait for a WRITE of a file that nobody has open", unlink_before_write },
+	{ "a server that unmounts with a WRITE unanswered can be killed", unmounting_server },
 	{ "fsync beside the flusher's SETATTR can be killed, or is told of its end",
 	  fsync_beside_times },
 	{ "the last close of an unlinked file does not wait for its SETATTR", close_beside_times },
