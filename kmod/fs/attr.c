@@ -347,11 +347,14 @@ static bool out_of_date(struct inode *inode, u32 mask)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
 
-	if (ferry_owns_times(inode))
+	if (ferry_owns_times(inode)) {
 		mask &= ~(STATX_SIZE | STATX_MTIME | STATX_CTIME);
-	else if (unlikely(test_bit(FERRY_I_MAPPED_PAST, &fi->flags)) &&
-		 mask & (STATX_MTIME | STATX_CTIME | STATX_BLOCKS))
+		if (!mask)
+			return false;
+	} else if (unlikely(test_bit(FERRY_I_MAPPED_PAST, &fi->flags)) &&
+		   mask & (STATX_MTIME | STATX_CTIME | STATX_BLOCKS)) {
 		return true;
+	}
 	return (READ_ONCE(fi->attr_stale) & mask) ||
 	       READ_ONCE(fi->attr_until) < get_jiffies_64();
 }

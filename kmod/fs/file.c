@@ -680,5 +680,6 @@ void ferry_file_init_inode(struct inode *inode)
 	inode->i_op = &ferry_file_inode_operations;
 	inode->i_fop = &ferry_file_operations;
 	inode->i_mapping->a_ops = &ferry_aops;
+	ferry_set_slow_writeback(inode->i_mapping);
 	ferry_set_large_folios(inode->i_mapping, min(m->max_read, m->max_write));
 }
