@@ -49,6 +49,14 @@ static inline void ferry_set_large_folios(struct address_space *mapping, size_t 
 #endif
 }
 
+/* Its write-back ends when a server says so: reclaim and migration shall not wait for that. */
+static inline void ferry_set_slow_writeback(struct address_space *mapping)
+{
+#ifdef HAVE_WRITEBACK_MAY_DEADLOCK
+	mapping_set_writeback_may_deadlock_on_reclaim(mapping);
+#endif
+}
+
 static inline bool ferry_folio_is_unwieldy(struct folio *folio)
 {
 #ifdef HAVE_FOLIO_ORDER_RANGE

@@ -5,6 +5,10 @@
  * An answer is stale if something changed from this side after it was asked for: a
  * size in it may be from before our write, and believing it would cut the page
  * cache. What it says of mode and owner is taken, but is asked for again.
+ *
+ * Nor is it remembered if a server may have been at work meanwhile for a caller who has
+ * gone. Whose attributes change by that is not known: UNLINK and RENAME name the
+ * directory. But a size changes by what names the file.
  */
 #include <linux/cred.h>
 #include <linux/log2.h>
@@ -143,8 +147,28 @@ static void attr_apply(struct inode *inode, const struct fuse_attr *attr)
 	}
 }
 
+/* May a server change attributes after @at, or have changed them, for a caller who has gone? */
+static bool may_change(const struct inode *inode, u64 at)
+{
+	return unlikely(ferry_chan_left_since(ferry_mount_of(inode)->chan, 0, at));
+}
+
+static bool size_may_change(const struct inode *inode, u64 at)
+{
+	return unlikely(ferry_chan_left_since(ferry_mount_of(inode)->chan,
+					      ferry_inode_of(inode)->node, at));
+}
+
+/* Until when attributes are good that were asked for at @at; 0: ask again */
+static u64 good_until(const struct inode *inode, u64 valid_sec, u32 valid_nsec, u64 at)
+{
+	u64 until = attr_until(ferry_mount_of(inode), valid_sec, valid_nsec);
+
+	return until && may_change(inode, at) ? 0 : until;
+}
+
 void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
-		     u64 valid_sec, u32 valid_nsec)
+		     u64 valid_sec, u32 valid_nsec, u64 at)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
 
@@ -154,7 +178,8 @@ void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
 	inode_set_ctime_to_ts(inode, attr_time(attr->ctime, attr->ctimensec));
 	fi->cache_mtime = inode_get_mtime(inode);
 	i_size_write(inode, attr->size);
-	fi->attr_until = attr_until(ferry_mount_of(inode), valid_sec, valid_nsec);
+	fi->attr_until = good_until(inode, valid_sec, valid_nsec, at);
+	ferry_size_doubt(inode, at);
 }
 
 /* The file became another one behind our back: so did what is cached of it. */
@@ -204,45 +229,34 @@ static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, 
 	return 0;
 }
 
-/* May a server be about to change them, for a caller who has gone? */
-static bool may_change(struct inode *inode)
-{
-	return unlikely(ferry_chan_is_left(ferry_mount_of(inode)->chan,
-					   ferry_inode_of(inode)->node));
-}
-
 int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
-		      u64 valid_sec, u32 valid_nsec, u64 version)
+		      u64 valid_sec, u32 valid_nsec, struct ferry_asked asked)
 {
-	u64 until = attr_until(ferry_mount_of(inode), valid_sec, valid_nsec);
-
-	if (until && may_change(inode))
-		until = 0;
-	return update(inode, attr, until, version);
+	return update(inode, attr, good_until(inode, valid_sec, valid_nsec, asked.at),
+		      asked.version);
 }
 
 /*
  * When a LOOKUP is sent it is not known which inode the answer will be about, so there
  * is no version to compare with; the time of the last change tells, by excess of caution.
  */
-int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out, u64 asked)
+int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out, u64 at)
 {
-	struct ferry_inode *fi = ferry_inode_of(inode);
-	u64 version = ferry_attr_version(inode);
+	struct ferry_asked asked = { .version = ferry_attr_version(inode), .at = at };
 
 	/* Pairs with modified(). A change that neither shows comes later than both. */
 	smp_rmb();
-	if (READ_ONCE(fi->attr_changed) >= asked)
-		version--;
+	if (READ_ONCE(ferry_inode_of(inode)->attr_changed) >= at)
+		asked.version--;
 	return ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec,
-				 version);
+				 asked);
 }
 
 /* GETATTR, and take over what @out says then */
 static int ask(struct inode *inode, struct file *file, struct fuse_attr_out *out)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
-	u64 version = ferry_attr_version(inode);
+	struct ferry_asked asked = ferry_asked(inode);
 	struct fuse_getattr_in in;
 	struct ferry_args args;
 	int err;
@@ -263,7 +277,7 @@ static int ask(struct inode *inode, struct file *file, struct fuse_attr_out *out
 	if (unlikely(err))
 		return err;
 	return ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec,
-				 version);
+				 asked);
 }
 
 int ferry_attr_refresh(struct inode *inode, struct file *file)
@@ -281,6 +295,17 @@ void ferry_size_unknown(struct inode *inode)
 }
 
 /*
+ * The server told us a size, or took ours, in answer to a request that was sent after @at; what
+ * is done for a caller who has gone may come after that. i_rwsem is held, or nobody else has
+ * @inode.
+ */
+void ferry_size_doubt(struct inode *inode, u64 at)
+{
+	if (ferry_owns_times(inode) && size_may_change(inode, at))
+		ferry_size_unknown(inode);
+}
+
+/*
  * Where the size is ours to know no answer is believed; but for this one, before which all that
  * we have written has gone to the server, and while which nothing can be added to it.
  */
@@ -288,6 +313,7 @@ int ferry_size_settle(struct inode *inode, struct file *file)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
 	struct fuse_attr_out out;
+	u64 at;
 	int err;
 
 	if (likely(!test_bit(FERRY_I_SIZE_UNKNOWN, &fi->flags)))
@@ -295,8 +321,9 @@ int ferry_size_settle(struct inode *inode, struct file *file)
 	err = ferry_truncate_begin(inode, 0);
 	if (err)
 		return err;
+	at = get_jiffies_64();
 	err = ask(inode, file, &out);
-	if (!err && !may_change(inode))
+	if (!err && !size_may_change(inode, at))
 		clear_bit(FERRY_I_SIZE_UNKNOWN, &fi->flags);
 	if (!err)
 		invalidate_inode_pages2(inode->i_mapping);
@@ -320,11 +347,14 @@ static bool out_of_date(struct inode *inode, u32 mask)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
 
-	if (ferry_owns_times(inode))
+	if (ferry_owns_times(inode)) {
 		mask &= ~(STATX_SIZE | STATX_MTIME | STATX_CTIME);
-	else if (unlikely(test_bit(FERRY_I_MAPPED_PAST, &fi->flags)) &&
-		 mask & (STATX_MTIME | STATX_CTIME | STATX_BLOCKS))
+		if (!mask)
+			return false;
+	} else if (unlikely(test_bit(FERRY_I_MAPPED_PAST, &fi->flags)) &&
+		   mask & (STATX_MTIME | STATX_CTIME | STATX_BLOCKS)) {
 		return true;
+	}
 	return (READ_ONCE(fi->attr_stale) & mask) ||
 	       READ_ONCE(fi->attr_until) < get_jiffies_64();
 }
@@ -521,14 +551,14 @@ int ferry_setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
 }
 
 /*
- * Take over the answer to a SETATTR. That was a change from this side, so the version
- * goes up and is right for this answer alone.
+ * Take over the answer to a SETATTR that was sent at @at. That was a change from this side, so
+ * the version goes up and is right for this answer alone.
  */
 static void setattr_take(struct inode *inode, const struct iattr *attr,
-			 const struct fuse_attr_out *out)
+			 const struct fuse_attr_out *out, u64 at)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
-	u64 version;
+	struct ferry_asked asked = { .at = at };
 
 	spin_lock(&fi->lock);
 	if (ferry_owns_times(inode)) {
@@ -538,9 +568,9 @@ static void setattr_take(struct inode *inode, const struct iattr *attr,
 			inode_set_ctime_to_ts(inode, attr->ia_ctime);
 	}
 	modified(fi, 0);
-	version = fi->attr_version;
+	asked.version = fi->attr_version;
 	spin_unlock(&fi->lock);
-	ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec, version);
+	ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec, asked);
 }
 
 int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *file)
@@ -552,6 +582,7 @@ int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *fil
 	bool truncate = attr->ia_valid & ATTR_SIZE;
 	struct fuse_setattr_in in;
 	struct fuse_attr_out out;
+	u64 at;
 	int err;
 
 	if (!m->default_permissions)
@@ -595,10 +626,11 @@ int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *fil
 	}
 	/* Neither before those that the flusher sends, nor they before ours. */
 	err = owns_times ? ferry_times_lock(inode) : 0;
+	at = get_jiffies_64();
 	if (!err) {
 		err = ferry_setattr_send(inode, &in, &out);
 		if (!err)
-			setattr_take(inode, attr, &out);
+			setattr_take(inode, attr, &out, at);
 		if (owns_times)
 			ferry_times_unlock(inode);
 	}
@@ -614,6 +646,8 @@ int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *fil
 		ferry_attr_invalidate(inode);
 		if (truncate)
 			ferry_size_unknown(inode);
+	} else if (truncate) {
+		ferry_size_doubt(inode, at);
 	}
 	return err;
 }

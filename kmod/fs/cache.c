@@ -30,7 +30,8 @@
  * Waiting. Whoever waits for the server through ferry_sync_range() can be killed. A
  * process that closes files at its end cannot, so it waits for a bounded time, or
  * not at all if it was killed. READs and WRITEs hold the inode (pin.c), so that its eviction
- * need not. sync() waits as the VFS does; the requests end with the channel.
+ * need not. sync() waits as the VFS does, and umount for all that holds an inode, READs and
+ * SETATTRs of times as well (ferry_pins_wait()); the requests end with the channel.
  */
 #include <linux/bvec.h>
 #include <linux/capability.h>
@@ -492,12 +493,29 @@ static void write_work(struct work_struct *work)
 	memalloc_nofs_restore(nofs);
 }
 
+/*
+ * A server may have taken the time of it for the file's, and told that to who has asked since.
+ * Where times are ours it is to be told them after its last WRITE: those that went beside it, or
+ * before it, do not count.
+ */
+static void changes_times(struct inode *inode, bool last)
+{
+	if (!ferry_owns_times(inode)) {
+		ferry_attr_modified(inode, STATX_BLOCKS | STATX_MTIME | STATX_CTIME);
+		return;
+	}
+	ferry_attr_modified(inode, STATX_BLOCKS);
+	if (last)
+		mark_inode_dirty_sync(inode);
+}
+
 static void write_end(struct ferry_args *args, int err)
 {
 	struct ferry_io *io = container_of(args, struct ferry_io, args);
 	struct inode *inode = io->mapping->host;
 	u32 n = io->written.size;
 	unsigned int i;
+	bool last;
 
 	if (!err && n != io->len) {
 		if (n && n <= io->write.size) {
@@ -514,8 +532,10 @@ static void write_end(struct ferry_args *args, int err)
 		err = -EIO;
 	}
 	mapping_set_error(io->mapping, err);
-	ferry_attr_stale(inode, STATX_BLOCKS);
-	if (atomic_dec_and_test(&ferry_inode_of(inode)->writing))
+	last = atomic_dec_and_test(&ferry_inode_of(inode)->writing);
+	/* Before anybody who waits goes on, and looks whether there are times to be told. */
+	changes_times(inode, last);
+	if (last)
 		wake_up_var(&ferry_inode_of(inode)->writing);
 	ferry_file_put(io->file);
 	/* With the pin, or the last folio, the inode may go, and the mount with it. */

@@ -11,7 +11,7 @@ static_assert(BITS_PER_LONG == 64, "dentry->d_time holds jiffies64");
  * about to do, for a caller who has gone, what makes another of it.
  */
 void ferry_entry_valid(struct ferry_mount *m, u64 dir, struct dentry *dentry,
-		       const struct fuse_entry_out *out, u64 asked)
+		       const struct fuse_entry_out *out, u64 at)
 {
 	u64 until;
 
@@ -19,9 +19,16 @@ void ferry_entry_valid(struct ferry_mount *m, u64 dir, struct dentry *dentry,
 		until = ferry_valid_until(out->entry_valid, out->entry_valid_nsec);
 	else
 		until = m->entry_timeout ? get_jiffies_64() + m->entry_timeout : 0;
-	if (until && unlikely(ferry_chan_left_since(m->chan, dir, asked)))
-		until = 0;
-	dentry->d_time = until;
+	WRITE_ONCE(dentry->d_time, until);
+	if (!until)
+		return;
+	/*
+	 * Stored, then looked: a caller who goes is left behind first, and not_done() after that.
+	 * Pairs with the locks there. Either we see the caller, or that 0 comes after our time.
+	 */
+	smp_mb();
+	if (unlikely(ferry_chan_left_since(m->chan, dir, at)))
+		WRITE_ONCE(dentry->d_time, 0);
 }
 
 static int name_check(const struct qstr *name)
@@ -42,7 +49,7 @@ static void dir_changed(struct inode *dir)
 static int not_done(struct inode *dir, struct dentry *dentry, int err)
 {
 	dir_changed(dir);
-	dentry->d_time = 0;
+	WRITE_ONCE(dentry->d_time, 0);
 	if (d_really_is_positive(dentry))
 		ferry_attr_invalidate(d_inode(dentry));
 	return err;
@@ -64,8 +71,7 @@ static int still_same(u64 dir, const struct qstr *name, struct dentry *dentry,
 		      struct inode *inode)
 {
 	struct ferry_mount *m = ferry_mount_of(inode);
-	u64 version = ferry_attr_version(inode);
-	u64 asked = get_jiffies_64();
+	struct ferry_asked asked = ferry_asked(inode);
 	struct fuse_entry_out out;
 	int err;
 
@@ -82,9 +88,9 @@ static int still_same(u64 dir, const struct qstr *name, struct dentry *dentry,
 	}
 	ferry_inode_ref(inode);
 	if (ferry_inode_differs(inode, &out) ||
-	    ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, version))
+	    ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, asked))
 		return 0;
-	ferry_entry_valid(m, dir, dentry, &out, asked);
+	ferry_entry_valid(m, dir, dentry, &out, asked.at);
 	return 1;
 }
 
@@ -139,7 +145,7 @@ static struct dentry *dir_lookup(struct inode *dir, struct dentry *dentry, unsig
 {
 	struct fuse_entry_out out;
 	struct inode *inode = NULL;
-	u64 asked = get_jiffies_64();
+	u64 at = get_jiffies_64();
 	struct dentry *alias;
 	int err;
 
@@ -153,7 +159,7 @@ static struct dentry *dir_lookup(struct inode *dir, struct dentry *dentry, unsig
 	if (err && err != -ENOENT)
 		return ERR_PTR(err);
 	if (!err && out.nodeid) {
-		inode = ferry_inode_get(dir->i_sb, &out, asked);
+		inode = ferry_inode_get(dir->i_sb, &out, at);
 		if (IS_ERR(inode))
 			return ERR_CAST(inode);
 	}
@@ -168,7 +174,7 @@ static struct dentry *dir_lookup(struct inode *dir, struct dentry *dentry, unsig
 		dentry->d_time = 0;
 	else
 		ferry_entry_valid(ferry_mount_of(dir), ferry_inode_of(dir)->node, dentry, &out,
-				  asked);
+				  at);
 	if (inode && !test_bit(FERRY_I_PLUS_WANTED, &ferry_inode_of(dir)->flags))
 		set_bit(FERRY_I_PLUS_WANTED, &ferry_inode_of(dir)->flags);
 	return alias;
@@ -179,7 +185,7 @@ static struct dentry *make_entry(struct inode *dir, struct dentry *dentry,
 				 struct ferry_args *args, umode_t mode)
 {
 	struct ferry_mount *m = ferry_mount_of(dir);
-	u64 asked = get_jiffies_64();
+	u64 at = get_jiffies_64();
 	struct fuse_entry_out out;
 	struct dentry *alias;
 	struct inode *inode;
@@ -198,14 +204,14 @@ static struct dentry *make_entry(struct inode *dir, struct dentry *dentry,
 	dir_changed(dir);
 	if ((out.attr.mode ^ mode) & S_IFMT)
 		out.attr.mode = 0;	/* ferry_inode_get() refuses that */
-	inode = ferry_inode_get(dir->i_sb, &out, asked);
+	inode = ferry_inode_get(dir->i_sb, &out, at);
 	if (IS_ERR(inode))
 		return ERR_PTR(not_done(dir, dentry, PTR_ERR(inode)));
 
 	d_drop(dentry);
 	alias = d_splice_alias(inode, dentry);
 	if (!IS_ERR(alias))
-		ferry_entry_valid(m, ferry_inode_of(dir)->node, alias ?: dentry, &out, asked);
+		ferry_entry_valid(m, ferry_inode_of(dir)->node, alias ?: dentry, &out, at);
 	return alias;
 }
 
@@ -395,7 +401,7 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 		.mode = mode,
 		.umask = current_umask(),
 	};
-	u64 asked = get_jiffies_64();
+	u64 at = get_jiffies_64();
 	struct fuse_entry_out entry;
 	struct ferry_open_out open;
 	struct ferry_args args;
@@ -424,7 +430,7 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 	backed = ferry_backing_take(ff, &open);
 	if (!S_ISREG(entry.attr.mode))
 		entry.attr.mode = 0;	/* ferry_inode_get() refuses that */
-	inode = ferry_inode_get(dir->i_sb, &entry, asked);
+	inode = ferry_inode_get(dir->i_sb, &entry, at);
 	if (IS_ERR(inode)) {
 		err = PTR_ERR(inode);
 		goto out_not_done;
@@ -434,7 +440,7 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 		d_add(dentry, inode);
 	else
 		d_instantiate(dentry, inode);
-	ferry_entry_valid(m, ferry_inode_of(dir)->node, dentry, &entry, asked);
+	ferry_entry_valid(m, ferry_inode_of(dir)->node, dentry, &entry, at);
 	file->f_mode |= FMODE_CREATED;
 	err = backed ?: ferry_backing_check(file, ff);
 	if (!err)

@@ -151,7 +151,9 @@ static ssize_t write_piece(struct file *file, loff_t pos, struct iov_iter *from,
 	return err ?: (ssize_t)out.size;
 }
 
-static ssize_t write_from_memory(struct kiocb *iocb, struct iov_iter *from, u32 write_flags)
+/* @err: why it is not all, or 0; bytes behind what was written may have been written then */
+static ssize_t write_from_memory(struct kiocb *iocb, struct iov_iter *from, u32 write_flags,
+				 int *err)
 {
 	struct ferry_mount *m = ferry_mount_of(file_inode(iocb->ki_filp));
 	ssize_t done = 0, put = 0;
@@ -167,7 +169,8 @@ static ssize_t write_from_memory(struct kiocb *iocb, struct iov_iter *from, u32 
 		if (put < len)
 			break;
 	}
-	return done ?: min_t(ssize_t, put, 0);
+	*err = min_t(ssize_t, put, 0);
+	return done ?: *err;
 }
 
 /* Drop clean pages; those that a mapping has just dirtied again win. */
@@ -225,6 +228,7 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	size_t len = iov_iter_count(from);
 	u32 write_flags = 0;
 	ssize_t ret;
+	int err;
 
 	if (m->handle_killpriv || m->killpriv_v2) {
 		if (m->killpriv_v2 && !capable(CAP_FSETID))
@@ -244,7 +248,7 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 		drop_pages(mapping, pos, len);
 	}
 
-	ret = write_from_memory(iocb, from, write_flags);
+	ret = write_from_memory(iocb, from, write_flags, &err);
 
 	/* Also after an error: a server whose caller was killed may still write. */
 	drop_pages(mapping, pos, len);
@@ -252,6 +256,9 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 		ferry_attr_wrote(inode, pos + ret);
 	else
 		ferry_attr_invalidate(inode);
+	/* Who grows the file has i_rwsem for himself. */
+	if (err && pos + len > i_size_read(inode))
+		ferry_size_unknown(inode);
 	if (inode->i_mode & (S_ISUID | S_ISGID))
 		ferry_attr_stale(inode, STATX_MODE);
 	return ret;

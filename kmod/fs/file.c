@@ -37,6 +37,38 @@ void ferry_file_get(struct ferry_file *ff)
 	refcount_inc(&ff->ref);
 }
 
+/* @node may not be forgotten from now on: a request that names it is due, or under way. */
+static void part(struct ferry_mount *m, struct ferry_parting *p, u64 node)
+{
+	p->node = node;
+	spin_lock(&m->releases_lock);
+	hash_add(m->partings, &p->link, node);
+	spin_unlock(&m->releases_lock);
+}
+
+/* It has been answered. */
+static void parted(struct ferry_mount *m, struct ferry_parting *p)
+{
+	spin_lock(&m->releases_lock);
+	hash_del(&p->link);
+	spin_unlock(&m->releases_lock);
+}
+
+bool ferry_is_parting(struct ferry_mount *m, u64 node)
+{
+	struct ferry_parting *p;
+	bool found = false;
+
+	spin_lock(&m->releases_lock);
+	hash_for_each_possible(m->partings, p, link, node) {
+		found = p->node == node;
+		if (found)
+			break;
+	}
+	spin_unlock(&m->releases_lock);
+	return found;
+}
+
 static bool *no_release(const struct ferry_file *ff)
 {
 	return ff->isdir ? &ff->mount->no_releasedir : &ff->mount->no_release;
@@ -46,9 +78,13 @@ static void release_end(struct ferry_args *args, int err)
 {
 	struct ferry_file *ff = container_of(args, struct ferry_file, release);
 
+	struct ferry_mount *m = ff->mount;
+
 	if (err == -ENOSYS)
 		*no_release(ff) = true;
+	parted(m, &ff->parting);
 	kfree(ff);
+	ferry_forgets_go_on(m);
 }
 
 static void release(struct ferry_file *ff)
@@ -86,9 +122,12 @@ void ferry_file_put(struct ferry_file *ff)
 	if (!refcount_dec_and_test(&ff->ref))
 		return;
 	ferry_backing_put(ff);
-	if (!ff->opened || *no_release(ff))
+	if (!ff->opened || *no_release(ff)) {
 		kfree(ff);
-	else if (!wait_for_left(ff))
+		return;
+	}
+	part(ff->mount, &ff->parting, ff->node);
+	if (!wait_for_left(ff))
 		release(ff);
 }
 
@@ -302,18 +341,22 @@ struct flush {
 	struct ferry_args	args;
 	struct fuse_flush_in	in;
 	struct ferry_file	*file;
+	struct ferry_parting	parting;
 };
 
 static void flush_end(struct ferry_args *args, int err)
 {
 	struct flush *f = container_of(args, struct flush, args);
+	struct ferry_mount *m = f->file->mount;
 
-	flush_result(f->file->mount, err);
+	flush_result(m, err);
 	ferry_file_put(f->file);
+	parted(m, &f->parting);
 	kfree(f);
+	ferry_forgets_go_on(m);
 }
 
-/* FLUSH that nobody waits for; RELEASE comes behind it. */
+/* FLUSH that nobody waits for; RELEASE and FORGET come behind it. */
 static void flush_submit(struct ferry_file *ff)
 {
 	struct flush *f = kzalloc(sizeof(*f), GFP_KERNEL);
@@ -326,6 +369,7 @@ static void flush_submit(struct ferry_file *ff)
 	ferry_args_init(&f->args, FUSE_FLUSH, ff->node);
 	ferry_args_in(&f->args, &f->in, sizeof(f->in));
 	f->args.end = flush_end;
+	part(ff->mount, &f->parting, ff->node);
 	ferry_submit(ff->mount->chan, &f->args);
 }
 
@@ -369,16 +413,16 @@ static int ferry_fsync(struct file *file, loff_t start, loff_t end, int datasync
 		.fsync_flags = datasync ? FUSE_FSYNC_FDATASYNC : 0,
 	};
 	struct ferry_args args;
-	int err, wb_err;
+	int err;
 
 	if (ferry_is_bad(inode))
 		return -EIO;
 	if (ferry_is_backed(ff))
 		return ferry_passthrough_fsync(file, start, end, datasync);
 	err = ferry_sync_range(file->f_mapping, start, end);
-	wb_err = file_check_and_advance_wb_err(file);
+	/* Who was killed tells nobody: others may have the file, too. */
 	if (!err)
-		err = wb_err;
+		err = file_check_and_advance_wb_err(file);
 	if (!err && !datasync)
 		err = ferry_times_write(inode);
 	if (err || m->no_fsync)
@@ -529,6 +573,7 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 	struct ferry_mount *m = ferry_mount_of(inode);
 	bool clears = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
 	loff_t end = offset + len;
+	u64 at;
 	int err;
 
 	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
@@ -559,6 +604,7 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 	err = file_modified(file);
 	if (err)
 		goto unlock_mapping;
+	at = get_jiffies_64();
 	err = ask_fallocate(file, mode, offset, len);
 	if (err) {
 		/* It may have been done all the same. */
@@ -573,6 +619,7 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 		if (clears)
 			truncate_pagecache_range(inode, offset, end - 1);
 		ferry_attr_stale(inode, STATX_BLOCKS);
+		ferry_size_doubt(inode, at);
 	}
 unlock_mapping:
 	if (clears)
@@ -633,5 +680,6 @@ void ferry_file_init_inode(struct inode *inode)
 	inode->i_op = &ferry_file_inode_operations;
 	inode->i_fop = &ferry_file_operations;
 	inode->i_mapping->a_ops = &ferry_aops;
+	ferry_set_slow_writeback(inode->i_mapping);
 	ferry_set_large_folios(inode->i_mapping, min(m->max_read, m->max_write));
 }

@@ -20,6 +20,7 @@
 
 #include <linux/fs.h>
 #include <linux/fuse.h>
+#include <linux/hashtable.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
@@ -34,7 +35,7 @@
 /**
  * struct ferry_forgets - those of a mount: one request is under way at a time, and carries
  *	all that came while the last one was
- * @lock: a leaf
+ * @lock: guards the rest; outside of ferry_mount.releases_lock
  * @waiting: struct ferry_forget
  * @busy: a request is under way, or being made
  * @sending: it is being submitted; its end is left to who does that
@@ -75,6 +76,7 @@ struct ferry_times {
  * struct ferry_mount - one mounted instance; sb->s_fs_info
  * @chan: its channel; a reference is held from mount to kill_sb
  * @sb: the super block
+ * @dev_fops: of /dev/ferry, by which a server is known; NULL in kernel placement
  * @user_ns: ids in messages are of this namespace
  * @fd: mount option fd=, -1 in kernel placement
  * @root_mode: type bits of the root before its attributes are known
@@ -99,6 +101,7 @@ struct ferry_times {
  * @forgets: what the server is to forget
  * @times: what it is being told of times
  * @releases: files whose RELEASE waits, under @releases_lock: ferry_file_put()
+ * @partings: struct ferry_parting, by node, under the same lock
  * @closing: it is being taken down: ferry_pins_end()
  * @pins: inodes that requests hold; on a line of its own, as others are only read
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
@@ -107,6 +110,7 @@ struct ferry_times {
 struct ferry_mount {
 	struct ferry_chan	*chan;
 	struct super_block	*sb;
+	const struct file_operations *dev_fops;
 	struct user_namespace	*user_ns;
 
 	int			fd;
@@ -137,6 +141,7 @@ struct ferry_mount {
 	struct ferry_times	times;
 	spinlock_t		releases_lock;
 	struct list_head	releases;
+	DECLARE_HASHTABLE(partings, 6);
 
 	bool			no_open;
 	bool			no_opendir;
@@ -166,8 +171,8 @@ enum {
 	FERRY_I_PLUS_SEEN,	/* a name came by READDIRPLUS and was not looked up since */
 	FERRY_I_PLUS_WANTED,	/* lookups in this directory would have been spared by it */
 	FERRY_I_MAPPED_PAST,	/* a backing file was mapped to be written: times may change */
-	FERRY_I_SIZE_UNKNOWN,	/* a change of size failed, and the size is ours to know: the
-				 * server may have changed it. Set under i_rwsem */
+	FERRY_I_SIZE_UNKNOWN,	/* a change of size failed, or may come late, and the size is
+				 * ours to know: the server may have another. Set under i_rwsem */
 	FERRY_I_TIMES,		/* the server has not been told the times: times.c */
 	FERRY_I_TIMES_BUSY,	/* a SETATTR is under way; cleared under ferry_inode.lock */
 };
@@ -241,6 +246,17 @@ struct ferry_inode {
 };
 
 /**
+ * struct ferry_parting - a RELEASE that is due or under way, or a FLUSH that nobody waits for
+ * @link: in ferry_mount.partings
+ * @node: FORGET of it comes behind the answer: servers may do things side by side, and in any
+ *	order, and such a request holds no inode
+ */
+struct ferry_parting {
+	struct hlist_node	link;
+	u64			node;
+};
+
+/**
  * struct ferry_file - an open file or directory; file->private_data
  * @ref: the struct file holds one, each request that uses @fh another; RELEASE is
  *	sent with the last one
@@ -253,6 +269,7 @@ struct ferry_inode {
  *	end of open() to the end of the struct file
  * @counted: its part in ferry_inode.io_mode: 1, 0 or -1; under that lock
  * @release: args of the RELEASE, so that it cannot fail
+ * @parting: from the last reference's end to the answer to RELEASE
  */
 struct ferry_file {
 	refcount_t		ref;
@@ -269,6 +286,7 @@ struct ferry_file {
 	struct ferry_dir	*dir;
 	struct ferry_args	release;
 	struct fuse_release_in	release_in;
+	struct ferry_parting	parting;
 };
 
 static inline struct ferry_mount *ferry_mount_of(const struct inode *inode)
@@ -348,11 +366,11 @@ struct inode *ferry_inode_root(struct super_block *sb);
 
 /*
  * The inode of a node the server has just told us of, in an answer that was asked
- * for at jiffies64 @asked; its lookup count is taken over (also on failure: then
+ * for at jiffies64 @at; its lookup count is taken over (also on failure: then
  * it is given back). ERR_PTR(-EIO): nonsense (node 0 or the root, bad mode or size).
  */
 struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_out *out,
-			      u64 asked);
+			      u64 at);
 
 /* One more lookup of an inode that is known: d_revalidate, READDIRPLUS. */
 void ferry_inode_ref(struct inode *inode);
@@ -367,23 +385,42 @@ void ferry_forgets_go_on(struct ferry_mount *m);
 
 /* attr.c */
 
-/*
- * Take over attributes that were asked for when ->attr_version was @version (from
- * ferry_attr_version()). If something changed since from this side they say nothing
- * about size and links and are not remembered. -EIO: nonsense (type differs, size
- * above S64_MAX).
- */
-int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
-		      u64 valid_sec, u32 valid_nsec, u64 version);
-int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out,
-		     u64 asked);	/* alike, asked for at jiffies64 @asked */
-void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
-		     u64 valid_sec, u32 valid_nsec);		/* of a new inode */
-bool ferry_attr_ok(const struct fuse_attr *attr);
 static inline u64 ferry_attr_version(const struct inode *inode)
 {
 	return READ_ONCE(ferry_inode_of(inode)->attr_version);
 }
+
+/**
+ * struct ferry_asked - what has changed of an inode is known up to here
+ * @version: its ->attr_version
+ * @at: jiffies64, for what is done for callers who have gone
+ */
+struct ferry_asked {
+	u64	version;
+	u64	at;
+};
+
+/* Before a request is sent that is answered by attributes */
+static inline struct ferry_asked ferry_asked(const struct inode *inode)
+{
+	return (struct ferry_asked){
+		.version = ferry_attr_version(inode),
+		.at = get_jiffies_64(),
+	};
+}
+
+/*
+ * Take over attributes. If something changed since they were asked for, from this side, they
+ * say nothing about size and links; then, and if something may have changed for a caller who
+ * has gone, they are not remembered. -EIO: nonsense (type differs, size above S64_MAX).
+ */
+int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
+		      u64 valid_sec, u32 valid_nsec, struct ferry_asked asked);
+int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out,
+		     u64 at);	/* alike; which inode it is was not known at @at */
+void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
+		     u64 valid_sec, u32 valid_nsec, u64 at);	/* of a new inode */
+bool ferry_attr_ok(const struct fuse_attr *attr);
 
 void ferry_attr_invalidate(struct inode *inode);		/* ask again before next use */
 void ferry_attr_stale(struct inode *inode, u32 mask);		/* these STATX_* only */
@@ -395,6 +432,7 @@ int ferry_attr_need(struct inode *inode, struct file *file, u32 mask);	/* these 
 int ferry_size_settle(struct inode *inode, struct file *file);	/* under i_rwsem, exclusive */
 int ferry_size_look_now(struct inode *inode, struct file *file);
 void ferry_size_unknown(struct inode *inode);
+void ferry_size_doubt(struct inode *inode, u64 at);
 
 /* As ferry_size_settle(), without i_rwsem */
 static inline int ferry_size_look(struct inode *inode, struct file *file)
@@ -432,7 +470,7 @@ void ferry_dir_init_inode(struct inode *inode);
 void ferry_symlink_init_inode(struct inode *inode);
 void ferry_special_init_inode(struct inode *inode, umode_t mode, dev_t rdev);
 void ferry_entry_valid(struct ferry_mount *m, u64 dir, struct dentry *dentry,
-		       const struct fuse_entry_out *out, u64 asked);
+		       const struct fuse_entry_out *out, u64 at);
 
 /* readdir.c */
 extern const struct file_operations ferry_dir_operations;
@@ -450,6 +488,7 @@ void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry
 void ferry_file_get(struct ferry_file *ff);
 void ferry_file_put(struct ferry_file *ff);		/* the last one sends RELEASE */
 void ferry_releases_go_on(struct ferry_mount *m);
+bool ferry_is_parting(struct ferry_mount *m, u64 node);
 struct ferry_file *ferry_file_for_write(struct inode *inode);	/* reference, or NULL */
 void ferry_file_put_left(struct inode *inode);		/* at eviction */
 
@@ -490,6 +529,7 @@ int ferry_pins_init(void);				/* of the module */
 void ferry_pins_exit(void);
 bool ferry_inode_pin(struct inode *inode);
 void ferry_inode_unpin(struct inode *inode);
+bool ferry_pins_wait(struct ferry_mount *m);
 void ferry_pins_end(struct ferry_mount *m);
 
 /* direct.c */

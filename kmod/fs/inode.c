@@ -68,8 +68,9 @@ void ferry_inode_free(struct inode *inode)
 }
 
 /*
- * Make one request of what waits, but for nodes that the server may be at work with for a
- * caller who has gone; false: nothing is left then, and the forgets are not busy any more.
+ * Make one request of what waits, but for nodes that the server may be at work with for a caller
+ * who has gone, or that it has not released yet; false: nothing is left then, and the forgets
+ * are not busy any more.
  */
 static bool forgets_take(struct ferry_mount *m)
 {
@@ -83,7 +84,7 @@ static bool forgets_take(struct ferry_mount *m)
 	list_for_each_entry_safe(f, next, &fg->waiting, link) {
 		if (nr == FERRY_FORGETS_MAX)
 			break;
-		if (ferry_chan_is_left(m->chan, f->node))
+		if (ferry_chan_is_left(m->chan, f->node) || ferry_is_parting(m, f->node))
 			continue;
 		fg->batch[nr].nodeid = f->node;
 		fg->batch[nr++].nlookup = f->nlookup;
@@ -274,7 +275,7 @@ bool ferry_inode_differs(struct inode *inode, const struct fuse_entry_out *out)
 }
 
 struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_out *out,
-			      u64 asked)
+			      u64 at)
 {
 	struct ferry_mount *m = sb->s_fs_info;
 	u64 node = out->nodeid;
@@ -299,7 +300,8 @@ struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_ou
 			inode->i_generation = out->generation;
 			set_type(inode, out->attr.mode, out->attr.rdev);
 			fi->nlookup = 1;
-			ferry_attr_init(inode, &out->attr, out->attr_valid, out->attr_valid_nsec);
+			ferry_attr_init(inode, &out->attr, out->attr_valid, out->attr_valid_nsec,
+					at);
 			unlock_new_inode(inode);
 			return inode;
 		}
@@ -312,7 +314,7 @@ struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_ou
 	}
 
 	ferry_inode_ref(inode);
-	ferry_attr_entry(inode, out, asked);
+	ferry_attr_entry(inode, out, at);
 	return inode;
 }
 

@@ -9,10 +9,17 @@
  *
  * The VFS takes inodes that are held at umount for forgotten ones. So they are waited for
  * before it looks, and from then on none is held: those requests are waited for in evict().
+ * Who waits may be who should answer: the server's own process, which could not even be killed
+ * there, or one that ends with it. So the first wait, behind which little is left to wait for,
+ * has an end.
  */
+#include <linux/fdtable.h>
 #include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 #include "fs/fs.h"
+
+/* While none of the requests ends that a process at its end waits for. */
+#define EXIT_WAIT	(10 * HZ)
 
 /* Not io_wq, which write-back waits for: evict() waits for write-back. */
 static struct workqueue_struct *put_wq;
@@ -78,6 +85,39 @@ void ferry_inode_unpin(struct inode *inode)
 	/* Ours is the last one: whoever takes another meanwhile will not find that. */
 	INIT_WORK(&fi->put, put_work);
 	queue_work(put_wq, &fi->put);
+}
+
+static int is_device(const void *fops, struct file *file, unsigned int fd)
+{
+	return file->f_op == fops;
+}
+
+/* A process at its end: as long as requests end */
+static bool wait_exiting(struct ferry_mount *m)
+{
+	int left;
+
+	do {
+		left = atomic_read(&m->pins);
+		if (wait_var_event_timeout(&m->pins, !atomic_read(&m->pins), EXIT_WAIT))
+			return true;
+	} while (atomic_read(&m->pins) < left);
+	return false;
+}
+
+/**
+ * ferry_pins_wait() - until no request holds an inode
+ * @m: nobody can reach it any more
+ * Return: false: there are some, and maybe nobody who would answer them: a server was killed,
+ *	or a process that ends has seen none end for long. Another one that was killed has not
+ *	waited either, but what it unmounts is still written.
+ */
+bool ferry_pins_wait(struct ferry_mount *m)
+{
+	if (current->flags & PF_EXITING)
+		return wait_exiting(m);
+	return !wait_var_event_killable(&m->pins, !atomic_read(&m->pins)) || !m->dev_fops ||
+	       !iterate_fd(current->files, 0, is_device, m->dev_fops);
 }
 
 /* Of a mount that nobody can reach any more. */

@@ -9,6 +9,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
+#include <linux/writeback.h>
 #include "fs/fs.h"
 
 #define FERRY_SUPER_MAGIC	0x46455259
@@ -648,6 +649,7 @@ static int ferry_get_tree(struct fs_context *fc)
 	if (IS_ERR(chan))
 		return PTR_ERR(chan);
 	m->chan = chan;
+	m->dev_fops = ctx->file ? ctx->file->f_op : NULL;
 	/* Of a daemon libferry knows whether it checks them, and says so. */
 	if (!ctx->file && !ctx->has_permissions)
 		m->default_permissions = !ferry_chan_checks_access(chan);
@@ -717,13 +719,23 @@ static int ferry_init_fs_context(struct fs_context *fc)
 	INIT_LIST_HEAD(&m->forgets.waiting);
 	spin_lock_init(&m->releases_lock);
 	INIT_LIST_HEAD(&m->releases);
+	hash_init(m->partings);
 	return 0;
 }
 
 static void ferry_kill_sb(struct super_block *sb)
 {
 	struct ferry_mount *m = sb->s_fs_info;
+	int round;
 
+	/* What is written makes times to be told: the second time. */
+	for (round = 0; sb->s_root && round < 2; round++) {
+		writeback_inodes_sb(sb, WB_REASON_SYNC);
+		if (!ferry_pins_wait(m)) {
+			ferry_chan_abort(m->chan);
+			break;
+		}
+	}
 	ferry_pins_end(m);
 	kill_anon_super(sb);
 	mount_free(m);

@@ -4,7 +4,8 @@
  *
  * FERRY_I_TIMES says that there are some. FERRY_I_TIMES_BUSY is held by whoever sends them,
  * from before they are read until the server has answered, and by a SETATTR of somebody's:
- * two requests might be executed in either order.
+ * two requests might be executed in either order. A WRITE from the cache makes the server's
+ * times wrong again, so that its end sets FERRY_I_TIMES (cache.c).
  *
  * fsync() and close() wait for it, and for the server, killably. ->write_inode() must not
  * wait: who evicts the inode, syncs it or looks it up waits until that returns, and cannot be
@@ -231,7 +232,9 @@ int ferry_write_inode(struct inode *inode, struct writeback_control *wbc)
 		return 0;
 	if (!ferry_inode_pin(inode)) {
 		/* Without a name nobody will ask for them; at umount nobody else waits. */
-		return inode_state_read_once(inode) & I_FREEING ? 0 : write_now(inode);
+		if (inode_state_read_once(inode) & I_FREEING)
+			return 0;
+		return ferry_wait_writes(inode->i_mapping) ?: write_now(inode);
 	}
 	t = kmalloc(sizeof(*t), GFP_NOFS | __GFP_NOWARN);
 	if (!t) {

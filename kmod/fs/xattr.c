@@ -52,7 +52,10 @@ static int xattr_set(const struct xattr_handler *handler, struct mnt_idmap *idma
 		*none = true;
 		return -EOPNOTSUPP;
 	}
-	if (!err)
+	/* It may have been done all the same. */
+	if (err)
+		ferry_attr_modified(inode, STATX_CTIME);
+	else
 		ferry_ctime_now(inode);
 	return err;
 }

@@ -149,8 +149,18 @@ static void renamed(void)
 	CHECK(same(before.st_mtim, after.st_mtim));
 }
 
+/* What is asked for is this alone. */
+static struct statx_timestamp mtime_of(const char *path)
+{
+	struct statx st;
+
+	DO(statx(AT_FDCWD, path, 0, STATX_MTIME, &st));
+	return st.stx_mtime;
+}
+
 static void mapped(void)
 {
+	struct statx_timestamp before, after;
 	int fd;
 	char *p;
 
@@ -159,6 +169,12 @@ static void mapped(void)
 	p = mmap(NULL, 10000, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(p != MAP_FAILED);
 	MOVES("f", M | C, (p[5000] = 'x', DO(msync(p, 10000, MS_SYNC))));
+	before = mtime_of("f");
+	tick();
+	p[5000] = 'y';
+	DO(msync(p, 10000, MS_SYNC));
+	after = mtime_of("f");
+	CHECK(before.tv_sec != after.tv_sec || before.tv_nsec != after.tv_nsec);
 }
 
 static void written_back(void)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * What a server gives up by a request it might still be using for a caller who has gone, or what
- * it would undo: RELEASE, FORGET and changes of the same come behind the late answer.
+ * it would undo: RELEASE, FORGET and changes of the same come behind the late answer. FORGET also
+ * comes behind what nobody waits for.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -194,6 +195,34 @@ static void overtaken(enum style style)
 }
 IN_BOTH_STYLES(overtaken)
 
+/* The client has ended, and its file is not closed at the server yet. */
+static void not_released(enum style style, uint32_t opcode, const char *what)
+{
+	struct rogue r;
+	struct seen *seen;
+
+	node = FILE_NODE;
+	r = rogue_start(style, keep_one);
+	seen = r.page;
+	seen->opcode = opcode;
+	CHECK_EQ(rogue_try(op_open_file, 5), 0);
+	rogue_await(&r, 1);
+	look(&r, what, opcode == FUSE_FLUSH);
+	rogue_end(&r);
+}
+
+static void before_release(enum style style)
+{
+	not_released(style, FUSE_RELEASE, "release");
+}
+IN_BOTH_STYLES(before_release)
+
+static void before_flush(enum style style)
+{
+	not_released(style, FUSE_FLUSH, "flush");
+}
+IN_BOTH_STYLES(before_flush)
+
 /* Read-ahead is submitted, and given up by whoever looks at the clock. */
 static void too_late(void)
 {
@@ -302,6 +331,8 @@ static void unmounted(void)
 static const struct claim claims[] = {
 	BOTH("RELEASE and FORGET come behind the answer to a killed caller's request", killed),
 	BOTH("what changes the same waits for the answer to a killed caller's change", overtaken),
+	BOTH("FORGET comes behind the answer to RELEASE", before_release),
+	BOTH("it comes behind the answer to the FLUSH of a process at its end", before_flush),
 	{ "they come behind the answer to read-ahead that took too long", too_late },
 	{ "umount does not wait for that answer, nor sends them before it", unmounted },
 	BOTH("what READDIRPLUS brings for a killed reader is forgotten", killed_reader),

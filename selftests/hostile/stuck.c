@@ -5,7 +5,9 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "rogue.h"
@@ -17,6 +19,8 @@
  * @opcode: of the request to be kept until a READLINK comes; then 0
  * @from: WRITE: of one from here on
  * @kept: it is
+ * @refuse: WRITEs that are not kept fail
+ * @umount: the server does that itself, when it has answered a STATFS
  * @setattrs: how many SETATTRs have come
  * @mtime: what the last one of them said
  * @forgot: FORGETs of "file" that have come
@@ -26,6 +30,8 @@ struct plan {
 	volatile uint32_t opcode;
 	volatile uint64_t from;
 	volatile bool kept;
+	volatile bool refuse;
+	volatile bool umount;
 	volatile int setattrs;
 	volatile uint64_t mtime;
 	volatile int forgot;
@@ -110,8 +116,15 @@ static bool keep_one(struct rogue *r, const struct request *req)
 		if (!tell_file(r, &kept))
 			rogue_be_honest(r, &kept);
 	}
+	if (req->head.opcode == FUSE_STATFS && plan->umount) {
+		rogue_be_honest(r, req);
+		while (umount("mnt") && errno == EBUSY)
+			usleep(10000);
+	}
 	/* Only what is kept counts as a lie. */
-	if (!tell_file(r, req))
+	if (req->head.opcode == FUSE_WRITE && plan->refuse)
+		rogue_answer(r, req, &(struct answer){ .error = -ENOSPC });
+	else if (!tell_file(r, req))
 		return false;
 	(*r->told)--;
 	return true;
@@ -229,6 +242,30 @@ static void unlink_before_write(void)
 	rogue_end(&r);
 }
 
+/* --- a server that unmounts is who should answer ------------------------------------------------ */
+
+static void unmounting_server(void)
+{
+	struct rogue r = start(FUSE_WRITE);
+	pid_t pid = rogue_client(op_write_and_close);
+	double end = now() + patience(20);
+	int status;
+
+	rogue_await(&r, 1);
+	rogue_dies(pid);
+	plan->umount = true;
+	CHECK_EQ(rogue_try(op_statfs, 10), 0);
+	while (rogue_state(r.pid) != 'D') {
+		if (now() > end)
+			claim_fail(__FILE__, __LINE__, "the server does not wait in umount");
+		usleep(10000);
+	}
+	DO(kill(r.pid, SIGKILL));
+	if (!rogue_gone(r.pid, &status, 20))
+		claim_fail(__FILE__, __LINE__, "the server waits for itself");
+	DO(rmdir("mnt"));
+}
+
 /* --- times: the flusher tells them, and an fsync() or a SETATTR comes meanwhile --------------- */
 
 static int op_sync(void)
@@ -328,6 +365,28 @@ static void times_in_order(void)
 	rogue_end(&r);
 }
 
+/* Whatever time a server takes for the file's when a WRITE comes. */
+static void times_after_write(void)
+{
+	struct rogue r = start(FUSE_WRITE);
+	int fd = DO(open("mnt/file", O_RDWR));
+	int i, before;
+	pid_t syncs;
+
+	pwrite_all(fd, "x", 1, 0);
+	syncs = rogue_client(op_sync);
+	rogue_await(&r, 1);
+	for (i = 0; i < 200 && !plan->setattrs; i++)
+		CHECK_EQ(rogue_try(op_statfs, 5), 0);
+	before = plan->setattrs;
+	CHECK(before);
+	let_go(false);
+	wait_ok(syncs);
+	DO(close(fd));
+	CHECK(plan->setattrs > before);
+	rogue_end(&r);
+}
+
 /* --- WRITEs: another's is not answered ------------------------------------------------------- */
 
 static int op_fsync_second(void)
@@ -362,14 +421,48 @@ static void sync_write_beside_write(void)
 	rogue_end(&r);
 }
 
+static int shared_fd;
+
+static int op_fsync_shared(void)
+{
+	plan->ready = true;
+	return fsync(shared_fd);
+}
+
+static void fsync_leaves_error(void)
+{
+	struct rogue r = start(FUSE_WRITE);
+	pid_t pid;
+
+	plan->from = 4096;
+	plan->refuse = true;
+	shared_fd = DO(open("mnt/file", O_RDWR));
+	pwrite_all(shared_fd, "x", 1, 0);
+	pid = rogue_client(op_sync);
+	waitpid(pid, NULL, 0);
+	pwrite_all(shared_fd, "x", 1, 4096);
+	plan->ready = false;
+	pid = rogue_client(op_fsync_shared);
+	rogue_await(&r, 1);
+	await_waiting(pid);
+	rogue_dies(pid);
+	let_go(false);
+	CHECK_ERR(fsync(shared_fd), ENOSPC);
+	DO(close(shared_fd));
+	rogue_end(&r);
+}
+
 static const struct claim claims[] = {
 	{ "the last close of an unlinked file does not wait for its WRITE", close_before_write },
 	{ "the last close of an unlinked file does not wait for its read-ahead", close_before_read },
 	{ "unlink does not wait for a WRITE of a file that nobody has open", unlink_before_write },
+	{ "a server that unmounts with a WRITE unanswered can be killed", unmounting_server },
 	{ "fsync beside the flusher's SETATTR can be killed, or is told of its end",
 	  fsync_beside_times },
 	{ "the last close of an unlinked file does not wait for its SETATTR", close_beside_times },
 	{ "explicit times go to the server after those that the flusher sends", times_in_order },
+	{ "times that the flusher sends beside a WRITE are sent again after it", times_after_write },
+	{ "a killed fsync leaves an error to who shares the file", fsync_leaves_error },
 	{ "an O_SYNC write beside another's WRITE can be killed", sync_write_beside_write },
 };
 CLAIMS_MAIN(claims)

@@ -4,6 +4,7 @@
  * the deed. The server's answers are good for an hour, and the client asks again all the same.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -214,14 +215,27 @@ static void killed_before_the_deed(void)
 
 /* --- sizes: the kernel caches writes, and a size is its own to know -------------------------- */
 
+/**
+ * struct notes - what claim and server tell each other; in rogue.page
+ * @at_once: what is kept is to be done as soon as a GETATTR of "file" has been answered
+ * @looked_up: how often "file" was
+ */
+struct notes {
+	volatile bool at_once;
+	volatile int looked_up;
+};
+
 static off_t size = FILE_SIZE;
+static unsigned int links = 1;
 static bool emptied;
+static bool no_writeback;
 
 static struct fuse_attr attr_of_file(void)
 {
 	struct fuse_attr attr = rogue_attr(FILE_NODE);
 
 	attr.size = size;
+	attr.nlink = links;
 	return attr;
 }
 
@@ -233,12 +247,12 @@ static int answer_attr(struct rogue *r, const struct request *req, int err)
 						      .structs_len = err ? 0 : sizeof(out) });
 }
 
-/* "file" is one for write-back, with a size that changes, and zeroes in place of a hole. */
+/* "file" has a size that changes, and zeroes in place of a hole. */
 static bool tell_file(struct rogue *r, const struct request *req)
 {
 	struct fuse_init_out init = {
 		.major = 7, .minor = 38, .max_readahead = 4096, .max_write = 65536,
-		.flags = FUSE_WRITEBACK_CACHE, .time_gran = 1,
+		.flags = no_writeback ? 0 : FUSE_WRITEBACK_CACHE, .time_gran = 1,
 	};
 	struct fuse_entry_out entry = { .nodeid = FILE_NODE, .entry_valid = HOUR,
 					.attr_valid = HOUR, .attr = attr_of_file() };
@@ -253,6 +267,7 @@ static bool tell_file(struct rogue *r, const struct request *req)
 	case FUSE_LOOKUP:
 		if (strcmp(req->arg, "file"))
 			return false;
+		((struct notes *)r->page)->looked_up++;
 		rogue_answer(r, req, &(struct answer){ .structs = &entry,
 						       .structs_len = sizeof(entry) });
 		return true;
@@ -299,23 +314,64 @@ static bool change_and_refuse(struct rogue *r, const struct request *req)
 	return true;
 }
 
+static bool is_kept(const struct request *req)
+{
+	return req->head.opcode == FUSE_WRITE || req->head.opcode == FUSE_UNLINK ||
+	       (req->head.opcode == FUSE_SETATTR &&
+		((const struct fuse_setattr_in *)req->arg)->valid & FATTR_SIZE);
+}
+
+static void do_kept(struct rogue *r, struct request *kept)
+{
+	const struct fuse_write_in *write = (const void *)kept->arg;
+	struct fuse_write_out written = { .size = write->size };
+	struct answer answer = { 0 };
+
+	switch (kept->head.opcode) {
+	case FUSE_SETATTR:
+		CHECK(change_file(kept));
+		CHECK_EQ(answer_attr(r, kept, 0), 0);
+		break;
+	case FUSE_WRITE:
+		size = write->offset + write->size;
+		answer.structs = &written;
+		answer.structs_len = sizeof(written);
+		CHECK_EQ(rogue_answer(r, kept, &answer), 0);
+		break;
+	case FUSE_UNLINK:
+		links = 0;
+		CHECK_EQ(rogue_answer(r, kept, &answer), 0);
+		break;
+	}
+	kept->head.opcode = 0;
+}
+
+/* Does it when a READLINK comes, or before who has asked for attributes may look at them. */
 static bool change_late(struct rogue *r, const struct request *req)
 {
+	struct sched_param param = { .sched_priority = 1 };
+	struct notes *notes = r->page;
 	static struct request kept;
 	static char arg[256];
 
-	if (req->head.opcode == FUSE_SETATTR) {
+	if (is_kept(req)) {
 		kept = *req;
 		kept.arg = memcpy(arg, req->arg, req->arg_len);
 		return true;
 	}
-	if (req->head.opcode == FUSE_READLINK && kept.head.opcode) {
-		CHECK(change_file(&kept));
-		CHECK_EQ(answer_attr(r, &kept, 0), 0);
-		kept.head.opcode = 0;
-	}
-	if (!tell_file(r, req))
+	if (req->head.opcode == FUSE_READLINK)
+		do_kept(r, &kept);
+	if (notes->at_once && req->head.opcode == FUSE_GETATTR && req->head.nodeid == FILE_NODE) {
+		DO(sched_setscheduler(0, SCHED_FIFO, &param));
+		CHECK_EQ(answer_attr(r, req, 0), 0);
+		do_kept(r, &kept);
+		notes->at_once = false;
+		param.sched_priority = 0;
+		DO(sched_setscheduler(0, SCHED_OTHER, &param));
+	} else if (!tell_file(r, req)) {
 		return false;
+	}
+	/* Only what is kept counts as a lie. */
 	(*r->told)--;
 	return true;
 }
@@ -379,6 +435,106 @@ static void killed_truncation(void)
 	CHECK_EQ(rogue_try(op_readlink, 5), 0);
 	size_is(fd, 0);
 	CHECK_EQ(pread(fd, &c, 1, 0), 0);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
+/* The client is woken when the file is as it said, and looks at that when it is not any more. */
+static void attributes_of_before(void)
+{
+	cpu_set_t here;
+	struct rogue r;
+	pid_t pid;
+	int fd;
+
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	DO(sched_setaffinity(0, sizeof(here), &here));
+	r = rogue_start(SYNC, change_late);
+	fd = open_cached();
+	pid = rogue_client(op_empty);
+	rogue_await(&r, 1);
+	rogue_dies(pid);
+	((struct notes *)r.page)->at_once = true;
+	size_is(fd, FILE_SIZE);
+	CHECK(!((struct notes *)r.page)->at_once);
+	size_is(fd, 0);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
+static void attributes_through(void)
+{
+	no_writeback = true;
+	attributes_of_before();
+}
+
+/* The inode that it was about is gone by then, and a new one is made of what the server says. */
+static void attributes_of_new_inode(void)
+{
+	struct rogue r = rogue_start(SYNC, change_late);
+	struct notes *notes = r.page;
+	pid_t pid = rogue_client(op_empty);
+	struct stat st;
+	int i;
+
+	rogue_await(&r, 1);
+	rogue_dies(pid);
+	for (i = 0; i < 3; i++)
+		drop_caches();
+	CHECK_EQ(notes->looked_up, 1);
+	DO(stat("mnt/file", &st));
+	CHECK_EQ(st.st_size, FILE_SIZE);
+	CHECK_EQ(notes->looked_up, 2);
+	CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	DO(stat("mnt/file", &st));
+	CHECK_EQ(st.st_size, 0);
+	rogue_end(&r);
+}
+
+static void new_inode_through(void)
+{
+	no_writeback = true;
+	attributes_of_new_inode();
+}
+
+static int op_grow_direct(void)
+{
+	int fd = DO(open("mnt/file", O_WRONLY | O_DIRECT));
+
+	return pwrite(fd, xmalloc(4096), 4096, FILE_SIZE) == 4096 ? 0 : -1;
+}
+
+static void killed_growth(void)
+{
+	struct rogue r = rogue_start(SYNC, change_late);
+	int fd = open_cached();
+	pid_t pid = rogue_client(op_grow_direct);
+
+	rogue_await(&r, 1);
+	rogue_dies(pid);
+	size_is(fd, FILE_SIZE);
+	CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	size_is(fd, FILE_SIZE + 4096);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
+/* It names the directory. */
+static void killed_unlink(void)
+{
+	struct rogue r = rogue_start(SYNC, change_late);
+	int fd = open_cached();
+	pid_t pid = rogue_client(op_unlink);
+	struct stat st;
+
+	rogue_await(&r, 1);
+	rogue_dies(pid);
+	DO(fstat(fd, &st));
+	CHECK_EQ(st.st_nlink, 1);
+	CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	DO(fstat(fd, &st));
+	CHECK_EQ(st.st_nlink, 0);
 	DO(close(fd));
 	rogue_end(&r);
 }
@@ -514,6 +670,16 @@ static const struct claim claims[] = {
 	{ "what is done for a killed caller is seen: names come and go", killed_before_the_deed },
 	{ "write-back: sizes that failed after they were set are seen", refused_truncation },
 	{ "write-back: a size that is set for a killed caller is seen", killed_truncation },
+	{ "write-back: a size from before it is set for a killed caller is not believed",
+	  attributes_of_before },
+	{ "attributes from before what is done for a killed caller are not believed",
+	  attributes_through },
+	{ "write-back: nor are those of a new inode", attributes_of_new_inode },
+	{ "nor are those of a new inode", new_inode_through },
+	{ "write-back: that a direct write made a file longer for a killed caller is seen",
+	  killed_growth },
+	{ "that a file lost its name for a killed caller is seen in its attributes",
+	  killed_unlink },
 	{ "write-back: a hole that failed after it was made is seen", refused_hole },
 	{ "write-back: times that failed to be written are written the next time", refused_times },
 	{ "what others appended is not written over, though attributes change meanwhile",
