@@ -493,22 +493,6 @@ static void write_work(struct work_struct *work)
 	memalloc_nofs_restore(nofs);
 }
 
-/*
- * A server may have taken the time of it for the file's, and told that to who has asked since.
- * Where times are ours it is to be told them after its last WRITE: those that went beside it, or
- * before it, do not count.
- */
-static void changes_times(struct inode *inode, bool last)
-{
-	if (!ferry_owns_times(inode)) {
-		ferry_attr_modified(inode, STATX_BLOCKS | STATX_MTIME | STATX_CTIME);
-		return;
-	}
-	ferry_attr_modified(inode, STATX_BLOCKS);
-	if (last)
-		mark_inode_dirty_sync(inode);
-}
-
 static void write_end(struct ferry_args *args, int err)
 {
 	struct ferry_io *io = container_of(args, struct ferry_io, args);
@@ -533,8 +517,7 @@ static void write_end(struct ferry_args *args, int err)
 	}
 	mapping_set_error(io->mapping, err);
 	last = atomic_dec_and_test(&ferry_inode_of(inode)->writing);
-	/* Before anybody who waits goes on, and looks whether there are times to be told. */
-	changes_times(inode, last);
+	ferry_times_wrote(inode, last);	/* before who waits goes on, and looks */
 	if (last)
 		wake_up_var(&ferry_inode_of(inode)->writing);
 	ferry_file_put(io->file);

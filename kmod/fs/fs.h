@@ -516,6 +516,7 @@ void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
 
 /* times.c */
 void ferry_times_init(struct ferry_times *t);
+void ferry_times_wrote(struct inode *inode, bool last);
 bool ferry_times_pending(struct inode *inode);
 int ferry_times_write(struct inode *inode);		/* SETATTR of mtime, ctime; killable */
 int ferry_times_lock(struct inode *inode);		/* around any other; 0 or -EINTR */

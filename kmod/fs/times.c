@@ -46,6 +46,24 @@ void ferry_dirty_inode(struct inode *inode, int flags)
 		set_bit(FERRY_I_TIMES, &fi->flags);
 }
 
+/*
+ * A WRITE of pages has ended; @last: and no other is under way.
+ *
+ * A server may have taken the time of it for the file's, and told that to who has asked since.
+ * Where times are ours it is to be told them after its last WRITE: those that went beside it, or
+ * before it, do not count.
+ */
+void ferry_times_wrote(struct inode *inode, bool last)
+{
+	if (!ferry_owns_times(inode)) {
+		ferry_attr_modified(inode, STATX_BLOCKS | STATX_MTIME | STATX_CTIME);
+		return;
+	}
+	ferry_attr_modified(inode, STATX_BLOCKS);
+	if (last)
+		mark_inode_dirty_sync(inode);
+}
+
 bool ferry_times_pending(struct inode *inode)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
