@@ -8,8 +8,7 @@
  * an old size. It shrinks in ferry_truncate_begin() .. _end() only: i_rwsem and
  * invalidate_lock keep write() and page_mkwrite() from dirtying more, what was
  * dirty behind the new size has been written and waited for, and only then does
- * SETATTR go out. So no WRITE can follow it and make the file long again; for one that was given
- * up it waits (ferry_chan_is_behind()).
+ * SETATTR go out. So no WRITE can follow it and make the file long again, see also leave.c.
  *
  * Bytes of the last folio behind i_size may be written to through a mapping. They
  * are zeroed before they go to the server, and in the cache before the file grows
