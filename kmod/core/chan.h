@@ -209,7 +209,7 @@ void ferry_chan_abort(struct ferry_chan *chan);
 bool ferry_chan_is_left(struct ferry_chan *chan, u64 node);
 
 /**
- * ferry_chan_left_since() - may that have changed something after another answer was made?
+ * ferry_chan_left_since() - may one of ferry_client_ops.changes have come after another answer?
  * @node: as above
  * @asked: jiffies64 before that one was asked for
  *

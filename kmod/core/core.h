@@ -104,7 +104,7 @@ enum {
  * @expire_work: looks at the clock while the gate is open: deadlines, stalls
  * @slot_wait: callers that wait for a slot of any queue
  * @left: slots that servers have, and whose callers have gone; under @left_lock
- * @left_last: jiffies64 when the last of them was answered
+ * @left_last: jiffies64 when the last of them that changes something was answered
  * @queues: @geo.nr_queues of them (user placement), from creation to the last put
  * @server: what stands behind local delivery, local.c's own
  * @backing: registered files by number: struct ferry_backing_file

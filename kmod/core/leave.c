@@ -27,38 +27,6 @@ static void leave_behind(struct ferry_slot *slot)
 	spin_unlock(&chan->left_lock);
 }
 
-/* It has been answered. Who waits for that is told when the slot is given back. */
-void ferry_slot_unleave(struct ferry_slot *slot)
-{
-	struct ferry_chan *chan = slot->queue->chan;
-
-	/* For who made it ABANDONED, and is not done with it. */
-	ferry_slot_wait_for_copies(slot);
-	spin_lock(&chan->left_lock);
-	WRITE_ONCE(chan->left_last, get_jiffies_64());
-	smp_wmb();	/* pairs with ferry_chan_left_since() */
-	list_del(&slot->node_left);
-	spin_unlock(&chan->left_lock);
-}
-
-bool ferry_chan_is_left(struct ferry_chan *chan, u64 node)
-{
-	struct ferry_slot *slot;
-	bool left = false;
-
-	if (likely(list_empty(&chan->left)) || ferry_chan_is_dead(chan))
-		return false;
-	spin_lock(&chan->left_lock);
-	list_for_each_entry(slot, &chan->left, node_left) {
-		left = !node || slot->node == node || slot->node2 == node;
-		if (left)
-			break;
-	}
-	spin_unlock(&chan->left_lock);
-	return left;
-}
-EXPORT_SYMBOL_GPL(ferry_chan_is_left);
-
 static bool changes(const struct ferry_chan *chan, u32 opcode)
 {
 	const struct ferry_client_ops *ops = chan->client_ops;
@@ -71,39 +39,68 @@ static bool names(const struct ferry_slot *slot, u64 node)
 	return slot->node == node || slot->node2 == node;
 }
 
+/* It has been answered. Who waits for that is told when the slot is given back. */
+void ferry_slot_unleave(struct ferry_slot *slot)
+{
+	struct ferry_chan *chan = slot->queue->chan;
+
+	/* For who made it ABANDONED, and is not done with it. */
+	ferry_slot_wait_for_copies(slot);
+	spin_lock(&chan->left_lock);
+	if (changes(chan, slot->opcode))
+		WRITE_ONCE(chan->left_last, get_jiffies_64());
+	smp_wmb();	/* pairs with ferry_chan_left_since() */
+	list_del(&slot->node_left);
+	spin_unlock(&chan->left_lock);
+}
+
+/* Is there one that names @node, 0: any, and, @to_change, is to change something? */
+static bool is_left(struct ferry_chan *chan, u64 node, bool to_change)
+{
+	struct ferry_slot *slot;
+	bool left = false;
+
+	if (likely(list_empty(&chan->left)) || ferry_chan_is_dead(chan))
+		return false;
+	spin_lock(&chan->left_lock);
+	list_for_each_entry(slot, &chan->left, node_left) {
+		left = (!node || names(slot, node)) &&
+		       (!to_change || changes(chan, slot->opcode));
+		if (left)
+			break;
+	}
+	spin_unlock(&chan->left_lock);
+	return left;
+}
+
+bool ferry_chan_is_left(struct ferry_chan *chan, u64 node)
+{
+	return is_left(chan, node, false);
+}
+EXPORT_SYMBOL_GPL(ferry_chan_is_left);
+
+bool ferry_chan_left_since(struct ferry_chan *chan, u64 node, u64 asked)
+{
+	if (is_left(chan, node, true))
+		return true;
+	smp_rmb();	/* pairs with ferry_slot_unleave(): who misses the slot sees the time */
+	return READ_ONCE(chan->left_last) >= asked;
+}
+EXPORT_SYMBOL_GPL(ferry_chan_left_since);
+
 /*
  * Have @args to wait, for a request whose caller is gone and which may yet undo what they are
  * to change? Of those who serialize with that caller, by an inode's lock, say, nobody misses it.
  */
 bool ferry_chan_is_behind(struct ferry_chan *chan, const struct ferry_args *args)
 {
-	struct ferry_slot *slot;
-	bool behind = false;
 	u64 node2;
 
-	if (likely(list_empty(&chan->left)) || !changes(chan, args->opcode) ||
-	    ferry_chan_is_dead(chan))
+	if (likely(list_empty(&chan->left)) || !changes(chan, args->opcode))
 		return false;
 	node2 = node2_of(args);
-	spin_lock(&chan->left_lock);
-	list_for_each_entry(slot, &chan->left, node_left) {
-		behind = changes(chan, slot->opcode) &&
-			 (names(slot, args->node) || (node2 && names(slot, node2)));
-		if (behind)
-			break;
-	}
-	spin_unlock(&chan->left_lock);
-	return behind;
+	return is_left(chan, args->node, true) || (node2 && is_left(chan, node2, true));
 }
-
-bool ferry_chan_left_since(struct ferry_chan *chan, u64 node, u64 asked)
-{
-	if (ferry_chan_is_left(chan, node))
-		return true;
-	smp_rmb();	/* pairs with ferry_slot_unleave(): who misses the slot sees the time */
-	return READ_ONCE(chan->left_last) >= asked;
-}
-EXPORT_SYMBOL_GPL(ferry_chan_left_since);
 
 /* Once it is not its caller's a slot may be used again at any time: take the pin first. */
 void ferry_slot_take_pin(const struct ferry_slot *slot, struct ferry_pin *pin)

@@ -219,10 +219,12 @@ static void killed_before_the_deed(void)
  * struct notes - what claim and server tell each other; in rogue.page
  * @at_once: what is kept is to be done as soon as a GETATTR of "file" has been answered
  * @looked_up: how often "file" was
+ * @asked: how often its attributes were asked for
  */
 struct notes {
 	volatile bool at_once;
 	volatile int looked_up;
+	volatile int asked;
 };
 
 static off_t size = FILE_SIZE;
@@ -274,6 +276,7 @@ static bool tell_file(struct rogue *r, const struct request *req)
 	case FUSE_GETATTR:
 		if (req->head.nodeid != FILE_NODE)
 			return false;
+		((struct notes *)r->page)->asked++;
 		answer_attr(r, req, 0);
 		return true;
 	case FUSE_OPEN:
@@ -539,6 +542,43 @@ static void killed_unlink(void)
 	rogue_end(&r);
 }
 
+/* The first one, until a READLINK comes. */
+static bool keep_read(struct rogue *r, const struct request *req)
+{
+	static struct request kept;
+	static char arg[256];
+
+	if (req->head.opcode == FUSE_READ && !kept.head.opcode) {
+		kept = *req;
+		kept.arg = memcpy(arg, req->arg, req->arg_len);
+		return true;
+	}
+	if (req->head.opcode == FUSE_READLINK)
+		rogue_be_honest(r, &kept);
+	if (!tell_file(r, req))
+		return false;
+	(*r->told)--;
+	return true;
+}
+
+/* A read changes nothing: what is known stays known, of this file and of all others. */
+static void killed_read(void)
+{
+	struct rogue r = rogue_start(SYNC, keep_read);
+	struct notes *notes = r.page;
+	int fd = DO(open("mnt/file", O_RDONLY)), i;
+	pid_t pid = rogue_client(op_read_direct);
+
+	rogue_await(&r, 1);
+	rogue_dies(pid);
+	for (i = 0; i < 3; i++)
+		size_is(fd, FILE_SIZE);
+	CHECK(notes->asked <= 1);
+	CHECK_EQ(rogue_try(op_readlink, 5), 0);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
 static void refused_hole(void)
 {
 	struct rogue r = rogue_start(SYNC, change_and_refuse);
@@ -680,6 +720,7 @@ static const struct claim claims[] = {
 	  killed_growth },
 	{ "that a file lost its name for a killed caller is seen in its attributes",
 	  killed_unlink },
+	{ "a read of a killed caller leaves attributes believed", killed_read },
 	{ "write-back: a hole that failed after it was made is seen", refused_hole },
 	{ "write-back: times that failed to be written are written the next time", refused_times },
 	{ "what others appended is not written over, though attributes change meanwhile",
