@@ -414,6 +414,17 @@ void ferry_chan_late(struct ferry_chan *chan, const struct ferry_late *late)
 	srcu_read_unlock(&chan->srcu, idx);
 }
 
+/* And its request is left no more. */
+void ferry_chan_late_over(struct ferry_chan *chan)
+{
+	int idx = srcu_read_lock(&chan->srcu);
+	void *client = ferry_chan_client(chan);
+
+	if (client && chan->client_ops->late_over)
+		chan->client_ops->late_over(client);
+	srcu_read_unlock(&chan->srcu, idx);
+}
+
 static bool may_pass(const struct ferry_args *args, int gate)
 {
 	return gate == FERRY_GATE_OPEN ||

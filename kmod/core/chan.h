@@ -114,9 +114,10 @@ struct ferry_late {
 /**
  * struct ferry_client_ops - what the core asks of a class
  * @late: a reply came for a request that nobody waits for any more, whose caller was
- *	killed, say: it is not left there now, ferry_chan_is_left(). The class takes back
- *	what the server counted or opened for it (FORGET, RELEASE). Called from a server's
- *	thread; may ferry_submit().
+ *	killed, say. The class takes back what the server counted or opened for it (FORGET,
+ *	RELEASE). The request is left there still, ferry_chan_is_left(), so that nothing that
+ *	waits for it goes before that. Called from a server's thread; may ferry_submit().
+ * @late_over: and now it is not: what has waited for it may go on. As @late; may be NULL.
  * @dead: the server is gone and will not come back, or somebody has aborted the channel:
  *	requests fail from now on. Called once, may sleep. May be NULL.
  * @owns: is @file of the client instance itself? A server's thread that does I/O on it
@@ -130,6 +131,7 @@ struct ferry_late {
  */
 struct ferry_client_ops {
 	void (*late)(void *client, const struct ferry_late *late);
+	void (*late_over)(void *client);
 	void (*dead)(void *client);
 	bool (*owns)(void *client, const struct file *file);
 	int (*may_back)(void *client, const struct file *file);
@@ -201,7 +203,7 @@ void ferry_chan_abort(struct ferry_chan *chan);
  * @node: with this node; 0: with any
  *
  * What the server then gives up by a request (FORGET, RELEASE) it might still be using: have
- * that wait until ferry_client_ops.late() has been called. A caller who has come back from
+ * that wait until ferry_client_ops.late_over() is called. A caller who has come back from
  * ferry_call(), or a submitted request that has ended, is known here.
  * Context: any but interrupts; a leaf lock is taken
  * Return: false also if the channel is dead

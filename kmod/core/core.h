@@ -223,6 +223,7 @@ bool ferry_chan_is_drained(struct ferry_chan *chan);
 void ferry_chan_release_held(struct ferry_chan *chan);
 void ferry_chan_end(struct ferry_chan *chan, struct ferry_args *args, int err);
 void ferry_chan_late(struct ferry_chan *chan, const struct ferry_late *late);
+void ferry_chan_late_over(struct ferry_chan *chan);
 void ferry_chan_exit(void);
 
 /* recover.c */

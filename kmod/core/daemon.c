@@ -162,8 +162,8 @@ static void daemon_abort(struct ferry_chan *chan)
 }
 
 /*
- * ANSWERING lasts as long as its thread needs to check the reply, see slot.c, and TRANSFER as
- * long as the server's file takes.
+ * ANSWERING lasts as long as its thread needs to check the reply, and late() to submit what it
+ * takes back, see slot.c; TRANSFER as long as the server's file takes.
  */
 static void daemon_settle(struct ferry_chan *chan)
 {

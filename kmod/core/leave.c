@@ -44,8 +44,6 @@ void ferry_slot_unleave(struct ferry_slot *slot)
 {
 	struct ferry_chan *chan = slot->queue->chan;
 
-	/* For who made it ABANDONED, and is not done with it. */
-	ferry_slot_wait_for_copies(slot);
 	spin_lock(&chan->left_lock);
 	if (changes(chan, slot->opcode))
 		WRITE_ONCE(chan->left_last, get_jiffies_64());

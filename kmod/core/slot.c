@@ -348,19 +348,22 @@ static void answer_late(struct ferry_slot *slot, const struct ferry_reply *reply
 	u32 len, i;
 
 	ferry_ring_clear_done(slot);	/* as take_reply() */
-	ferry_slot_unleave(slot);
+	/* For who made it ABANDONED, and is not done with it. */
+	ferry_slot_wait_for_copies(slot);
 	memcpy(out, ferry_ring_reply(slot), late.out_len);
 	if (!late.data) {
 		late.data = copy = late_data(slot, reply, &len);
 		late.data_len = copy ? len : 0;
 	}
+	ferry_chan_late(chan, &late);
+	ferry_slot_unleave(slot);
 	ferry_slot_put(slot);
 	/* Those that waited for this answer may be put aside anywhere. */
 	for (i = 0; i < chan->geo.nr_queues; i++) {
 		if (!list_empty(&chan->queues[i]->backlog))
 			ferry_queue_run_backlog(chan->queues[i]);
 	}
-	ferry_chan_late(chan, &late);
+	ferry_chan_late_over(chan);
 	srcu_read_unlock(&chan->srcu, idx);
 	kvfree(copy);
 }

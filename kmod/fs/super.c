@@ -467,7 +467,11 @@ static void client_late(void *client, const struct ferry_late *late)
 	}
 	if (entry && entry->nodeid && entry->nodeid != FUSE_ROOT_ID)
 		ferry_forget_send(m, entry->nodeid, 1);
-	go_on(m);
+}
+
+static void client_late_over(void *client)
+{
+	go_on(client);
 }
 
 static bool client_owns(void *client, const struct file *file)
@@ -497,6 +501,7 @@ static int client_describe(void *client, char *buf, size_t size)
 
 static const struct ferry_client_ops client_ops = {
 	.late		= client_late,
+	.late_over	= client_late_over,
 	.owns		= client_owns,
 	.may_back	= client_may_back,
 	.describe	= client_describe,
