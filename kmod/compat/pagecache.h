@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* compat.h's part for kmod/fs/{file,cache,direct}.c: page cache and splice. */
+/* compat.h's part for kmod/fs/{file,cache,writeback,direct}.c: page cache and splice. */
 #ifndef FERRY_COMPAT_PAGECACHE_H
 #define FERRY_COMPAT_PAGECACHE_H
 

@@ -4,9 +4,9 @@
  *
  * Files: super.c mount, options, INIT, statfs; inode.c life of nodes; attr.c
  * attributes; dir.c names; readdir.c listings; file.c open files and the VFS's entry points
- * for them; cache.c page cache, readahead, write-back, mmap; direct.c I/O past the
- * cache; passthrough.c I/O past the server; xattr.c; pin.c inodes that requests hold;
- * times.c what the kernel keeps of them.
+ * for them; cache.c page cache, readahead, mmap, truncation; writeback.c what of it is dirty;
+ * folios.h what those two have in common; direct.c I/O past the cache; passthrough.c I/O past
+ * the server; xattr.c; pin.c inodes that requests hold; times.c what the kernel keeps of them.
  *
  * Lock order: inode->i_rwsem, then mapping->invalidate_lock, then a folio's lock,
  * then ferry_inode.lock (a leaf: nothing is called under it). A request may be
@@ -499,9 +499,6 @@ ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from);
 int ferry_mmap(struct file *file, struct vm_area_struct *vma);
 int ferry_cache_init(void);				/* of the module */
 void ferry_cache_exit(void);
-int ferry_wait_writes(struct address_space *mapping);	/* killable */
-int ferry_sync_range(struct address_space *mapping, loff_t start, loff_t end);	/* killable */
-void ferry_sync_exiting(struct inode *inode, unsigned long timeout);
 
 /*
  * A change of size by SETATTR, under i_rwsem: begin, the request, end. begin() takes
@@ -513,6 +510,11 @@ void ferry_sync_exiting(struct inode *inode, unsigned long timeout);
 void ferry_zero_tail(struct inode *inode);		/* before a file grows over a gap */
 int ferry_truncate_begin(struct inode *inode, loff_t size);
 void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
+
+/* writeback.c */
+int ferry_wait_writes(struct address_space *mapping);	/* killable */
+int ferry_sync_range(struct address_space *mapping, loff_t start, loff_t end);	/* killable */
+void ferry_sync_exiting(struct inode *inode, unsigned long timeout);
 
 /* times.c */
 void ferry_times_init(struct ferry_times *t);

@@ -21,7 +21,7 @@
 /* While none of the requests ends that a process at its end waits for. */
 #define EXIT_WAIT	(10 * HZ)
 
-/* Not io_wq, which write-back waits for: evict() waits for write-back. */
+/* Not ferry_io_wq, which write-back waits for: evict() waits for write-back. */
 static struct workqueue_struct *put_wq;
 
 int ferry_pins_init(void)

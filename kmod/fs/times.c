@@ -5,7 +5,7 @@
  * FERRY_I_TIMES says that there are some. FERRY_I_TIMES_BUSY is held by whoever sends them,
  * from before they are read until the server has answered, and by a SETATTR of somebody's:
  * two requests might be executed in either order. A WRITE from the cache makes the server's
- * times wrong again, so that its end sets FERRY_I_TIMES (cache.c).
+ * times wrong again, so that its end sets FERRY_I_TIMES (writeback.c).
  *
  * fsync() and close() wait for it, and for the server, killably. ->write_inode() must not
  * wait: who evicts the inode, syncs it or looks it up waits until that returns, and cannot be
