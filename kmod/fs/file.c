@@ -77,7 +77,6 @@ static bool *no_release(const struct ferry_file *ff)
 static void release_end(struct ferry_args *args, int err)
 {
 	struct ferry_file *ff = container_of(args, struct ferry_file, release);
-
 	struct ferry_mount *m = ff->mount;
 
 	if (err == -ENOSYS)
