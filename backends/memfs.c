@@ -7,6 +7,7 @@
 
 #define SIZE_DEFAULT	(1ULL << 30)
 #define NODES_DEFAULT	(1ULL << 20)
+#define ID_NONE		0xffffffffU	/* nobody's */
 
 /* What statfs() says of a filesystem without a limit. */
 #define PAGES_NO_LIMIT	(1ULL << 40)
@@ -178,24 +179,35 @@ static void memfs_destroy(struct ferry_server *server)
 	ferry_state_free(fs);
 }
 
-static int make_root(struct memfs *fs)
+/* What it is at first; later chown and chmod change it, as any other. */
+static int make_root(struct memfs *fs, const char *args)
 {
+	u64 uid = 0, gid = 0;
+	u32 mode = 0755;
 	struct memfs_node *root;
 	struct ferry_entry entry;
 	int err;
 
-	err = memfs_node_new(fs, S_IFDIR | 0755, &root);
+	if (ferry_opt_mode(args, "mode", &mode) || ferry_opt_size(args, "uid", &uid) ||
+	    ferry_opt_size(args, "gid", &gid) || uid >= ID_NONE || gid >= ID_NONE) {
+		ferry_log(FERRY_LOG_ERR,
+			  "memfs: mode= wants permissions in octal, as in mode=1777, uid= and gid= numbers");
+		return -EINVAL;
+	}
+	err = memfs_node_new(fs, S_IFDIR | mode, &root);
 	if (err)
 		return err;
+	root->uid = uid;
+	root->gid = gid;
 	root->dir.parent = root;
 	memfs_node_publish(root, &entry);
 	return entry.node == FERRY_ROOT_NODE ? 0 : -EIO;
 }
 
-/* Read "size=1G,nodes=1M,writeback". */
+/* Read "size=1G,nodes=1M,writeback"; what is the root's make_root() reads. */
 static int configure(struct memfs *fs, struct ferry_server *server, const char *args)
 {
-	static const char *const known[] = { "size", "nodes", "writeback", NULL };
+	static const char *const known[] = { "size", "nodes", "mode", "uid", "gid", "writeback", NULL };
 	u64 size = SIZE_DEFAULT;
 	u64 nodes = NODES_DEFAULT;
 	size_t len;
@@ -254,7 +266,7 @@ static int memfs_init(struct ferry_server *server, const char *args)
 	err = memfs_nodes_init(fs);
 	if (err)
 		goto fail;
-	err = make_root(fs);
+	err = make_root(fs, args);
 	if (err)
 		goto fail;
 	ferry_state_set_root(fs);
@@ -296,5 +308,5 @@ static const struct ferry_fs_ops memfs_ops = {
 };
 
 FERRY_BACKEND(memfs, .flags = FERRY_RECOVERS,
-	      .help = "[size=BYTES][,nodes=N][,writeback]  in memory; 1G and 1M, 0: no limit",
+	      .help = "[size=BYTES][,nodes=N][,mode=OCTAL][,uid=N][,gid=N][,writeback]  in memory; 1G and 1M, 0: no limit",
 	      .fs = &memfs_ops, .save = memfs_save, .load = memfs_load);

@@ -219,6 +219,14 @@ const char *ferry_opt_find(const char *args, const char *name, size_t *len);
 int ferry_opt_size(const char *args, const char *name, u64 *value);
 
 /**
+ * ferry_opt_mode() - read permission bits, in octal: 0 to 7777
+ * @args, @name: as ferry_opt_find()
+ * @mode: left alone if the option is not there
+ * Return: 0, -EINVAL: not octal, -ERANGE: more than 7777
+ */
+int ferry_opt_mode(const char *args, const char *name, u32 *mode);
+
+/**
  * ferry_opt_check() - refuse options that nobody knows
  * @args: as ferry_opt_find()
  * @known: NULL-terminated array of names

@@ -19,6 +19,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/pid.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/umh.h>
 #include <linux/workqueue.h>
@@ -338,6 +339,7 @@ int ferry_recover_set_clock(struct ferry_chan *chan, u32 *field, u32 seconds)
 bool ferry_recover_detach(struct ferry_chan *chan)
 {
 	int gate = smp_load_acquire(&chan->gate);
+	unsigned int noio;
 	u32 i;
 
 	/* Behind one that was sent home goes nothing that matters; no answer is under way. */
@@ -356,8 +358,11 @@ bool ferry_recover_detach(struct ferry_chan *chan)
 	if (chan->on_death == FERRY_DEATH_FAIL || !READ_ONCE(chan->client) ||
 	    (gate != FERRY_GATE_OPEN && gate != FERRY_GATE_HOLD))
 		return false;
+	/* Requests end here, whose classes allocate; writeback must not wait for this lock. */
+	noio = memalloc_noio_save();
 	for (i = 0; i < chan->geo.nr_queues; i++)
 		ferry_queue_reissue(chan->queues[i]);
+	memalloc_noio_restore(noio);
 	ferry_backing_age(chan);
 	ferry_recover_await(chan);
 	if (chan->on_death == FERRY_DEATH_KERNEL)

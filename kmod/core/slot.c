@@ -665,9 +665,11 @@ int ferry_slot_wait(struct ferry_slot *slot)
 				ferry_event(chan, FERRY_EVENT_TIMEOUT);
 				return -ETIMEDOUT;
 			}
-			/* ANSWERING: bounded, it copies nothing that could fault. */
-			cond_resched();
-			cpu_relax();
+			/*
+			 * ANSWERING: bounded, it copies nothing that could fault. But who does it
+			 * may wait for this processor, and we be of a real-time class.
+			 */
+			schedule_timeout_uninterruptible(1);
 			continue;
 		}
 		ferry_stat_way(chan, FERRY_WAY_SLEPT);

@@ -62,36 +62,61 @@ static unsigned int suffix_shift(char c)
 	return 0;
 }
 
+static int parse_digits(const char *p, size_t len, unsigned int base, u64 *value)
+{
+	size_t i;
+
+	*value = 0;
+	for (i = 0; i < len; i++) {
+		unsigned int digit = p[i] - '0';
+
+		if (digit >= base)
+			return -EINVAL;
+		if (*value > (~0ULL - digit) / base)
+			return -ERANGE;
+		*value = *value * base + digit;
+	}
+	return len ? 0 : -EINVAL;
+}
+
 int ferry_opt_size(const char *args, const char *name, u64 *value)
 {
-	size_t len = 0, i;
+	size_t len = 0;
 	const char *p = ferry_opt_find(args, name, &len);
 	unsigned int shift = 0;
-	u64 v = 0;
+	u64 v;
+	int err;
 
 	if (!p)
 		return 0;
 	if (len > 1)
 		shift = suffix_shift(p[len - 1]);
-	if (shift)
-		len--;
-	if (!len)
-		return -EINVAL;
-	for (i = 0; i < len; i++) {
-		unsigned int digit = p[i] - '0';
-
-		if (digit > 9)
-			return -EINVAL;
-		if (v > (~0ULL - digit) / 10)
-			return -ERANGE;
-		v = v * 10 + digit;
-	}
+	err = parse_digits(p, len - !!shift, 10, &v);
+	if (err)
+		return err;
 	if (v > ~0ULL >> shift)
 		return -ERANGE;
 	*value = v << shift;
 	return 0;
 }
 FERRY_EXPORT(ferry_opt_size);
+
+int ferry_opt_mode(const char *args, const char *name, u32 *mode)
+{
+	size_t len = 0;
+	const char *p = ferry_opt_find(args, name, &len);
+	u64 v;
+	int err;
+
+	if (!p)
+		return 0;
+	err = parse_digits(p, len, 8, &v);
+	if (err || v > 07777)
+		return err ? err : -ERANGE;
+	*mode = v;
+	return 0;
+}
+FERRY_EXPORT(ferry_opt_mode);
 
 static bool is_known(const char *const *known, const char *name, size_t len)
 {

@@ -75,6 +75,27 @@ static void sizes_are_read(void)
 	CHECK_EQ(ferry_opt_size("size", "size", &got), -EINVAL);
 }
 
+static void check_mode(const char *args, int error, u32 want)
+{
+	u32 got = 5;
+
+	CHECK_EQ(ferry_opt_mode(args, "mode", &got), error);
+	CHECK_EQ(got, error ? 5 : want);
+}
+
+static void modes_are_read(void)
+{
+	check_mode("mode=1777", 0, 01777);
+	check_mode("a,mode=0,b", 0, 0);
+	check_mode("mode=7777", 0, 07777);
+	check_mode("mode=10000", -ERANGE, 0);
+	check_mode("mode=8", -EINVAL, 0);
+	check_mode("mode=", -EINVAL, 0);
+	check_mode("mode", -EINVAL, 0);
+	check_mode("mode=755K", -EINVAL, 0);
+	check_mode("other=1", 0, 5);
+}
+
 static void unknown_options_are_refused(void)
 {
 	static const char *const known[] = { "size", "nodes", NULL };
@@ -112,6 +133,7 @@ static void the_known_ones_are_named(void)
 static const struct claim claims[] = {
 	{ "options are found", options_are_found },
 	{ "sizes are read", sizes_are_read },
+	{ "modes are read, in octal", modes_are_read },
 	{ "unknown options are refused", unknown_options_are_refused },
 	{ "who gives an unknown one is told whose, and the known ones", the_known_ones_are_named },
 };

@@ -584,7 +584,8 @@ static void special_files_keep_their_number(void)
 static void bad_arguments_are_refused(void)
 {
 	static const char *const bad[] = { "size=", "size=x", "size=1X", "size=99999999999T",
-					   "nodes=-1", "wrong=1", "writeback,junk" };
+					   "nodes=-1", "wrong=1", "writeback,junk", "mode=9",
+					   "uid=4294967295", "gid=x" };
 	struct ferry_server s;
 	u32 i;
 
@@ -592,6 +593,17 @@ static void bad_arguments_are_refused(void)
 		CHECK(fs_try_start(&s, bad[i]) < 0);
 		CHECK_EQ(fs_allocated(), 0);
 	}
+}
+
+static void the_root_is_as_wanted(void)
+{
+	struct ferry_server *s = fs_start("uid=1000,mode=1770,gid=100");
+	struct fuse_attr attr = attr_of(s, ROOT);
+
+	CHECK_EQ(attr.mode, S_IFDIR | 01770);
+	CHECK_EQ(attr.uid, 1000);
+	CHECK_EQ(attr.gid, 100);
+	fs_stop(s);
 }
 
 /* Whatever allocation fails, the operation fails as a whole and the rest goes on. */
@@ -845,6 +857,7 @@ static const struct claim claims[] = {
 	{ "open with O_TRUNC empties a file", truncating_open_empties },
 	{ "special files keep their device number", special_files_keep_their_number },
 	{ "bad arguments are refused", bad_arguments_are_refused },
+	{ "the root has the mode and owner that it is given", the_root_is_as_wanted },
 	{ "another server goes on with what one has saved", a_saved_server_goes_on },
 	{ "a saved server that is not whole is refused, and leaves nothing",
 	  a_cut_stream_is_refused },
