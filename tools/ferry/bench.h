@@ -220,7 +220,7 @@ struct bench_case {
 	int (*measure)(struct bench_run *run);
 };
 
-#define BENCH_NR_FS_CASES	24U
+#define BENCH_NR_FS_CASES	26U
 
 extern const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES];
 
@@ -358,6 +358,8 @@ int bench_measure_read_4k(struct bench_run *run);
 int bench_measure_write_4k(struct bench_run *run);
 int bench_measure_read_1m(struct bench_run *run);
 int bench_measure_write_1m(struct bench_run *run);
+int bench_measure_mmap_read_4k(struct bench_run *run);
+int bench_measure_mmap_write_4k(struct bench_run *run);
 int bench_measure_mmap_read_1m(struct bench_run *run);
 int bench_measure_mmap_write_1m(struct bench_run *run);
 int bench_ready_untar(const struct bench_opts *opts);

@@ -65,6 +65,7 @@ static const struct bar bars[] = {
 #define MIRROR_BAR(cs)	{ &bench_fs, cs, STYLES, "host", .most = 1 / .9, .each = true },	\
 	{ &bench_fs, cs, STYLES, "host", .most = 1 / .9, .mode = ICOUNT, .each = true }
 	MIRROR_BAR("mirror-read-4k"), MIRROR_BAR("mirror-write-4k"),
+	MIRROR_BAR("mirror-mmap-read-4k"), MIRROR_BAR("mirror-mmap-write-4k"),
 	MIRROR_BAR("mirror-read-1m"), MIRROR_BAR("mirror-write-1m"),
 	MIRROR_BAR("mirror-mmap-read-1m"), MIRROR_BAR("mirror-mmap-write-1m"),
 	/* What the kernel has cached is nobody's business, wherever the server is. */

@@ -25,9 +25,9 @@
 		.prepare = bench_prepare_data,						\
 		.measure = bench_measure_##measure_,					\
 	}
-#define MIRROR_4K(what, dir) MIRROR(#what "-4k", #what " 4 KiB at random places", "us", 4096,	\
-	"rw=" dir "\nioengine=psync\noverwrite=1\nsize=4m\nio_size=16m\n",		\
-	what##_4k, BENCH_PINNED)
+#define MIRROR_4K(name, measure, engine, dir) MIRROR(name "-4k", name " 4 KiB at random places",	\
+	"us", 4096, "rw=" dir "\nioengine=" engine "\noverwrite=1\nsize=4m\nio_size=16m\n", \
+	measure, BENCH_PINNED)
 #define MIRROR_1M(name, measure, engine, dir) MIRROR(name "-1m", name " 1 MiB after the other",	\
 	"MB/s", 1048576, "rw=" dir "\nioengine=" engine "\noverwrite=1\n", measure, BENCH_RATE)
 
@@ -133,9 +133,9 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.flags = BENCH_RATE | BENCH_DIRECT,
 	}, {
 		.name = "seq-write",
-		.what = "write a new file through the cache, and fsync; memfs",
+		.what = "write a new file 1 MiB at a time through the cache, and fsync; memfs",
 		.unit = "MB/s",
-		.bytes = 131072,
+		.bytes = 1048576,
 		.backend = "memfs",
 		.writeback = true,
 		.options = CACHED,
@@ -143,9 +143,9 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.flags = BENCH_RATE | BENCH_FSYNC,
 	}, {
 		.name = "seq-read",
-		.what = "read a file through the cache, which is cold; memfs",
+		.what = "read a file 1 MiB at a time through the cache, which is cold; memfs",
 		.unit = "MB/s",
-		.bytes = 131072,
+		.bytes = 1048576,
 		.backend = "memfs",
 		.options = CACHED,
 		.fio = "rw=read\n" FIO_SEQUENTIAL,
@@ -162,8 +162,10 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.fio = "rw=read\nioengine=mmap\n",
 		.flags = BENCH_RATE,
 	},
-	MIRROR_4K(read, "randread"),
-	MIRROR_4K(write, "randwrite"),
+	MIRROR_4K("read", read_4k, "psync", "randread"),
+	MIRROR_4K("write", write_4k, "psync", "randwrite"),
+	MIRROR_4K("mmap-read", mmap_read_4k, "mmap", "randread"),
+	MIRROR_4K("mmap-write", mmap_write_4k, "mmap", "randwrite"),
 	MIRROR_1M("read", read_1m, "psync", "read"),
 	MIRROR_1M("write", write_1m, "psync", "write"),
 	MIRROR_1M("mmap-read", mmap_read_1m, "mmap", "read"),

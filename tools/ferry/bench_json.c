@@ -175,6 +175,42 @@ static struct json_object *software(void)
 	return obj;
 }
 
+/* The first line that @program, one beside us if it is there, says with @option; or nothing. */
+static void add_version(struct json_object *obj, const char *key, const char *program,
+			const char *option)
+{
+	char path[BENCH_PATH_MAX], command[BENCH_PATH_MAX + 32], line[128];
+	FILE *file;
+
+	if (bench_beside(program, path, sizeof(path)))
+		snprintf(path, sizeof(path), "%s", program);
+	snprintf(command, sizeof(command), "'%s' %s 2>&1", path, option);
+	file = popen(command, "re");
+	if (!file)
+		return;
+	if (!fgets(line, sizeof(line), file))
+		*line = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	if (!pclose(file) && *line)
+		add_string(obj, key, line);
+}
+
+/* What it was measured with and compared with. */
+static struct json_object *others(const struct bench_opts *opts)
+{
+	struct json_object *obj = json_object_new_object();
+
+	if (!opts->icount)
+		add_version(obj, "fio", "fio", "--version");
+	if (opts->class == &bench_fs) {
+		add_version(obj, "libfuse", "fuse-peer", "--version");
+	} else {
+		add_version(obj, "nbdkit", "nbdkit", "--version");
+		add_version(obj, "nbd-client", "nbd-client", "-V");
+	}
+	return obj;
+}
+
 /* A machine whose clock counts instructions does not know what day it is. */
 static void add_date(struct json_object *root, const struct bench_opts *opts)
 {
@@ -201,6 +237,7 @@ struct json_object *bench_json_root(const struct bench_opts *opts)
 	add_date(root, opts);
 	add_string(root, "class", opts->class->name);
 	json_object_object_add(root, "ferry", software());
+	json_object_object_add(root, "others", others(opts));
 	json_object_object_add(root, "machine", machine(opts));
 	return root;
 }

@@ -34,7 +34,7 @@ void peer_init_conn(struct fuse_conn_info *conn, const struct peer *peer)
 static int usage(FILE *to, int status)
 {
 	fputs("usage: fuse-peer [-o OPTION[,OPTION]...] null|memory|passthrough DIR\n"
-	      "       fuse-peer --features\n"
+	      "       fuse-peer --features | --version\n"
 	      "Serves DIR by libfuse from the background, until it is unmounted; or says what\n"
 	      "this libfuse can besides.\n"
 	      "Options: attr_timeout=SECONDS entry_timeout=SECONDS size=BYTES writeback, and\n"
@@ -120,6 +120,8 @@ int main(int argc, char **argv)
 		return usage(stdout, 0);
 	if (argc == 2 && !strcmp(argv[1], "--features"))
 		return features();
+	if (argc == 2 && !strcmp(argv[1], "--version"))
+		return puts(fuse_pkgversion()) < 0;
 	if (argc < 3)
 		return usage(stderr, 2);
 	dir = argv[argc - 1];
