@@ -179,10 +179,24 @@ transfers() { # DISK: 16 MiB each way
 }
 
 # A disk and its partition are found by the serial, and not when they are gone.
+# with_udev COMMAND...: with our rule, and a group as make install makes it
+with_udev() {
+	local status=0
+	groupadd -rf ferry && mkdir -p /run/udev/rules.d &&
+		cp "$tree/tools/60-ferry.rules" /run/udev/rules.d/ && $udevd --daemon || return
+	"$@" || status=1
+	udevadm control --exit
+	return "$status"
+}
+
+group_serves() {
+	udevadm trigger --action=change --name-match=/dev/ferry && udevadm settle -t 20 &&
+		is "$(stat -c %U:%G:%a /dev/ferry)" root:ferry:660 /dev/ferry
+}
+
 seen_by_udev() {
 	local disk status=0 link=/dev/disk/by-id/ferry-shelf-7
-	mkdir -p /run/udev/rules.d && cp "$tree/tools/60-ferry.rules" /run/udev/rules.d/ &&
-		$udevd --daemon && disk=$(add_disk user-sync ramdisk:size=64M serial=shelf-7) || return
+	disk=$(add_disk user-sync ramdisk:size=64M serial=shelf-7) || return
 	{
 		echo 'size=16M' | sfdisk -q "$disk" && udevadm settle -t 20 &&
 			is "$(readlink -f "$link")" "$disk" by-id &&
@@ -194,7 +208,6 @@ seen_by_udev() {
 	} || status=1
 	ferry disk del "$disk" && udevadm settle -t 20 || status=1
 	[ ! -L "$link" ] || { echo "$link is there"; status=1; }
-	udevadm control --exit
 	no_disk_left || status=1
 	return "$status"
 }
@@ -202,11 +215,9 @@ seen_by_udev() {
 if wanted udev; then
 	mark_log udev
 	udevd=/lib/systemd/systemd-udevd
-	if [ -x $udevd ]; then
-		claim "udev, lsblk and blkid see a disk with a serial, and its partition" seen_by_udev
-	else
-		skip "udev, lsblk and blkid see a disk with a serial, and its partition" "no udev"
-	fi
+	claim "udev, lsblk and blkid see a disk with a serial, and its partition" \
+		with_udev seen_by_udev
+	claim "udev gives /dev/ferry to the group ferry" with_udev group_serves
 fi
 
 for placement in user-sync kernel; do

@@ -102,6 +102,18 @@ counts_exact() {
 	return "$status"
 }
 
+disk_is_counted() {
+	local disk status=0
+	disk=$(ferry disk add ramdisk:size=16M) || return
+	dd if=/dev/zero of="$disk" bs=64k count=10 oflag=direct status=none || status=1
+	blkdiscard -f -o 1M -l 1M "$disk" || status=1
+	is INITs "$(stat_of "$disk" INIT requests)" 1 || status=1
+	is "bytes written" "$(stat_of "$disk" WRITE bytes_in)" 655360 || status=1
+	is DISCARDs "$(stat_of "$disk" DISCARD requests)" 1 || status=1
+	ferry disk del "$disk" && [ ! -e "$disk" ] || status=1
+	return "$status"
+}
+
 # Of the only channel, as the list has them.
 all_requests() {
 	ferry list --json | perl -MJSON::PP -e '
@@ -248,7 +260,8 @@ if wanted counts; then
 		claim "$placement: requests, errors and bytes are counted exactly" counts_exact $placement
 		claim "$placement: times are taken when asked for, and no longer" times_on_demand $placement
 	done
-	for placement in user-sync user-rw user-poll; do
+	claim "a disk's requests are counted by their names" disk_is_counted
+	for placement in user-sync user-rw user-poll user-uring; do
 		claim "$placement: each request is handed, posted or queued" sums_agree $placement
 	done
 	for placement in user-sync user-poll user-uring kernel; do

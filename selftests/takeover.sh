@@ -178,10 +178,29 @@ recovered() {
 	[ "$(field style)" = sync ] || { echo "style: $(field style)"; return 1; }
 }
 
+# Nobody serves it any more, and it is said only then what is to become of it.
+set_detached() { # ON_DEATH
+	ferry mount -o on_death=reissue,grace=600 memfs:size=64M "$mnt" && touch "$mnt/file" || return 1
+	pkill -9 -o -x ferryd
+	pkill -9 -x ferryd
+	until_so state detached && ferry set "$mnt" "on_death=$1"
+}
+
+set_kernel() { set_detached kernel && until_so side kernel && [ -e "$mnt/file" ]; }
+
+set_fail() {
+	set_detached fail && until_so state dead && ! cat "$mnt/file" 2>"$work/err" &&
+		grep -q "not connected" "$work/err"
+}
+
 if wanted recovered; then
 	mark_log recovered
 	claim "a channel whose supervisor died too is recovered with the arguments that it had" recovered
 	claim "that ends" ends
+	claim "what nobody serves goes on in the kernel once on_death is set so" set_kernel
+	claim "that ends, too" ends
+	claim "what nobody serves ends at once when on_death=fail is set" set_fail
+	claim "and it can be unmounted" ends
 fi
 
 # --- containers ----------------------------------------------------------------------------
@@ -270,6 +289,11 @@ cannot_recover() {
 		refused "from 1 to" ferry set "$mnt" grace=0
 }
 
+no_such_backend() {
+	ferry mount "mirror:$work" "$mnt" &&
+		refused "the kernel has no such backend" ferry set "$mnt" on_death=kernel
+}
+
 served_by() { [ "$(pgrep -c -x ferryd)" = "$1" ]; }
 
 # What is to become of a channel is its own, whoever serves it: where the kernel is to go on
@@ -294,6 +318,8 @@ if wanted settings; then
 	claim "that ends" ends
 	claim "who cannot be followed is not set to be" cannot_recover
 	claim "that ends too" ends
+	claim "who cannot go on in the kernel is told so" no_such_backend
+	claim "and that ends" ends
 	claim "what becomes of a channel is not its next server's to say" policy_stays
 	claim "that ends as well" ends
 fi

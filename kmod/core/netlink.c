@@ -291,12 +291,15 @@ static int put_op(struct sk_buff *skb, struct netlink_callback *cb,
 static int dump_stats(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	const struct nlattr *only = nlmsg_find_attr(cb->nlh, GENL_HDRLEN, FERRY_A_ID);
-	u32 id = cb->args[0], op = cb->args[1];
+	u32 id = cb->args[0], op = cb->args[1], began = id;
 	struct ferry_chan *chan;
 	int err = 0;
 
 	mutex_lock(&ferry_chans_lock);
 	for (; !err && (chan = ferry_chan_next(&id)); id++, op = 0) {
+		if (id != began && op)	/* that one is gone, and this another */
+			op = 0;
+		began = id;
 		if ((only && nla_get_u32(only) != id) || !may_see(cb->skb, chan))
 			continue;
 		while (op < FERRY_STAT_OPS && !(err = put_op(skb, cb, chan, op)))

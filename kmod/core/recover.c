@@ -301,6 +301,11 @@ int ferry_recover_set_death(struct ferry_chan *chan, u32 on_death)
 	if (!err) {
 		chan->on_death = on_death;
 		chan->lent = false;
+		/* It is dead already: this is what is to come of it. */
+		if (chan->detached && on_death == FERRY_DEATH_FAIL)
+			arm(chan, &chan->grace_work, 0);
+		else if (chan->detached)
+			ferry_recover_call(chan);
 	}
 	mutex_unlock(&chan->attach_lock);
 	return err;

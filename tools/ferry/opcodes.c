@@ -2,9 +2,12 @@
 /* What the opcodes of the classes are called. */
 #include "channel.h"
 
+#include <linux/ferry_blk.h>
 #include <linux/fuse.h>
 
+/* Those of a class are counted from 1; FERRY_OP_SAVE, which is the core's, as 0. */
 static const char *const fs_names[] = {
+	[0]			= "SAVE",
 	[FUSE_LOOKUP]		= "LOOKUP",
 	[FUSE_FORGET]		= "FORGET",
 	[FUSE_GETATTR]		= "GETATTR",
@@ -52,9 +55,30 @@ static const char *const fs_names[] = {
 	[FUSE_SYNCFS]		= "SYNCFS",
 };
 
+static const char *const block_names[] = {
+	[0]			= "SAVE",
+	[FERRY_BLK_INIT]	= "INIT",
+	[FERRY_BLK_READ]	= "READ",
+	[FERRY_BLK_WRITE]	= "WRITE",
+	[FERRY_BLK_FLUSH]	= "FLUSH",
+	[FERRY_BLK_DISCARD]	= "DISCARD",
+	[FERRY_BLK_WRITE_ZEROES] = "WRITE_ZEROES",
+	[FERRY_BLK_RESIZE]	= "RESIZE",
+};
+
+#define NAMES(table)	{ table, sizeof(table) / sizeof((table)[0]) }
+
+static const struct {
+	const char *const *names;
+	uint32_t nr;
+} classes[] = {
+	[FERRY_CLASS_FS]	= NAMES(fs_names),
+	[FERRY_CLASS_BLOCK]	= NAMES(block_names),
+};
+
 const char *opcode_name(uint32_t class, uint32_t opcode)
 {
-	if (class == FERRY_CLASS_FS && opcode < sizeof(fs_names) / sizeof(fs_names[0]))
-		return fs_names[opcode];
-	return NULL;
+	if (class >= sizeof(classes) / sizeof(classes[0]) || opcode >= classes[class].nr)
+		return NULL;
+	return classes[class].names[opcode];
 }

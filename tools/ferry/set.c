@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
 	"Usage: ferry set NAME KEY=VALUE ...\n"
@@ -98,16 +99,32 @@ static int parse_change(const char *text, struct change *change)
 			 change->key->max);
 }
 
+/* on_death=kernel fails in ways of its own; NULL: not in one of those. */
+static const char *why_not_in_kernel(int err)
+{
+	if (err == -ENOENT)
+		return "the kernel has no such backend";
+	if (err == -EPERM && !geteuid())
+		return "only what root alone has served goes on in the kernel";
+	return NULL;
+}
+
 static int apply(const struct channel *channel, const struct change *change)
 {
 	int err = channel_set(channel->id, change->key->attr, change->value);
+	const char *why = NULL;
 	char what[96];
 
 	if (!err)
 		return EXIT_SUCCESS;
 	snprintf(what, sizeof(what), "set %s of channel %u (%s)", change->key->name, channel->id,
 		 channel->name);
-	channel_complain(err, what);
+	if (change->key->attr == FERRY_A_ON_DEATH && change->value == FERRY_DEATH_KERNEL)
+		why = why_not_in_kernel(err);
+	if (why)
+		complain("cannot %s: %s", what, why);
+	else
+		channel_complain(err, what);
 	return EXIT_FAILURE;
 }
 

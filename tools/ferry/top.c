@@ -123,7 +123,7 @@ static void take_rates(struct row *row, const struct row *before, double seconds
 		before = &none;
 	b = &before->c.counts;
 	for (i = 0; i < FERRY_LATENCY_BUCKETS; i++)
-		row->recent[i] = row->all[i] - before->all[i];
+		row->recent[i] = row->all[i] > before->all[i] ? row->all[i] - before->all[i] : 0;
 	row->requests = (double)(c->requests - b->requests) / seconds;
 	row->errors = (double)(c->errors - b->errors) / seconds;
 	row->bytes_in = (double)(c->bytes_in - b->bytes_in) / seconds;
