@@ -180,7 +180,7 @@ recovered() {
 
 # Nobody serves it any more, and it is said only then what is to become of it.
 set_detached() { # ON_DEATH
-	ferry mount -o on_death=reissue,grace=600 memfs:size=64M "$mnt" && touch "$mnt/file" || return 1
+	ferry mount -o on_death=reissue,grace=90 memfs:size=64M "$mnt" && touch "$mnt/file" || return 1
 	pkill -9 -o -x ferryd
 	pkill -9 -x ferryd
 	until_so state detached && ferry set "$mnt" "on_death=$1"
