@@ -114,112 +114,8 @@ kill_servers() { # all that there are, so that nobody follows
 	until_so is_detached
 }
 
-# same_file OPTIONS TO: a disk's path comes to mean another file. Where the first is open still, it is
-# served on; where it is not, nobody serves the other one.
-same_file() {
-	local host=$work/host disk status=0
-	truncate -s 8M "$host/a"
-	disk=$(add_disk user-sync "file:path=$host/a" "$1") || return
-	mv "$host/a" "$host/b" && truncate -s 8M "$host/a"
-	if [ "$2" = user ]; then
-		pkill -KILL -n -x ferryd
-		dd if="$host/data" of="$disk" bs=64k oflag=direct status=none || status=1
-		pkill -KILL -n -x ferryd
-		dd if="$host/data" of="$disk" bs=64k seek=1 oflag=direct status=none || status=1
-	fi
-	refused "put back what it serves" ferry upgrade "$disk" || status=1
-	refused "put back what it serves" ferry move "$disk" --to kernel || status=1
-	kill_servers || status=1
-	refused "$host/a: is not the file that is this disk's" ferry recover "$disk" --to "$2" || status=1
-	rm "$host/a"
-	refused "$host/a: is not there any more" ferry recover "$disk" --to "$2" || status=1
-	mv "$host/b" "$host/a" && ferry recover "$disk" --to "$2" || status=1
-	[ "$2" = kernel ] || cmp "$host/a" <(cat "$host/data" "$host/data" /dev/zero) 2>&1 |
-		grep "EOF on $host/a" || status=1
-	dd if="$host/data" of="$disk" bs=64k seek=2 oflag=direct status=none || status=1
-	cmp -i 131072:0 "$host/a" "$host/data" 2>&1 | grep "EOF on $host/data" || status=1
-	ferry disk del "$disk" || status=1
-	no_disk_left || status=1
-	rm -f "$host/a" "$host/b"
-	return "$status"
-}
-
-# Nobody is called for it: one who was would find the path that we are about to mend.
-same_file_in_kernel() {
-	local rescue status
-	rescue=$(</sys/module/ferry/parameters/rescue)
-	echo /nonexistent >/sys/module/ferry/parameters/rescue
-	same_file on_death=kernel kernel
-	status=$?
-	echo "$rescue" >/sys/module/ferry/parameters/rescue
-	return "$status"
-}
-
-if wanted same_file; then
-	mark_log same_file
-	head -c 64k /dev/urandom >"$work/host/data"
-	claim "file: who follows serves the same file, whatever its path means" same_file "" user
-	claim "file: who follows it in the kernel, too" same_file_in_kernel
-fi
-
-# --- the old server is gone, and the new one does not come up ------------------------------------
-
-# elsewhere COMMAND...: where the path of the disk's file means another one; so who is to go on from
-# there finds that only when the old server has gone. It fails; what it says is in $work/err.
-elsewhere() {
-	# shellcheck disable=SC2016 # that is for the other shell
-	unshare -m bash -c 'mount --bind "$1/other" "$1/a" && shift && exec "$@"' bash "$work/host" "$@" \
-		2>"$work/err" && { echo "$* does not fail"; return 1; }
-	grep -q "has no server now: starting a daemon" "$work/err" || { cat "$work/err"; return 1; }
-}
-
-# with_ferryd TEXT: another ferryd for the ferry in $work/bin
-with_ferryd() {
-	mkdir -p "$work/bin" && cp "$(command -v ferry)" "$work/bin" &&
-		ln -sfn "$(realpath "$(dirname "$(command -v ferry)")/../lib")" "$work/lib" &&
-		printf '#!/bin/sh\n%s\n' "$1" >"$work/bin/ferryd" && chmod +x "$work/bin/ferryd"
-}
-
-serves() { # SIDE DISK
-	local said
-	said=$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $5 }')
-	is "$said" "$1" "placement" &&
-		dd if="$2" bs=64k count=1 iflag=direct status=none | cmp - "$work/host/data"
-}
-
-did_not_load() { # DISK
-	local verb
-	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none || return
-	for verb in "move --to kernel" upgrade; do
-		# shellcheck disable=SC2086 # two words, or one
-		elsewhere ferry $verb "$1" || return
-		if ! is_detached || ! grep -q "waits 30 s for a server: .*'ferry recover" "$work/err"; then
-			cat "$work/err"
-			return 1
-		fi
-		ferry recover "$1" && serves user "$1" || return
-	done
-	# The daemon that is started finds the file.
-	with_ferryd "umount $work/host/a && exec $(command -v ferryd) \"\$@\"" &&
-		elsewhere "$work/bin/ferry" move --to kernel "$1" && serves user "$1"
-}
-
-# Not even that daemon comes.
-is_called_for() { # DISK
-	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none && with_ferryd "exit 1" &&
-		elsewhere "$work/bin/ferry" move --to kernel "$1" && until_so serves kernel "$1"
-}
-
-if wanted did_not_load; then
-	mark_log did_not_load
-	head -c 64k /dev/urandom >"$work/host/data"
-	truncate -s 8M "$work/host/a" "$work/host/other"
-	claim "who goes on and cannot is followed by a daemon, and it is said what waits" \
-		on_disk "file:path=$work/host/a" user-sync "" did_not_load
-	claim "with on_death=kernel somebody is called when none comes" \
-		on_disk "file:path=$work/host/a" user-sync on_death=kernel is_called_for
-	rm "$work/host/a" "$work/host/other"
-fi
+# shellcheck source=selftests/block/file.sh
+. "$(dirname "$(realpath "$0")")/block/file.sh"
 
 moves() { # SOURCE DISK
 	local to status=0
@@ -315,7 +211,8 @@ fi
 reads() { dd if="$1" of=/dev/null bs=512 skip="$2" count=1 iflag=direct status=none 2>>"$work/err"; }
 writes() { dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct status=none 2>>"$work/err"; }
 
-# Two writes pass, two fail, the rest passes; reads fail in two ranges; discards always.
+# Two writes pass, two fail, the rest passes; reads fail in two ranges; discards and flushes always,
+# though a ramdisk by itself is sent none.
 fails_as_told() { # DISK
 	local seen='' _
 	: >"$work/err"
@@ -325,7 +222,8 @@ fails_as_told() { # DISK
 	reads "$1" 2047 && ! reads "$1" 2048 && ! reads "$1" 2055 && reads "$1" 2056 &&
 		! reads "$1" 9000 && reads "$1" 9001 &&
 		is "$(grep -c "Input/output error" "$work/err")" 3 "reads with EIO" &&
-		! blkdiscard -f -o 0 -l 1M "$1" 2>/dev/null && blkdiscard -f -z -o 0 -l 1M "$1"
+		! blkdiscard -f -o 0 -l 1M "$1" 2>/dev/null && blkdiscard -f -z -o 0 -l 1M "$1" || return
+	! dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct conv=fsync 2>/dev/null || { echo "it flushes"; return 1; }
 }
 
 # took FIELD DISK OPTION...: milliseconds of fio's reads (field 9) or writes (50), without its own start
@@ -349,7 +247,7 @@ some_fail() { # DISK: a quarter, by chance
 	if [ "$n" -lt 3 ] || [ "$n" -gt 35 ]; then echo "$n of 60 failed"; return 1; fi
 }
 
-third=error:read,sectors=2048-2055:9000+delay:us=100+error:discard+ramdisk:size=64M
+third=error:read,sectors=2048-2055:9000+delay:us=100+error:discard,flush+ramdisk:size=64M
 for placement in user-sync user-rw kernel; do
 	wanted "filters/$placement" || continue
 	mark_log "filters $placement"
@@ -763,6 +661,33 @@ for placement in user-sync kernel; do
 	claim "$placement: scheduler, limits and processors change under I/O" \
 		on_disk ramdisk:size=64M $placement "" tuned_busy
 done
+
+is_offline() { [ "$(<"$cpu")" = 0 ]; }
+
+# While its server is stopped, and a write from that processor is under way.
+processor_goes() { # DISK
+	local cpu=/sys/devices/system/cpu/cpu1/online status=0 writer goes
+	[ -e "$cpu" ] || { skips "no processor that can go"; return; }
+	pkill -STOP -x ferryd
+	taskset -c 1 dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct status=none &
+	writer=$!
+	until_so scans || status=1
+	echo 0 >"$cpu" &
+	goes=$!
+	until_so is_offline || status=1
+	scans || { echo "the write was answered"; status=1; }
+	pkill -CONT -x ferryd
+	wait "$writer" || { echo "it was not written"; status=1; }
+	wait "$goes" || status=1
+	echo 1 >"$cpu" || status=1
+	return "$status"
+}
+
+if wanted processor_goes; then
+	mark_log processor_goes
+	claim "a processor goes although the server does not answer what was asked from it" \
+		on_disk ramdisk:size=64M user-sync io_timeout=3600 processor_goes
+fi
 
 two_servers() { # DISK
 	local channel
