@@ -2,7 +2,7 @@
 /*
  * Pages for backends. Of the C library's they would cost two each: one for the
  * page, one for what stands before it. Threads keep free pages of their own and
- * exchange them in batches.
+ * exchange them in batches. When there are many, further batches give their memory back.
  */
 #include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
@@ -11,6 +11,11 @@
 
 #define BATCH		64
 #define RUN		(256 * (size_t)FERRY_PAGE_SIZE)
+#define WARM_MAX	256U	/* batches that keep their memory: 64 MiB */
+
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED	24	/* 5.18 */
+#endif
 
 /**
  * struct free_page - the begin of a page that nobody uses
@@ -20,6 +25,16 @@
 struct free_page {
 	struct free_page *next;
 	struct free_page *next_batch;
+};
+
+/**
+ * struct cold_batch - the begin of the one page of a batch that has memory still
+ * @next: the next such
+ * @page: the others
+ */
+struct cold_batch {
+	struct cold_batch *next;
+	void *page[BATCH - 1];
 };
 
 /**
@@ -39,20 +54,108 @@ struct page_cache {
 static __thread struct page_cache cache __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t batches_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct free_page *batches;
+static struct free_page *batches;	/* covered by batches_lock, as what follows */
+static unsigned int nr_batches;
+static struct cold_batch *cold_batches;
 
-static bool refill(void)
+static struct free_page *batch_get(struct cold_batch **cold)
 {
 	struct free_page *batch;
-	void *run;
 
 	pthread_mutex_lock(&batches_lock);
 	batch = batches;
-	if (batch)
-		batches = batch->next_batch;
-	pthread_mutex_unlock(&batches_lock);
 	if (batch) {
-		cache.free = batch;
+		batches = batch->next_batch;
+		nr_batches--;
+	}
+	*cold = batch ? NULL : cold_batches;
+	if (*cold)
+		cold_batches = (*cold)->next;
+	pthread_mutex_unlock(&batches_lock);
+	return batch;
+}
+
+/* false: there are enough of them that have memory */
+static bool batch_put(struct free_page *batch)
+{
+	bool put;
+
+	pthread_mutex_lock(&batches_lock);
+	put = nr_batches < WARM_MAX;
+	if (put) {
+		batch->next_batch = batches;
+		batches = batch;
+		nr_batches++;
+	}
+	pthread_mutex_unlock(&batches_lock);
+	return put;
+}
+
+/* A disk's server has its memory locked, and old kernels do not know the first way. */
+static void give_back(char *from, char *to)
+{
+	if (from != to && madvise(from, to - from, MADV_DONTNEED_LOCKED))
+		madvise(from, to - from, MADV_DONTNEED);
+}
+
+/* Pages that were used one after the other mostly lie so, or the other way round. */
+static void cool(struct free_page *batch)
+{
+	struct cold_batch *cold = (void *)batch;
+	struct free_page *page = batch->next;
+	char *from = NULL, *to = NULL;
+	unsigned int i;
+
+	ASAN_UNPOISON_MEMORY_REGION(cold, sizeof(*cold));
+	for (i = 0; i < BATCH - 1; i++) {
+		cold->page[i] = page;
+		page = page->next;
+	}
+	for (i = 0; i < BATCH - 1; i++) {
+		char *p = cold->page[i];
+
+		if (p == to) {
+			to += FERRY_PAGE_SIZE;
+		} else if (p + FERRY_PAGE_SIZE == from) {
+			from = p;
+		} else {
+			give_back(from, to);
+			from = p;
+			to = p + FERRY_PAGE_SIZE;
+		}
+	}
+	give_back(from, to);
+	pthread_mutex_lock(&batches_lock);
+	cold->next = cold_batches;
+	cold_batches = cold;
+	pthread_mutex_unlock(&batches_lock);
+}
+
+static struct free_page *warm(struct cold_batch *cold)
+{
+	struct free_page *batch = NULL, *page;
+	unsigned int i;
+
+	for (i = 0; i < BATCH - 1; i++) {
+		page = cold->page[i];
+		page->next = batch;
+		batch = page;
+	}
+	page = (void *)cold;
+	page->next = batch;
+	ASAN_POISON_MEMORY_REGION(page + 1, sizeof(*cold) - sizeof(*page));
+	return page;
+}
+
+static bool refill(void)
+{
+	struct cold_batch *cold;
+	void *run;
+
+	cache.free = batch_get(&cold);
+	if (cold)
+		cache.free = warm(cold);
+	if (cache.free) {
 		cache.nr_free = BATCH;
 		return true;
 	}
@@ -75,10 +178,8 @@ static void spill(void)
 	cache.free = last->next;
 	cache.nr_free -= BATCH;
 	last->next = NULL;
-	pthread_mutex_lock(&batches_lock);
-	first->next_batch = batches;
-	batches = first;
-	pthread_mutex_unlock(&batches_lock);
+	if (!batch_put(first))
+		cool(first);
 }
 
 /* @zero: it must be, and is what it was last used for otherwise */

@@ -11,6 +11,8 @@
 
 bool ferry_state_kept;
 
+static int file = -1;	/* the mapped one, by a descriptor of our own; -1: none was left */
+
 struct build {
 	const void *in;
 	u8 *id;
@@ -63,6 +65,13 @@ static int build_id(const struct ferry_backend *backend, u8 *id)
 	return -EINVAL;
 }
 
+static void close_file(void)
+{
+	if (file >= 0)
+		close(file);
+	file = -1;
+}
+
 static int map(const struct ferry_backend *backend, int fd)
 {
 	void *p;
@@ -77,6 +86,10 @@ static int map(const struct ferry_backend *backend, int fd)
 		 MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
 	if (p == (void *)STATE_BASE) {
 		madvise(p, STATE_SIZE, MADV_DONTDUMP);
+		file = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		/* Those from there on are the state's. */
+		if (file >= FERRY_KEPT_FD)
+			close_file();
 		return 0;
 	}
 	err = p == MAP_FAILED ? -errno : -EEXIST;
@@ -86,6 +99,19 @@ static int map(const struct ferry_backend *backend, int fd)
 		  STATE_SIZE >> 30, STATE_BASE, strerror(-err),
 		  err == -ENOMEM ? ": see 'ulimit -v'" : "");
 	return err;
+}
+
+static void unmap(void)
+{
+	munmap(the_state, STATE_SIZE);
+	close_file();
+}
+
+/* Not by madvise(): that takes nothing of locked memory, as a disk's server has it. */
+int state_give_back(void *p, u64 len)
+{
+	return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 (char *)p - (char *)the_state, len) ? -errno : 0;
 }
 
 #ifndef MADV_POPULATE_WRITE
@@ -116,7 +142,7 @@ void ferry_state_cool(void)
 		ferry_tx_enter(FERRY_CHANGE_ALL, STATE_NO_TAG, the_state->mark + 1);
 		from = max(end - COOL_STEP, the_state->nr_pages);
 		if (from < end)
-			madvise(state_page(from), (end - from) * FERRY_PAGE_SIZE, MADV_REMOVE);
+			state_give_back(state_page(from), (end - from) * FERRY_PAGE_SIZE);
 		ferry_tx_leave(NULL);
 		end -= COOL_STEP;
 	} while (end && from == end);
@@ -183,7 +209,7 @@ int ferry_state_attach(const struct ferry_backend *backend, int fd,
 		ferry_log(FERRY_LOG_ERR,
 			  "%s: the last server was another build: start that one, or use 'ferry upgrade'",
 			  backend->name);
-		munmap(the_state, STATE_SIZE);
+		unmap();
 		return -EINVAL;
 	}
 	state_tx_recover(mark, arg);
@@ -206,7 +232,7 @@ void ferry_state_close(void)
 		return;
 	state_tx_cancel();
 	ferry_state_kept = false;
-	munmap(the_state, STATE_SIZE);
+	unmap();
 }
 
 void *ferry_state_root(void)

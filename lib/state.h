@@ -144,6 +144,8 @@ void state_fd_close(int fd);
 void state_tx_recover(u64 (*mark)(void *arg, u32 tag), void *arg);
 void state_tx_note(void *p, enum state_note what);
 
+int state_give_back(void *p, u64 len);	/* the memory of whole pages, which are zeros then */
+
 void state_tx_cancel(void);	/* the one that is open, if there is one */
 void state_tx_is_new(void);
 
@@ -154,5 +156,8 @@ void *state_heap_alloc(size_t size);
 void *state_heap_page(bool zero);
 void state_heap_free(void *p);
 void state_heap_mark_free(void *p);
+void state_heap_trim(void);	/* of too much free memory some goes back; in a transaction */
+
+extern u32 state_heap_keeps;	/* how many free pages keep their memory; tests change it */
 
 #endif

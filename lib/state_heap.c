@@ -17,6 +17,10 @@
 #define OBJECT_MAX	2048
 #define MAP_WORDS	2		/* 128 objects of the smallest class */
 
+/* Free blocks keep their memory for who comes next, up to so much, and small ones in any case. */
+#define KEEP_PAGES	16384		/* 64 MiB */
+#define KEEP_ORDER	4
+
 /* struct state_kind.kind: what the page begins, and of which order or class */
 #define KIND_FREE	(1U << 8)
 #define KIND_BLOCK	(2U << 8)
@@ -26,7 +30,8 @@
 /**
  * struct state_kind - of a page that begins a block
  * @kind: KIND_* and, below it, the order or the class
- * @nr_free: KIND_OBJECTS: how many are free; this process's own
+ * @nr_free: KIND_OBJECTS: how many are free; KIND_FREE: how many of its pages may have memory;
+ *	this process's own
  * @map: KIND_OBJECTS: which are allocated
  * @prev, @next: in a list of free blocks, or of pages with free objects; this process's own
  */
@@ -47,6 +52,10 @@ static const u16 class_size[] = {
 static u8 class_of[OBJECT_MAX / 16 + 1];
 static u32 free_blocks[ORDER_MAX + 1];
 static u32 free_objects[NR_CLASSES];
+
+u32 state_heap_keeps = KEEP_PAGES;
+static u64 kept;		/* nr_free of all free blocks */
+static u64 freed;		/* pages, since memory was given back */
 
 static struct state_kind *kind_of(u32 page)
 {
@@ -107,9 +116,13 @@ static void set_kind(u32 page, u32 kind)
 	state_order();
 }
 
-/* A free block goes where it belongs, joined with its other half as long as that is free. */
-static void block_free(u32 page, u32 order)
+/*
+ * A free block goes where it belongs, joined with its other half as long as that is free.
+ * @has: how many of its pages may have memory
+ */
+static void block_free(u32 page, u32 order, u32 has)
 {
+	kept += has;
 	while (order < ORDER_MAX) {
 		u32 other = page ^ (1U << order);
 
@@ -117,10 +130,12 @@ static void block_free(u32 page, u32 order)
 		    kind_of(other)->kind != (KIND_FREE | order))
 			break;
 		list_del(&free_blocks[order], other);
+		has += kind_of(other)->nr_free;
 		page = min(page, other);
 		order++;
 	}
 	set_kind(page, KIND_FREE | order);
+	kind_of(page)->nr_free = has;
 	list_add(&free_blocks[order], page);
 }
 
@@ -138,7 +153,7 @@ static bool grow(u32 order)
 			return false;
 		set_kind(page, KIND_FREE | step);
 		the_state->nr_pages = page + (1U << step);
-		block_free(page, step);
+		block_free(page, step, 0);
 	}
 	return true;
 }
@@ -147,7 +162,7 @@ static bool grow(u32 order)
 static u32 block_take(u32 order)
 {
 	u32 have = order;
-	u32 page;
+	u32 page, has;
 
 	while (have <= ORDER_MAX && free_blocks[have] == NIL)
 		have++;
@@ -158,14 +173,19 @@ static u32 block_take(u32 order)
 	}
 	page = free_blocks[have];
 	list_del(&free_blocks[have], page);
+	has = kind_of(page)->nr_free;
 	while (have > order) {
 		u32 half = page + (1U << --have);
+		u32 first = min(has, 1U << have);
 
 		/* The second half is seen when the first one becomes smaller. */
 		set_kind(half, KIND_FREE | have);
 		set_kind(page, KIND_FREE | have);
+		kind_of(half)->nr_free = has - first;
+		has = first;
 		list_add(&free_blocks[have], half);
 	}
+	kept -= has;
 	return page;
 }
 
@@ -263,7 +283,8 @@ void state_heap_free(void *p)
 	u32 class = k->kind & ~KIND_MASK;
 
 	if ((k->kind & KIND_MASK) == KIND_BLOCK) {
-		block_free(page, class);
+		freed += 1U << class;
+		block_free(page, class, 1U << class);
 		return;
 	}
 	state_heap_mark_free(p);
@@ -274,7 +295,35 @@ void state_heap_free(void *p)
 	    (free_objects[class] == page && k->next == NIL))
 		return;
 	list_del(&free_objects[class], page);
-	block_free(page, 0);
+	freed++;
+	block_free(page, 0, 1);
+}
+
+/*
+ * The largest go first. What they hold is nothing that anybody reads, now or when this process
+ * has died in here. Nothing is done before as much again was given back as is worth a walk
+ * through the lists, for what is too much may lie in small blocks.
+ */
+void state_heap_trim(void)
+{
+	u32 order, page;
+
+	if (likely(kept <= state_heap_keeps || freed < state_heap_keeps / 4))
+		return;
+	freed = 0;
+	for (order = ORDER_MAX; order >= KEEP_ORDER; order--) {
+		for (page = free_blocks[order]; page != NIL; page = kind_of(page)->next) {
+			struct state_kind *k = kind_of(page);
+
+			if (kept <= state_heap_keeps / 2)
+				return;
+			if (!k->nr_free ||
+			    state_give_back(address_of(page), (u64)FERRY_PAGE_SIZE << order))
+				continue;
+			kept -= k->nr_free;
+			k->nr_free = 0;
+		}
+	}
 }
 
 static void init_classes(void)
@@ -290,6 +339,8 @@ static void init_classes(void)
 		free_blocks[i] = NIL;
 	for (i = 0; i < NR_CLASSES; i++)
 		free_objects[i] = NIL;
+	kept = 0;
+	freed = 0;
 }
 
 u64 state_heap_used(void)
@@ -328,6 +379,9 @@ void state_heap_init(void)
 		case KIND_FREE:
 			list_add(&free_blocks[class], page);
 			pages = 1U << class;
+			/* Nobody knows. */
+			k->nr_free = pages;
+			kept += pages;
 			break;
 		case KIND_BLOCK:
 			pages = 1U << class;

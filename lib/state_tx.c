@@ -11,7 +11,6 @@
  */
 #include <linux/futex.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -153,8 +152,8 @@ static void clear_log(void)
 	the_state->log.used = 0;
 	state_order();
 	if (unlikely(used > LOG_KEEP))
-		madvise(LOG + LOG_KEEP, (used - LOG_KEEP + FERRY_PAGE_SIZE - 1) & -FERRY_PAGE_SIZE,
-			MADV_REMOVE);
+		state_give_back(LOG + LOG_KEEP,
+				(used - LOG_KEEP + FERRY_PAGE_SIZE - 1) & -FERRY_PAGE_SIZE);
 }
 
 /* Before the heap is used: what a dead process had under way comes to an end. */
@@ -325,6 +324,7 @@ void ferry_tx_leave(u64 *mark)
 		for_each_record(give_back);
 		clear_log();
 	}
+	state_heap_trim();
 	is_new = false;
 	ferry_tx_open = false;
 	open_gate();

@@ -8,6 +8,7 @@
 
 #include <ferry/block.h>
 
+#include "../../lib/state.h"
 #include "../claim.h"
 #include "mortal.h"
 
@@ -94,6 +95,7 @@ static u64 run(unsigned int steps, u32 max)
 	stores_max = max;
 	size = 3U << 20;
 	memset(model, 0, sizeof(model));
+	state_heap_keeps = 32;
 	mortal_start(ARGS);
 	while (steps--)
 		step();

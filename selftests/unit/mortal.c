@@ -62,6 +62,7 @@ static int queue_fd, state_fd = -1;
 static const char *server_args;
 static pid_t server_pid;
 static int server_pidfd;
+static int server_fds;		/* the lowest number that it found free */
 static int sock;		/* the server's end is server_sock */
 static int server_sock;
 static u64 unique;
@@ -187,14 +188,29 @@ static void start_server(void)
 	DO(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds));
 	sock = fds[0];
 	server_sock = fds[1];
+	server_fds = DO(dup(sock));
+	close(server_fds);
 	server_pid = DO(syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL));
 	if (!server_pid)
 		serve();
 	server_pidfd = DO(syscall(SYS_pidfd_open, server_pid, 0));
 }
 
+/* As the supervisor closes what a dead one left; here others have their files in between. */
+static void close_left(void)
+{
+	struct stat state, st;
+	int fd;
+
+	for (fd = server_fds; state_fd >= 0 && fd < server_fds + 8; fd++)
+		if (fd != state_fd && !fstat(state_fd, &state) && !fstat(fd, &st) &&
+		    st.st_ino == state.st_ino && st.st_dev == state.st_dev)
+			close(fd);
+}
+
 static void forget_server(void)
 {
+	close_left();
 	close(sock);
 	close(server_sock);
 	close(server_pidfd);

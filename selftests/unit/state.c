@@ -261,6 +261,175 @@ static void ready_goes_back(void)
 	close(fd);
 }
 
+/* Free memory goes back to the machine, but for some that is kept for who comes next. */
+#define MIB		(1ULL << 20)
+#define PAGES(mib)	((mib) * MIB / FERRY_PAGE_SIZE)
+
+static char *pages[PAGES(96)];
+
+static void begin_tx(void)
+{
+	ferry_tx_enter(FERRY_CHANGE_ALL, STATE_NO_TAG, the_state->mark + 1);
+}
+
+static void take_pages(u32 nr)
+{
+	u32 i;
+
+	begin_tx();
+	for (i = 0; i < nr; i++) {
+		pages[i] = ferry_state_page_alloc_raw();
+		memset(pages[i], 1 + i % 255, FERRY_PAGE_SIZE);
+	}
+	ferry_tx_leave(NULL);
+}
+
+/* But for each @nth. */
+static void free_pages(u32 nr, u32 nth)
+{
+	u32 i;
+
+	begin_tx();
+	for (i = 0; i < nr; i++)
+		if (!nth || i % nth)
+			ferry_state_page_free(pages[i]);
+	ferry_tx_leave(NULL);
+}
+
+static void free_goes_back(void)
+{
+	const u32 nr = ARRAY_SIZE(pages);
+	long *p;
+	int fd = make_long(1, &p);
+	u32 i;
+
+	take_pages(nr);
+	CHECK(bytes_of(fd) >= 96 * MIB);
+	free_pages(nr, 1000);
+	CHECK(bytes_of(fd) < 40 * MIB);
+	for (i = 0; i < nr; i += 1000)
+		CHECK(pages[i][0] == (char)(1 + i % 255) &&
+		      !memcmp(pages[i], pages[i] + 1, FERRY_PAGE_SIZE - 1));
+	/* What is taken anew is there, and zeros if it is to be. */
+	begin_tx();
+	for (i = 0; i < nr / 2; i++) {
+		char *page = ferry_state_page_alloc();
+
+		CHECK(!page[0] && !memcmp(page, page + 1, FERRY_PAGE_SIZE - 1));
+		page[7] = 1;
+	}
+	ferry_tx_leave(NULL);
+	CHECK(bytes_of(fd) >= 48 * MIB);
+	ferry_state_close();
+}
+
+/* Files that come and go cost no call. */
+static void some_is_kept(void)
+{
+	const u32 nr = PAGES(56);
+	long *p;
+	int fd = make_long(1, &p), i;
+
+	take_pages(nr);
+	for (i = 0; i < 5; i++) {
+		free_pages(nr, 0);
+		CHECK(bytes_of(fd) >= 56 * MIB);
+		take_pages(nr);
+	}
+	CHECK(bytes_of(fd) < 60 * MIB);
+	ferry_state_close();
+}
+
+/* Who follows knows nothing of what was given back. */
+static void follower_gives_back(void)
+{
+	const u32 nr = ARRAY_SIZE(pages);
+	long *p;
+	int fd = make_long(1, &p);
+
+	state_heap_keeps = nr;
+	take_pages(nr);
+	free_pages(nr, 0);
+	CHECK(bytes_of(fd) >= 96 * MIB);
+	ferry_state_close();
+	state_heap_keeps = nr / 4;
+	CHECK_EQ(ferry_state_attach(&backend, fd, no_mark, NULL), 0);
+	CHECK(ferry_state_ready());
+	take_pages(nr / 8);
+	free_pages(nr / 8, 0);
+	CHECK(bytes_of(fd) < 20 * MIB);
+	ferry_state_close();
+}
+
+/* A disk's server has its memory locked. */
+static void locked_goes_back(void)
+{
+	const u32 nr = ARRAY_SIZE(pages);
+	long *p;
+	int fd = make_long(1, &p);
+	u32 i;
+
+	if (mlock2(the_state, STATE_SIZE, MLOCK_ONFAULT))
+		claim_skip("memory cannot be locked: %s", strerror(errno));
+	take_pages(nr);
+	/* The log as well. */
+	begin_tx();
+	for (i = 0; i < nr / 2; i++)
+		ferry_tx_add(pages[i], FERRY_PAGE_SIZE);
+	CHECK(bytes_of(fd) >= 144 * MIB);
+	ferry_tx_leave(NULL);
+	CHECK(bytes_of(fd) < 100 * MIB);
+	free_pages(nr, 0);
+	CHECK(bytes_of(fd) < 40 * MIB);
+	ferry_state_close();
+}
+
+/* The same of pages that no state has. */
+static u64 resident(void)
+{
+	unsigned long all, here;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	CHECK(f && fscanf(f, "%lu %lu", &all, &here) == 2);
+	fclose(f);
+	return here * FERRY_PAGE_SIZE;
+}
+
+static void plain_goes_back(bool lock)
+{
+	const u32 nr = ARRAY_SIZE(pages);
+	u64 before;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		pages[i] = ferry_page_alloc_raw();
+		memset(pages[i], 1, FERRY_PAGE_SIZE);
+		if (lock && mlock(pages[i], FERRY_PAGE_SIZE))
+			claim_skip("memory cannot be locked: %s", strerror(errno));
+	}
+	before = resident();
+	for (i = 0; i < nr; i++)
+		ferry_page_free(pages[lock ? nr - 1 - i : i]);
+	/* 31 of 96; what a sanitizer notes of all of them takes up to 12. */
+	CHECK(resident() + 12 * MIB < before);
+	for (i = 0; i < nr; i++) {
+		pages[i] = ferry_page_alloc();
+		CHECK(!pages[i][0] && !memcmp(pages[i], pages[i] + 1, FERRY_PAGE_SIZE - 1));
+		memset(pages[i], 2, FERRY_PAGE_SIZE);
+	}
+	CHECK(resident() + 4 * MIB > before);
+}
+
+static void plain_pages(void)
+{
+	plain_goes_back(false);
+}
+
+static void locked_pages(void)
+{
+	plain_goes_back(true);
+}
+
 /* Where a server cannot see what was left to it, it puts nothing in its place. */
 static void left_files_stay(void)
 {
@@ -302,6 +471,12 @@ static const struct claim claims[] = {
 	{ "free memory is joined", free_is_joined },
 	{ "a transaction has no other request beside it", one_at_a_time },
 	{ "memory made ready goes back, but for what is used", ready_goes_back },
+	{ "free memory goes back, and what is used stays", free_goes_back },
+	{ "what is free for a while keeps its memory", some_is_kept },
+	{ "who follows a dead server gives back what that one kept", follower_gives_back },
+	{ "free memory goes back that is locked", locked_goes_back },
+	{ "free pages of a server without a state go back", plain_pages },
+	{ "free pages go back that are locked", locked_pages },
 	{ "where what was left cannot be looked at, it is not overwritten", left_files_stay },
 };
 

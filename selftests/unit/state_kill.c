@@ -6,8 +6,7 @@
  */
 #include <linux/fuse.h>
 
-#include <ferry/state.h>
-
+#include "../../lib/state.h"
 #include "../claim.h"
 #include "fsclient.h"
 #include "mortal.h"
@@ -124,6 +123,8 @@ static u64 run(unsigned int steps, u32 stores_max)
 	uint64_t kill_rnd = test_seed() * 0xbf58476d1ce4e5b9ULL;
 	u64 used;
 
+	/* Memory goes back all the time. */
+	state_heap_keeps = 32;
 	mortal_start(NULL);
 	while (steps--)
 		call(twin, stores_max ? next_random(&kill_rnd) %
