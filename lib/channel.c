@@ -147,7 +147,7 @@ static const char *why_not_moved(int err)
 	case -ENOTCONN:
 		return "it has no server: see 'ferry recover'";
 	case -ESTALE:
-		return "its path means another file by now, or none: put back what it serves";
+		return "what it serves is away, or its name means another one by now: put back what it serves";
 	case -ETIMEDOUT:
 		return "requests under way did not end in time; nothing has changed";
 	default:
