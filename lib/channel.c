@@ -102,6 +102,7 @@ static int create(struct ferry_session *session, const struct ferry_session_opti
 		session->channel = setup.id;
 		session->geo = setup.geo;
 		session->on_death = setup.on_death;
+		session->grace = setup.grace;
 		return 0;
 	}
 	err = -errno;
@@ -146,7 +147,7 @@ static const char *why_not_moved(int err)
 	case -ENOTCONN:
 		return "it has no server: see 'ferry recover'";
 	case -ESTALE:
-		return "its path means another file by now, or none: put back what it serves";
+		return "what it serves is away, or its name means another one by now: put back what it serves";
 	case -ETIMEDOUT:
 		return "requests under way did not end in time; nothing has changed";
 	default:
@@ -208,7 +209,8 @@ static int succeed(struct ferry_session *session, const struct ferry_session_opt
 			  err == -EBUSY ? ": it has a server" :
 			  err == -EPERM ? ": another user has served it: only that one may" :
 			  err == -ENOTCONN ? ": it does not wait for a server" : "");
-		return err;
+		/* Whoever has followed is told by one error that there is nothing to follow. */
+		return err == -ENOENT || err == -EBUSY ? -ENOTCONN : err;
 	}
 	session->state_fd = setup.state_fd;
 	if (strcmp(setup.name, name)) {
@@ -219,6 +221,7 @@ static int succeed(struct ferry_session *session, const struct ferry_session_opt
 	session->channel = setup.id;
 	session->geo = setup.geo;
 	session->on_death = setup.on_death;
+	session->grace = setup.grace;
 	return 0;
 }
 

@@ -83,6 +83,7 @@ struct ferry_session {
 	void *loop_data;
 	u32 channel;
 	u32 on_death;
+	u32 grace;
 	int state_fd;
 	struct ferry_geometry geo;
 	struct ferry_worker *workers;

@@ -532,6 +532,11 @@ u32 ferry_session_on_death(const struct ferry_session *session)
 	return session->on_death;
 }
 
+u32 ferry_session_grace(const struct ferry_session *session)
+{
+	return session->grace;
+}
+
 u64 ferry_session_mounted(const struct ferry_session *session)
 {
 	return session->mounted;

@@ -514,6 +514,8 @@ nbd_claim restarts "its server is killed and comes back under I/O: nobody notice
 	on_nbd user-sync "" ,connections=2 server_restarts
 nbd_claim away "while its server is away requests wait as long as they may, then EIO" \
 	on_nbd user-sync "" ,reconnect=2 server_stays_away
+# shellcheck source=selftests/block/nbd-upgrade.sh
+. "$here/block/nbd-upgrade.sh"
 nbd_claim slow "its server lets a resize wait that connects: nobody else does" \
 	on_nbd user-sync "" "" connects_slowly
 nbd_claim removed "removed by force within 5 s although its server is away" removed_without_server

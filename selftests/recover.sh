@@ -114,14 +114,50 @@ done
 
 # --- what cannot go on ----------------------------------------------------------
 
-# Without /dev/ferry there is no next server: one line says that there will be none.
-gives_up() {
-	local daemon status
-	ferryd -f -o "$options" null "$mnt" 2>"$work/err" &
+# begin_without_device GRACE: sets daemon; its server is killed while there is no /dev/ferry
+begin_without_device() {
+	ferryd -f -o "on_death=reissue,grace=$1" null "$mnt" 2>"$work/err" &
 	daemon=$!
 	until_so is_served || return 1
 	mv /dev/ferry /dev/ferry.away
 	kill -9 "$worker"
+}
+
+# There is no next server, as long as requests wait for one: one line says that there will be none.
+gives_up() {
+	local daemon status
+	begin_without_device 3 || return 1
+	wait "$daemon"
+	status=$?
+	mv /dev/ferry.away /dev/ferry
+	[ "$status" = 1 ] && [ "$(grep -c 'trying again' "$work/err")" = 1 ] &&
+		[ "$(grep -c 'giving up' "$work/err")" = 1 ] && return
+	echo "status $status"
+	cat "$work/err"
+	return 1
+}
+
+# What was missing comes back.
+comes_late() {
+	local daemon pid status=0
+	begin_without_device 3600 || return 1
+	pid=$worker
+	until_so grep -q 'trying again' "$work/err" || status=1
+	mv /dev/ferry.away /dev/ferry
+	until_so is_served_by_other "$pid" && use_null || status=1
+	kill -TERM "$daemon"
+	wait "$daemon" || status=1
+	is_unmounted || status=1
+	[ "$status" = 0 ] || cat "$work/err"
+	return "$status"
+}
+
+# Nobody who could unmount it serves, or will.
+stops_trying() {
+	local daemon status
+	begin_without_device 20 || return 1
+	until_so grep -q 'trying again' "$work/err"
+	kill -TERM "$daemon"
 	wait "$daemon"
 	status=$?
 	mv /dev/ferry.away /dev/ferry
@@ -179,6 +215,7 @@ moved_is_the_last() {
 	return "$status"
 }
 
+dead_unmounts() { umount "$mnt" && no_daemon_left; }
 detached_unmounts() { is_detached && umount "$mnt" && no_daemon_left; }
 
 signal_all() { # WAY: one that reaches the supervisor, and who serves as well
@@ -267,9 +304,11 @@ refuses_attach() { # TEXT ID
 if wanted ferryd; then
 	mark_log ferryd
 	mkdir -p "$mnt"
-	claim "ferryd: a server that cannot be followed is given up" gives_up
-	claim "ferryd: its mount is detached, and can be unmounted" \
-		detached_unmounts
+	claim "ferryd: a server that cannot be followed is given up when nobody waits any more" gives_up
+	claim "ferryd: its mount can be unmounted" dead_unmounts
+	claim "ferryd: a server is followed when what was missing for that comes back" comes_late
+	claim "ferryd: SIGTERM ends the tries" stops_trying
+	claim "ferryd: its mount is detached, and can be unmounted" detached_unmounts
 	claim "ferryd: a server that ends with an error is followed, and not when it was aborted" \
 		error_is_followed
 	claim "ferryd: --attach to no channel says so" refuses_attach "no such channel" 4711

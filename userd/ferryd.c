@@ -30,6 +30,7 @@
  * @backend: what @name means
  * @disk: serve a disk
  * @to_kernel: serve until the backend in the kernel does
+ * @follows: this is not the first process that serves
  * @options: all that stood behind -o, taken apart
  * @of_disk: what of it is the disk's, with @disk
  * @up_fd: tells the parent that all is up; -1 in the foreground
@@ -38,6 +39,7 @@ struct command {
 	bool foreground;
 	bool disk;
 	bool to_kernel;
+	bool follows;
 	enum ferry_log_level level;
 	struct ferry_options options;
 	struct ferry_disk_options of_disk;
@@ -379,13 +381,14 @@ static int run(const struct command *cmd, int report)
 	umask(0);
 	err = ferry_session_new(cmd->backend, cmd->args, &cmd->options.session, &session);
 	if (err)
-		return 1;
+		return cmd->follows && err == -ENOTCONN ? SUPERVISED_GONE : 1;
 	err = begin(cmd, session);
 	served = !err;
 	if (served) {
 		const struct serves serves = {
 			.channel = ferry_session_channel(session),
 			.follow = ferry_session_on_death(session) == FERRY_DEATH_REISSUE,
+			.grace = ferry_session_grace(session),
 			.mounted = ferry_session_mounted(session),
 		};
 		const u32 channel = serves.channel;
@@ -436,6 +439,7 @@ static int work(void *arg, const struct serves *last, int report)
 
 	serve_reclaim(cmd);
 	if (last) {
+		cmd->follows = true;
 		cmd->options.session.attach = last->channel;
 		cmd->options.session.mounted = last->mounted;
 		cmd->options.session.replace = false;

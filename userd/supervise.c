@@ -27,14 +27,37 @@
 #define PAUSE_MIN_MS	1U
 #define PAUSE_MAX_MS	250U
 
-/* Workers in a row that may die without having come to serve. */
-#define FAILURES_MAX	3
+/* And so is who does not come to serve, for as long as requests wait. */
+#define FAILED_MAX_MS	1000U
 
 /*
- * And that may end with an error as soon as they do. The kernel gives no request to more than 16,
- * so it is none of these.
+ * Workers in a row that may end with an error as soon as they serve. The kernel gives no request
+ * to more than 16, so it is none of these.
  */
 #define ERRORS_MAX	20
+
+/**
+ * struct supervisor - a supervisor and what it remembers
+ * @sig_fd: its signals
+ * @told: SIGTERM or SIGINT, of which it is not known that one who serves has had it; or 0
+ * @channel: what is served; 0: nobody was up to that yet
+ * @said: by the last one that served
+ * @ended: when that one had ended, in ms
+ * @failures: since then, how often there was nobody to serve
+ * @errors: workers in a row that ended with an error as soon as they served
+ * @pause: before the next one, in ms
+ */
+struct supervisor {
+	const struct supervised *s;
+	int sig_fd;
+	int told;
+	u32 channel;
+	struct serves said;
+	long long ended;
+	unsigned int failures;
+	unsigned int errors;
+	unsigned int pause;
+};
 
 static long long now_ms(void)
 {
@@ -42,14 +65,6 @@ static long long now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
-static void pause_ms(unsigned int ms)
-{
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
-
-	while (nanosleep(&t, &t) && errno == EINTR)
-		;
 }
 
 /* Descriptors below FERRY_KEPT_FD that are the supervisor's. */
@@ -94,30 +109,51 @@ static pid_t start(const struct supervised *s, const struct serves *last, int *r
 	return pid;
 }
 
-/* Signals to end are handed on. */
-static void hand_on(pid_t pid, int sig_fd)
+/* Signals to end are handed on to @pid; 0: there is nobody now. */
+static void hand_on(struct supervisor *v, pid_t pid)
 {
 	struct signalfd_siginfo info;
 
-	if (read(sig_fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGCHLD)
-		kill(pid, info.ssi_signo);
+	if (read(v->sig_fd, &info, sizeof(info)) != sizeof(info) || info.ssi_signo == SIGCHLD)
+		return;
+	v->told = (int)info.ssi_signo;
+	if (pid)
+		kill(pid, v->told);
+}
+
+static void wait_ms(struct supervisor *v, unsigned int ms)
+{
+	const long long end = now_ms() + ms;
+	struct pollfd pfd = { .fd = v->sig_fd, .events = POLLIN };
+	long long left;
+
+	while (!v->told && (left = end - now_ms()) > 0)
+		if (poll(&pfd, 1, (int)left) > 0)
+			hand_on(v, 0);
 }
 
 /* Until worker @pid serves, and has said so, or has ended: false. */
-static bool await_report(pid_t pid, int sig_fd, int report, struct serves *serves)
+static bool await_report(struct supervisor *v, pid_t pid, int report)
 {
 	struct pollfd pfd[] = {
 		{ .fd = report, .events = POLLIN },
-		{ .fd = sig_fd, .events = POLLIN },
+		{ .fd = v->sig_fd, .events = POLLIN },
 	};
+	struct serves said;
 	siginfo_t info;
 
+	if (v->told)
+		kill(pid, v->told);
 	for (;;) {
 		poll(pfd, ARRAY_SIZE(pfd), -1);
-		if (pfd[0].revents)
-			return read(report, serves, sizeof(*serves)) == sizeof(*serves);
+		if (pfd[0].revents) {
+			if (read(report, &said, sizeof(said)) != sizeof(said))
+				return false;
+			v->said = said;
+			return true;
+		}
 		if (pfd[1].revents)
-			hand_on(pid, sig_fd);
+			hand_on(v, pid);
 		info.si_pid = 0;
 		if (!waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid)
 			return false;
@@ -125,82 +161,117 @@ static bool await_report(pid_t pid, int sig_fd, int report, struct serves *serve
 }
 
 /* Until worker @pid ends: its wait status. */
-static int watch(pid_t pid, int sig_fd)
+static int watch(struct supervisor *v, pid_t pid)
 {
 	int status;
 
 	while (waitpid(pid, &status, WNOHANG) != pid)
-		hand_on(pid, sig_fd);
+		hand_on(v, pid);
 	close_others();
 	return status;
 }
 
+static void pause_before_next(struct supervisor *v, bool young, unsigned int most)
+{
+	if (!young)
+		v->pause = 0;
+	if (v->pause)
+		wait_ms(v, v->pause);
+	v->pause = v->pause ? min(v->pause * 2, most) : PAUSE_MIN_MS;
+}
+
+/*
+ * There was no process, or it did not come to serve, and has said why. That may be over soon: where a
+ * server has died there may be little memory left. -1: another one is to try; or as supervise().
+ */
+static int failed(struct supervisor *v, bool young, bool gone)
+{
+	const long long left = v->ended + v->said.grace * 1000LL - now_ms();
+
+	if (!v->channel || gone || v->told || left <= 0) {
+		ferry_log(FERRY_LOG_ERR, "channel %u: no server comes up: giving up", v->channel);
+		return 1;
+	}
+	if (!v->failures++)
+		ferry_log(FERRY_LOG_WARN, "channel %u: no server comes up: trying again, for %lld s",
+			  v->channel, (left + 999) / 1000);
+	pause_before_next(v, young, FAILED_MAX_MS);
+	return -1;
+}
+
+/* The one that served has ended. -1: another one is to follow; or as supervise(). */
+static int follow(struct supervisor *v, pid_t pid, int status, bool young)
+{
+	v->told = 0;
+	v->ended = now_ms();
+	v->failures = 0;
+	if (!v->said.follow) {
+		ferry_log(FERRY_LOG_WARN, "channel %u: process %d, which served it, was killed by signal %d: none follows",
+			  v->channel, pid, WTERMSIG(status));
+		return 1;
+	}
+	v->errors = WIFEXITED(status) && young ? v->errors + 1 : 0;
+	if (v->errors == ERRORS_MAX) {
+		ferry_log(FERRY_LOG_ERR, "channel %u: no server stays up: giving up", v->channel);
+		return 1;
+	}
+	ferry_log(FERRY_LOG_WARN, "channel %u: process %d, which served it, %s %d: starting another",
+		  v->channel, pid, WIFSIGNALED(status) ? "was killed by signal" : "ended with",
+		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	pause_before_next(v, young, PAUSE_MAX_MS);
+	return -1;
+}
+
+/* One worker, from its begin to its end. -1: another one is to follow; or as supervise(). */
+static int supervise_one(struct supervisor *v)
+{
+	const long long born = now_ms();
+	int report = -1, status;
+	pid_t pid = start(v->s, v->channel ? &v->said : NULL, &report);
+	bool serves, young;
+
+	if (pid < 0) {
+		if (!v->failures)
+			ferry_log(FERRY_LOG_ERR, "no process to serve in: %s", strerror(-pid));
+		return v->channel ? failed(v, true, false) : 1;
+	}
+	serves = await_report(v, pid, report);
+	close(report);
+	if (serves && !v->channel) {
+		v->channel = v->said.channel;
+		v->s->up(v->s->arg);
+	}
+	if (serves && !v->said.follow && v->s->leaves)
+		return 0;
+	status = watch(v, pid);
+	young = now_ms() - born <= YOUNG_MS;
+	/* Its client is gone, or it has said why it cannot serve. */
+	if (WIFEXITED(status) && (!v->channel || (serves && (!status || !v->said.follow))))
+		return WEXITSTATUS(status);
+	if (serves)
+		return follow(v, pid, status, young);
+	return failed(v, young, WIFEXITED(status) && WEXITSTATUS(status) == SUPERVISED_GONE);
+}
+
 int supervise(const struct supervised *s)
 {
-	unsigned int failures = 0, errors = 0, pause = 0;
-	struct serves said = { 0 };
-	u32 channel = 0;
+	struct supervisor v = { .s = s };
 	sigset_t set;
-	int sig_fd;
+	int ret;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	sig_fd = signalfd(-1, &set, SFD_CLOEXEC);
-	if (sig_fd < 0) {
+	v.sig_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (v.sig_fd < 0) {
 		ferry_log(FERRY_LOG_ERR, "no signalfd: %s", strerror(errno));
 		return 1;
 	}
-	for (;;) {
-		long long born = now_ms();
-		int report = -1, status;
-		pid_t pid = start(s, channel ? &said : NULL, &report);
-		bool serves, young;
-
-		if (pid < 0) {
-			ferry_log(FERRY_LOG_ERR, "no process to serve in: %s", strerror(-pid));
-			return 1;
-		}
-		serves = await_report(pid, sig_fd, report, &said);
-		close(report);
-		if (serves && !channel) {
-			channel = said.channel;
-			s->up(s->arg);
-		}
-		if (serves && !said.follow && s->leaves) {
-			close(sig_fd);
-			return 0;
-		}
-		status = watch(pid, sig_fd);
-		young = now_ms() - born <= YOUNG_MS;
-		/* Its client is gone, or it has said why it cannot serve. */
-		if (WIFEXITED(status) && (!channel || (serves && (!status || !said.follow)))) {
-			close(sig_fd);
-			return WEXITSTATUS(status);
-		}
-		if (serves && !said.follow) {
-			ferry_log(FERRY_LOG_WARN, "channel %u: process %d, which served it, was killed by signal %d: none follows",
-				  channel, pid, WTERMSIG(status));
-			close(sig_fd);
-			return 1;
-		}
-		failures = serves ? 0 : failures + 1;
-		errors = WIFEXITED(status) && young ? errors + 1 : 0;
-		if (!channel || failures == FAILURES_MAX || errors == ERRORS_MAX) {
-			ferry_log(FERRY_LOG_ERR, "channel %u: no server comes up: giving up",
-				  channel);
-			close(sig_fd);
-			return 1;
-		}
-		ferry_log(FERRY_LOG_WARN, "channel %u: process %d, which served it, %s %d: starting another",
-			  channel, pid, WIFSIGNALED(status) ? "was killed by signal" : "ended with",
-			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-		if (!young)
-			pause = 0;
-		if (pause)
-			pause_ms(pause);
-		pause = pause ? min(pause * 2, PAUSE_MAX_MS) : PAUSE_MIN_MS;
-	}
+	do
+		ret = supervise_one(&v);
+	while (ret < 0);
+	close(v.sig_fd);
+	return ret;
 }

@@ -8,13 +8,18 @@
  * struct serves - what a process tells its supervisor when it serves
  * @channel: which
  * @follow: another process is to follow this one, if it is killed or ends with an error
+ * @grace: seconds that its client waits for the one that follows
  * @mounted: ferry_session_mounted()
  */
 struct serves {
 	u32 channel;
 	bool follow;
+	u32 grace;
 	u64 mounted;
 };
+
+/* Exit status of one that follows and finds that the channel waits for no server any more */
+#define SUPERVISED_GONE	69
 
 /**
  * struct supervised - what a supervisor's processes do
@@ -35,7 +40,9 @@ struct supervised {
 /**
  * supervise() - have one process serve, and another one when it is killed or fails
  *
- * SIGTERM and SIGINT are handed on to the one that serves.
+ * One that does not come to serve, or a process that cannot be had, is tried again, as long as the
+ * client waits. SIGTERM and SIGINT are handed on to the one that serves; while there is none they
+ * end that.
  * Return: the exit status of one that nobody is to follow, as it ended with 0, or before it
  *	served, or is the last; 0: one serves, and nobody is to follow it; 1: none comes up, or
  *	that one was killed

@@ -84,7 +84,7 @@ const void *ferry_stream_next(struct ferry_stream *stream, size_t len);
  * @block: operations of the block class, or NULL
  * @save: write to @stream all that load() needs; no request is under way. NULL: a server
  *	can be saved if it is FERRY_STATELESS.
- * @load: called after init(), with the same arguments that the saved server had: become
+ * @load: called after init() (ferry_server_loads()), with the same arguments that the saved server had: become
  *	what it was. Node ids, lookup counts and handles stay. What stands in @stream may be
  *	anything: the server that wrote it may have been another user's.
  */
@@ -137,6 +137,7 @@ struct ferry_backend {
  *	transaction, and what is in the state stays after init() as it is
  * @below: of a filter: the server that it stands before, see filter.h; else NULL
  * @above: the filter that stands before it, or NULL
+ * @loads: before init(), of the first one in the row: load() follows, see ferry_server_loads()
  */
 struct ferry_server {
 	const struct ferry_backend *backend;
@@ -169,7 +170,21 @@ struct ferry_server {
 	} block;
 	struct ferry_server *below;
 	struct ferry_server *above;
+	bool loads;
 };
+
+/**
+ * ferry_server_loads() - in init(): will load() follow?
+ *
+ * It says then what the server before this one knew. So init() need not ask others for that, who
+ * may be away, and what it sets in @block and @fs does not count.
+ */
+static inline bool ferry_server_loads(const struct ferry_server *server)
+{
+	while (server->above)
+		server = server->above;
+	return server->loads;
+}
 
 /** ferry_args_check() - ferry_opt_check() for a server's init(): says whose arguments they are */
 int ferry_args_check(const struct ferry_server *server, const char *args,

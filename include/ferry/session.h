@@ -81,7 +81,8 @@ int ferry_backend_load(const char *name, const struct ferry_backend **backend);
  * @session: out, to be freed by ferry_session_free()
  * Return: 0; -ENOENT: the ferry module is not loaded; -EPROTO: it is of another
  *	version; -EACCES, -EPERM: /dev/ferry is not for us; -EINVAL: no such wait
- *	style or a shape out of range; or what init() returned
+ *	style or a shape out of range; -ENOTCONN: the channel to attach to is gone, or waits
+ *	for no server; or what init() returned
  */
 int ferry_session_new(const struct ferry_backend *backend, const char *args,
 		      const struct ferry_session_options *options,
@@ -157,6 +158,9 @@ u32 ferry_session_channel(const struct ferry_session *session);
  *	of <linux/ferry.h>, as it was when the session was made
  */
 u32 ferry_session_on_death(const struct ferry_session *session);
+
+/** ferry_session_grace() - seconds that requests wait for the next server, as it was then; or 0 */
+u32 ferry_session_grace(const struct ferry_session *session);
 
 /**
  * ferry_session_mounted() - the device that the session's mount is, as stat() tells of what is on

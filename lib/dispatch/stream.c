@@ -249,6 +249,7 @@ int ferry_server_load(struct ferry_server *server, const struct ferry_backend *b
 		err = ferry_stream_read(stream, args, head.args_len);
 		args[head.args_len - 1] = 0;
 	}
+	server->loads = true;
 	if (!err)
 		err = ferry_server_init(server, backend, class, args);
 	ferry_free(args);

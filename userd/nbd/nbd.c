@@ -16,6 +16,9 @@
 #define RECONNECT_S	20	/* below a disk's io_timeout=, as that is unless set */
 #define RECONNECT_MAX_S	86400
 
+#define SAVE_WAIT_MS	2000	/* for a connection that is just being made */
+#define SAVE_STEP_US	10000
+
 static struct nbd_disk *disk_of(const struct ferry_req *req)
 {
 	return ferry_req_server(req)->priv;
@@ -197,11 +200,10 @@ static void set_disk(struct ferry_server *server, const struct nbd_disk *disk)
 	server->block.write_zeroes = geo->zero && !server->block.read_only;
 }
 
-static int parse(const struct ferry_server *server, const char *args, struct nbd_disk *disk,
-		 u64 *conns)
+static int parse(const struct ferry_server *server, const char *args, struct nbd_disk *disk)
 {
 	static const char *const known[] = { "uri", "reconnect", "connections", "ro", NULL };
-	u64 reconnect = RECONNECT_S;
+	u64 reconnect = RECONNECT_S, conns = 1;
 	size_t len = 0, none;
 	const char *uri = ferry_opt_find(args, "uri", &len);
 	const char *socket;
@@ -209,12 +211,13 @@ static int parse(const struct ferry_server *server, const char *args, struct nbd
 	if (ferry_args_check(server, args, known))
 		return -EINVAL;
 	if (!len || ferry_opt_size(args, "reconnect", &reconnect) || reconnect > RECONNECT_MAX_S ||
-	    ferry_opt_size(args, "connections", conns) || !*conns || *conns > NBD_CONNS_MAX) {
+	    ferry_opt_size(args, "connections", &conns) || !conns || conns > NBD_CONNS_MAX) {
 		ferry_log(FERRY_LOG_ERR, "nbd: uri= wants an NBD URI, reconnect= seconds, connections= a number up to %d, as in uri=nbd://host/export,reconnect=60",
 			  NBD_CONNS_MAX);
 		return -EINVAL;
 	}
 	disk->reconnect_ms = reconnect * 1000;
+	disk->want_conns = conns;
 	disk->read_only = ferry_opt_find(args, "ro", &none);
 	disk->uri = strndup(uri, len);
 	if (!disk->uri)
@@ -229,9 +232,9 @@ static int parse(const struct ferry_server *server, const char *args, struct nbd
 
 /*
  * What the export is like. A server that goes on where another one was killed knows it
- * from there: it is to serve although nobody answers yet.
+ * from there, and one that is loaded will: it is to serve although nobody answers yet.
  */
-static int find_geo(struct nbd_disk *disk)
+static int find_geo(struct nbd_disk *disk, bool loads)
 {
 	struct nbd_geo *geo = ferry_state_root();
 	int err;
@@ -242,8 +245,8 @@ static int find_geo(struct nbd_disk *disk)
 	geo = ferry_state_alloc(sizeof(*geo));
 	if (!geo)
 		return -ENOMEM;
-	err = nbd_ask(disk->uri, geo);
-	if (!err && geo->size < FERRY_BLOCK_SIZE_MIN) {
+	err = loads ? 0 : nbd_ask(disk->uri, geo);
+	if (!err && !loads && geo->size < FERRY_BLOCK_SIZE_MIN) {
 		ferry_log(FERRY_LOG_ERR, "nbd: %s: is empty", disk->uri);
 		err = -EINVAL;
 	}
@@ -276,32 +279,45 @@ static void nbd_destroy(struct ferry_server *server)
 	free(disk);
 }
 
+/* The export is known: -errno is after some have begun, too. */
+static int begin_conns(struct nbd_disk *disk)
+{
+	int err = 0;
+
+	if (!disk->geo->multi && disk->want_conns > 1) {
+		ferry_log(FERRY_LOG_WARN, "nbd: %s: connections=%u: its server does not promise that they see each other's writes: one it is",
+			  disk->uri, disk->want_conns);
+		disk->want_conns = 1;
+	}
+	while (!err && disk->nr_conns < disk->want_conns) {
+		err = nbd_conn_start(&disk->conns[disk->nr_conns], disk);
+		disk->nr_conns += !err;
+	}
+	return err;
+}
+
 static int nbd_init(struct ferry_server *server, const char *args)
 {
 	struct nbd_disk *disk = calloc(1, sizeof(*disk));
-	u64 conns = 1;
+	const bool loads = ferry_server_loads(server);
 	int err;
 
 	if (!disk)
 		return -ENOMEM;
-	err = parse(server, args, disk, &conns);
+	err = parse(server, args, disk);
 	if (!err)
-		err = find_geo(disk);
+		err = find_geo(disk, loads);
 	if (err)
 		goto free_disk;
-	if (!disk->geo->multi && conns > 1) {
-		ferry_log(FERRY_LOG_WARN, "nbd: %s: connections=%llu: its server does not promise that they see each other's writes: one it is",
-			  disk->uri, conns);
-		conns = 1;
-	}
 	pthread_mutex_init(&disk->lock, NULL);
 	pthread_cond_init(&disk->asked, NULL);
 	server->priv = disk;
-	set_disk(server, disk);
-	while (!err && disk->nr_conns < conns) {
-		err = nbd_conn_start(&disk->conns[disk->nr_conns], disk);
-		disk->nr_conns += !err;
+	if (loads) {
+		server->block.size = FERRY_BLOCK_SIZE_MIN;	/* until load() */
+		return 0;
 	}
+	set_disk(server, disk);
+	err = begin_conns(disk);
 	if (err)
 		nbd_destroy(server);
 	return err;
@@ -309,6 +325,81 @@ free_disk:
 	free(disk->uri);
 	free(disk);
 	return err;
+}
+
+/* What a stream has of a struct nbd_geo */
+struct saved_geo {
+	u64 size;
+	u32 min_block;
+	u32 preferred;
+	u32 max_transfer;
+	u8 read_only;
+	u8 flush;
+	u8 fua;
+	u8 trim;
+	u8 zero;
+	u8 multi;
+	u8 pad[6];
+};
+
+static bool is_connected(struct nbd_disk *disk)
+{
+	bool up = false;
+	u32 i;
+
+	for (i = 0; i < disk->nr_conns && !up; i++) {
+		pthread_mutex_lock(&disk->conns[i].lock);
+		up = disk->conns[i].up;
+		pthread_mutex_unlock(&disk->conns[i].lock);
+	}
+	return up;
+}
+
+/*
+ * A connection that is up leads to the export that is this disk's. Without one nobody knows what is
+ * there, and it may be the URI that is wrong by now: then what serves goes on.
+ */
+static int nbd_save(struct ferry_server *server, struct ferry_stream *stream)
+{
+	struct nbd_disk *disk = server->priv;
+	const struct nbd_geo *geo = disk->geo;
+	const struct saved_geo saved = {
+		.size = geo->size, .min_block = geo->min_block, .preferred = geo->preferred,
+		.max_transfer = geo->max_transfer, .read_only = geo->read_only,
+		.flush = geo->flush, .fua = geo->fua, .trim = geo->trim, .zero = geo->zero,
+		.multi = geo->multi,
+	};
+	u32 us;
+
+	for (us = 0; !is_connected(disk); us += SAVE_STEP_US) {
+		if (us >= SAVE_WAIT_MS * 1000) {
+			ferry_log(FERRY_LOG_ERR, "nbd: %s: no server to go on with: its export is away, or another one",
+				  disk->uri);
+			return -ESTALE;
+		}
+		ferry_sleep(SAVE_STEP_US);
+	}
+	return ferry_stream_write(stream, &saved, sizeof(saved));
+}
+
+/* Its server is not asked: it may be away by now. Connections are compared with what was. */
+static int nbd_load(struct ferry_server *server, struct ferry_stream *stream)
+{
+	struct nbd_disk *disk = server->priv;
+	struct saved_geo saved;
+	int err = ferry_stream_read(stream, &saved, sizeof(saved));
+
+	if (err)
+		return err;
+	if (saved.size < server->block.size)
+		return -EPROTO;
+	*disk->geo = (struct nbd_geo) {
+		.size = saved.size, .min_block = saved.min_block, .preferred = saved.preferred,
+		.max_transfer = saved.max_transfer, .read_only = saved.read_only,
+		.flush = saved.flush, .fua = saved.fua, .trim = saved.trim, .zero = saved.zero,
+		.multi = saved.multi,
+	};
+	return begin_conns(disk);
 }
 
 static void nbd_stop(struct ferry_server *server)
@@ -335,4 +426,4 @@ static const struct ferry_block_ops nbd_ops = {
 
 FERRY_BACKEND(nbd, .help = "uri=URI[,reconnect=SECONDS][,connections=N][,ro]"
 			   "  a disk that an NBD server has",
-	      .flags = FERRY_RECOVERS | FERRY_STATELESS, .block = &nbd_ops);
+	      .flags = FERRY_RECOVERS, .block = &nbd_ops, .save = nbd_save, .load = nbd_load);

@@ -131,6 +131,7 @@ struct nbd_ask {
  * @read_only: it is not written to
  * @geo: what the export is like; a connection to one that is less is not used. In the
  *	state, where there is one.
+ * @want_conns: connections that it is to have
  * @turn: of which connection it is
  * @lock: guards what follows
  * @asks: resizes under way
@@ -142,6 +143,7 @@ struct nbd_disk {
 	s64 reconnect_ms;
 	bool read_only;
 	struct nbd_geo *geo;
+	u32 want_conns;
 	u32 nr_conns;
 	struct ferry_atomic turn;
 	struct nbd_conn conns[NBD_CONNS_MAX];
