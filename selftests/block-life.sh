@@ -764,6 +764,34 @@ for placement in user-sync kernel; do
 		on_disk ramdisk:size=64M $placement "" tuned_busy
 done
 
+# Not what that processor's own file says: who reads that waits until it has gone.
+is_offline() { ! grep -q "^cpu1 " /proc/stat; }
+
+# While its server is stopped, and a write from that processor is under way.
+processor_goes() { # DISK
+	local cpu=/sys/devices/system/cpu/cpu1/online status=0 writer goes
+	[ -e "$cpu" ] || { skips "no processor that can go"; return; }
+	pkill -STOP -x ferryd
+	taskset -c 1 dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct status=none &
+	writer=$!
+	until_so scans || status=1
+	echo 0 >"$cpu" &
+	goes=$!
+	until_so is_offline || status=1
+	scans || { echo "the write was answered"; status=1; }
+	pkill -CONT -x ferryd
+	wait "$writer" || { echo "it was not written"; status=1; }
+	wait "$goes" || status=1
+	echo 1 >"$cpu" || status=1
+	return "$status"
+}
+
+if wanted processor_goes; then
+	mark_log processor_goes
+	claim "a processor goes although the server does not answer what was asked from it" \
+		on_disk ramdisk:size=64M user-sync io_timeout=3600 processor_goes
+fi
+
 two_servers() { # DISK
 	local channel
 	channel=$(cat "/sys/block/$(basename "$1")/ferry/channel")

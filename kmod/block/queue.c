@@ -221,8 +221,11 @@ int ferry_tags_alloc(struct ferry_disk *disk, u32 depth, u32 timeout, bool rotat
 	tags->numa_node = NUMA_NO_NODE;
 	tags->cmd_size = sizeof(struct disk_cmd);
 	tags->driver_data = disk;
-	/* A server in the kernel is a function that may sleep, and it may come there any time. */
-	tags->flags = FERRY_MQ_MERGE | BLK_MQ_F_BLOCKING;
+	/*
+	 * A server in the kernel is a function that may sleep, and it may come there any time. A CPU
+	 * that goes does not wait for answers: they come from whichever the server is on.
+	 */
+	tags->flags = FERRY_MQ_MERGE | BLK_MQ_F_BLOCKING | BLK_MQ_F_STACKING;
 	if (!rotational)
 		tags->flags |= BLK_MQ_F_NO_SCHED_BY_DEFAULT;
 	return blk_mq_alloc_tag_set(tags);
