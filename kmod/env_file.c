@@ -4,15 +4,22 @@
 #include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/namei.h>
 #include <linux/path.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include "compat/core.h"
+#include "compat/flock.h"
 #include "core/file.h"
 
 #include <ferry/backend.h>
+
+/* How long a locked file may be that of one who is about to go. */
+#define LOCK_MAX	HZ
+#define LOCK_PAUSE	max(HZ / 200, 1)
 
 /* What stands for it is never looked into: a struct ferry_file is a struct file. */
 static struct file *file_of(const struct ferry_file *file)
@@ -25,11 +32,44 @@ static struct inode *inode_of(const struct ferry_file *file)
 	return file_of(file)->f_mapping->host;
 }
 
+/* As flock(2), without waiting: the file's until its last reference goes. */
+static int try_lock(struct file *file, unsigned int type)
+{
+	struct file_lock *lock = locks_alloc_lock();
+	int err;
+
+	if (!lock)
+		return -ENOMEM;
+	ferry_flock_init(lock, file, type);
+	err = file->f_op->flock ? file->f_op->flock(file, F_SETLK, lock) :
+				  locks_lock_file_wait(file, lock);
+	locks_free_lock(lock);
+	return err;
+}
+
+/* Where there are no locks there is none. Who was told to go may have it for a moment yet. */
+static int lock(struct file *file, unsigned int type)
+{
+	unsigned long end = jiffies + LOCK_MAX;
+	int err;
+
+	if (!S_ISREG(file_inode(file)->i_mode))
+		return 0;
+	while ((err = try_lock(file, type)) == -EAGAIN) {
+		if (time_after(jiffies, end))
+			return -EBUSY;
+		if (schedule_timeout_killable(LOCK_PAUSE) && fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return err == -ENOMEM ? err : 0;
+}
+
 int ferry_file_open(const char *path, u32 flags, struct ferry_file **result)
 {
 	int how = (flags & FERRY_FILE_WRITE ? O_RDWR : O_RDONLY) | O_LARGEFILE | O_NONBLOCK |
 		  (flags & FERRY_FILE_DIRECT ? O_DIRECT : 0) | O_EXCL;
 	struct file *file = filp_open(path, how, 0);
+	int err;
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
@@ -37,6 +77,11 @@ int ferry_file_open(const char *path, u32 flags, struct ferry_file **result)
 	    !file->f_op->read_iter || !file->f_op->write_iter) {
 		fput(file);
 		return -EINVAL;
+	}
+	err = lock(file, flags & FERRY_FILE_WRITE ? F_WRLCK : F_RDLCK);
+	if (err) {
+		fput(file);
+		return err;
 	}
 	*result = (struct ferry_file *)file;
 	return 0;

@@ -2,6 +2,7 @@
 /* env.h for user space: files of the host. */
 #include <linux/fs.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -16,6 +17,10 @@
 #endif
 
 #define DIRECT_BLOCK	512U	/* of a file whose filesystem does not say */
+
+/* How long a locked file may be that of one who is about to go. */
+#define LOCK_TRIES	200
+#define LOCK_US		5000
 
 /**
  * struct ferry_file
@@ -66,6 +71,22 @@ static int from_fd(int fd, struct ferry_file **result)
 	return err;
 }
 
+/* As flock(1) would; where there are no locks there is none. */
+static int lock(const struct ferry_file *file, u32 flags)
+{
+	const int how = (flags & FERRY_FILE_WRITE ? LOCK_EX : LOCK_SH) | LOCK_NB;
+	unsigned int tries = 0;
+
+	while (!file->is_device && flock(file->fd, how)) {
+		if (errno != EWOULDBLOCK)
+			break;
+		if (++tries == LOCK_TRIES)
+			return -EBUSY;
+		usleep(LOCK_US);
+	}
+	return 0;
+}
+
 int ferry_file_open(const char *path, u32 flags, struct ferry_file **result)
 {
 	int how = (flags & FERRY_FILE_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC |
@@ -84,8 +105,13 @@ int ferry_file_open(const char *path, u32 flags, struct ferry_file **result)
 		return -errno;
 	/* The path may have come to mean something else, which is looked at again. */
 	err = from_fd(fd, result);
-	if (err)
+	if (err) {
 		close(fd);
+		return err;
+	}
+	err = lock(*result, flags);
+	if (err)
+		ferry_file_close(*result);
 	return err;
 }
 

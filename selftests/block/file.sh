@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# shellcheck shell=bash
+#
+# Disks in files: which file is whose, and who goes on with it. A part of block-life.sh.
+
+# same_file OPTIONS TO: a disk's path comes to mean another file. Where the first is open still, it is
+# served on; where it is not, nobody serves the other one.
+same_file() {
+	local host=$work/host disk status=0
+	truncate -s 8M "$host/a"
+	disk=$(add_disk user-sync "file:path=$host/a" "$1") || return
+	mv "$host/a" "$host/b" && truncate -s 8M "$host/a"
+	if [ "$2" = user ]; then
+		pkill -KILL -n -x ferryd
+		dd if="$host/data" of="$disk" bs=64k oflag=direct status=none || status=1
+		pkill -KILL -n -x ferryd
+		dd if="$host/data" of="$disk" bs=64k seek=1 oflag=direct status=none || status=1
+	fi
+	refused "put back what it serves" ferry upgrade "$disk" || status=1
+	refused "put back what it serves" ferry move "$disk" --to kernel || status=1
+	kill_servers || status=1
+	refused "$host/a: is not the file that is this disk's" ferry recover "$disk" --to "$2" || status=1
+	rm "$host/a"
+	refused "$host/a: is not there any more" ferry recover "$disk" --to "$2" || status=1
+	mv "$host/b" "$host/a" && ferry recover "$disk" --to "$2" || status=1
+	[ "$2" = kernel ] || cmp "$host/a" <(cat "$host/data" "$host/data" /dev/zero) 2>&1 |
+		grep "EOF on $host/a" || status=1
+	dd if="$host/data" of="$disk" bs=64k seek=2 oflag=direct status=none || status=1
+	cmp -i 131072:0 "$host/a" "$host/data" 2>&1 | grep "EOF on $host/data" || status=1
+	ferry disk del "$disk" || status=1
+	no_disk_left || status=1
+	rm -f "$host/a" "$host/b"
+	return "$status"
+}
+
+# Nobody is called for it: one who was would find the path that we are about to mend.
+same_file_in_kernel() {
+	local rescue status
+	rescue=$(</sys/module/ferry/parameters/rescue)
+	echo /nonexistent >/sys/module/ferry/parameters/rescue
+	same_file on_death=kernel kernel
+	status=$?
+	echo "$rescue" >/sys/module/ferry/parameters/rescue
+	return "$status"
+}
+
+# A file is one disk's at a time, whoever serves it.
+one_disk() { # DISK
+	refused "is in use" ferry disk add "file:path=$work/host/one" &&
+		refused "is in use" ferry disk add --in-kernel "file:path=$work/host/one,ro"
+}
+
+# Those that do not write share it.
+many_disks() { # DISK
+	ferry disk del "$(add_disk kernel "file:path=$work/host/one,ro")" &&
+		refused "is in use" ferry disk add "file:path=$work/host/one"
+}
+
+# one_after_all DISK: the next servers have it as the first one did
+one_after_all() {
+	local file=$work/host/one status=0
+	kill_server && is_followed && ferry upgrade "$1" && ferry move "$1" --to kernel &&
+		refused "is in use" ferry disk add "file:path=$file" &&
+		ferry move "$1" --to user && kill_servers && ferry recover "$1" &&
+		refused "is in use" ferry disk add "file:path=$file" || status=1
+	# Who is to go on does not stumble over the one before.
+	log_lacks "is in use" || status=1
+	return "$status"
+}
+
+if wanted one_disk; then
+	truncate -s 8M "$work/host/one"
+	for placement in user-sync kernel; do
+		mark_log "one_disk $placement"
+		claim "$placement: of one file there is one disk that writes" \
+			on_disk "file:path=$work/host/one" $placement "" one_disk
+	done
+	mark_log many_disks
+	claim "of one file there are many disks if none writes" \
+		on_disk "file:path=$work/host/one,ro" user-sync "" many_disks
+	mark_log one_after_all
+	claim "of one file there is one disk after a death, moves and an upgrade" \
+		on_disk "file:path=$work/host/one" user-sync "" one_after_all
+	rm "$work/host/one"
+fi
+
+if wanted same_file; then
+	mark_log same_file
+	head -c 64k /dev/urandom >"$work/host/data"
+	claim "file: who follows serves the same file, whatever its path means" same_file "" user
+	claim "file: who follows it in the kernel, too" same_file_in_kernel
+fi
+
+# --- the old server is gone, and the new one does not come up ------------------------------------
+
+# elsewhere COMMAND...: where the path of the disk's file means another one; so who is to go on from
+# there finds that only when the old server has gone. It fails; what it says is in $work/err.
+elsewhere() {
+	# shellcheck disable=SC2016 # that is for the other shell
+	unshare -m bash -c 'mount --bind "$1/other" "$1/a" && shift && exec "$@"' bash "$work/host" "$@" \
+		2>"$work/err" && { echo "$* does not fail"; return 1; }
+	grep -q "has no server now: starting a daemon" "$work/err" || { cat "$work/err"; return 1; }
+}
+
+# with_ferryd TEXT: another ferryd for the ferry in $work/bin
+with_ferryd() {
+	mkdir -p "$work/bin" && cp "$(command -v ferry)" "$work/bin" &&
+		ln -sfn "$(realpath "$(dirname "$(command -v ferry)")/../lib")" "$work/lib" &&
+		printf '#!/bin/sh\n%s\n' "$1" >"$work/bin/ferryd" && chmod +x "$work/bin/ferryd"
+}
+
+serves() { # SIDE DISK
+	local said
+	said=$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $5 }')
+	is "$said" "$1" "placement" &&
+		dd if="$2" bs=64k count=1 iflag=direct status=none | cmp - "$work/host/data"
+}
+
+did_not_load() { # DISK
+	local verb
+	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none || return
+	for verb in "move --to kernel" upgrade; do
+		# shellcheck disable=SC2086 # two words, or one
+		elsewhere ferry $verb "$1" || return
+		if ! is_detached || ! grep -q "waits 30 s for a server: .*'ferry recover" "$work/err"; then
+			cat "$work/err"
+			return 1
+		fi
+		ferry recover "$1" && serves user "$1" || return
+	done
+	# The daemon that is started finds the file.
+	with_ferryd "umount $work/host/a && exec $(command -v ferryd) \"\$@\"" &&
+		elsewhere "$work/bin/ferry" move --to kernel "$1" && serves user "$1"
+}
+
+# Not even that daemon comes.
+is_called_for() { # DISK
+	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none && with_ferryd "exit 1" &&
+		elsewhere "$work/bin/ferry" move --to kernel "$1" && until_so serves kernel "$1"
+}
+
+if wanted did_not_load; then
+	mark_log did_not_load
+	head -c 64k /dev/urandom >"$work/host/data"
+	truncate -s 8M "$work/host/a" "$work/host/other"
+	claim "who goes on and cannot is followed by a daemon, and it is said what waits" \
+		on_disk "file:path=$work/host/a" user-sync "" did_not_load
+	claim "with on_death=kernel somebody is called when none comes" \
+		on_disk "file:path=$work/host/a" user-sync on_death=kernel is_called_for
+	rm "$work/host/a" "$work/host/other"
+fi
