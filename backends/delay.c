@@ -32,7 +32,8 @@ static int parse(const struct ferry_server *server, struct delay *delay, const c
 	if (err)
 		return err;
 	if (ferry_opt_size(args, "ms", &ms) || ferry_opt_size(args, "us", &delay->us) ||
-	    ms > US_MAX || delay->us + ms * 1000 > US_MAX || !(delay->us + ms)) {
+	    ms > US_MAX || delay->us > US_MAX || delay->us + ms * 1000 > US_MAX ||
+	    !(delay->us + ms)) {
 		ferry_log(FERRY_LOG_ERR, "delay: ms= or us= wants how long, up to a minute, as in ms=5");
 		return -EINVAL;
 	}

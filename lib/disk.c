@@ -16,10 +16,14 @@
 
 static int take_number(const char *str, const char *name, u32 *value)
 {
-	u64 v = *value;
+	u64 v = 0;
+	size_t len;
 
-	if (ferry_opt_size(str, name, &v) || v > UINT32_MAX) {
-		ferry_log(FERRY_LOG_ERR, "%s= wants a number", name);
+	if (!ferry_opt_find(str, name, &len))
+		return 0;
+	/* 0 stands for one that was not given. */
+	if (ferry_opt_size(str, name, &v) || !v || v > UINT32_MAX) {
+		ferry_log(FERRY_LOG_ERR, "%s= wants a number from 1 on", name);
 		return -EINVAL;
 	}
 	*value = v;

@@ -88,7 +88,7 @@ limits() { # DISK
 		is "$(queue "$1" minimum_io_size)" 32768 minimum_io_size &&
 		is "$(queue "$1" optimal_io_size)" 1048576 optimal_io_size &&
 		is "$(queue "$1" rotational)" 1 rotational &&
-		is "$(queue "$1" io_timeout)" 7000 io_timeout &&
+		is "$(queue "$1" io_timeout)" "$timeout" io_timeout &&
 		is "$(cat "/sys/block/$(basename "$1")/ro")" 1 ro &&
 		is "$(cat "/sys/block/$(basename "$1")/ferry/serial")" abc-1 serial &&
 		{ ! dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct 2>/dev/null; } &&
@@ -112,7 +112,7 @@ stays_as_it_is() { # DISK
 	return "$status"
 }
 
-many_limits=ro,rotational,logical=4096,physical=16K,io_min=32K,io_opt=1M,io_timeout=7,serial=abc-1
+many_limits=ro,rotational,logical=4096,physical=16K,io_min=32K,io_opt=1M,serial=abc-1
 
 partitions() { # DISK
 	echo 'size=16M' | sfdisk -q "$1" && [ -b "${1}p1" ] && mkfs.ext4 -q -F "${1}p1" &&
@@ -211,8 +211,10 @@ fi
 
 for placement in user-sync kernel; do
 	mark_log "looks $placement"
+	timeout=30000 given=$many_limits
+	[ $placement = kernel ] || { timeout=7000; given+=,io_timeout=7; }
 	! wanted limits || claim "$placement: limits, timeout, serial and read-only are as given" \
-		on_disk ramdisk:size=64M $placement $many_limits limits
+		on_disk ramdisk:size=64M $placement "$given" limits
 	! wanted read-only || claim "$placement: nothing writes to a disk that is read-only" \
 		on_disk ramdisk:size=64M $placement ro stays_as_it_is
 	for source in ramdisk:size=64M "file:path=$work/host/img"; do
@@ -277,6 +279,10 @@ refusal "a backend that is not there" "nosuch" ferry disk add nosuch
 refusal "a depth of 0" "depth" ferry disk add -o depth=0 ramdisk
 refusal "a depth of a million" "depth" ferry disk add -o depth=1000000 ramdisk
 refusal "a block of 513 bytes" "out of range|fit" ferry disk add -o logical=513 ramdisk
+refusal "a block of nothing" "logical= .*from 1" ferry disk add -o logical=0 ramdisk
+refusal "a deadline of nothing" "io_timeout= .*from 1" ferry disk add -o io_timeout=0 ramdisk
+refusal "a deadline in the kernel" "io_timeout.* no deadline" \
+	ferry disk add --in-kernel -o io_timeout=7 ramdisk
 refusal "a disk that is not there" "ferryb77.*list" ferry disk del ferryb77
 refusal "what is no disk" "sda" ferry disk del sda
 for placement in "" --in-kernel; do
@@ -287,6 +293,8 @@ refusal "a filter before what is not there" "nosuch" ferry disk add error+nosuch
 refusal "nine filters" "too many filters" ferry disk add "$(printf 'error+%.0s' {1..9})null"
 refusal "an errno that no disk has" "errno=" ferry disk add error:errno=EPERM+null
 refusal "a delay of nothing" "how long" ferry disk add delay:ms=0+null
+refusal "a delay beyond all numbers" "how long" \
+	ferry disk add delay:us=18446744073709551615,ms=2+null
 refusal "an NBD server that is not there" "No such file" \
 	ferry disk add "nbd:uri=nbd+unix:///?socket=$work/nosuch"
 refusal "an NBD server's socket that is not where it was to a daemon" "absolute path" \

@@ -99,6 +99,10 @@ static int add(struct command *cmd, int argc, char **argv)
 	cmd->in_kernel |= options.placement && !strcmp(options.placement, "kernel");
 	if (!err && cmd->in_kernel)
 		err = check_in_kernel(&options, "depth");
+	if (!err && cmd->in_kernel && of_disk.timeout) {
+		complain("option io_timeout is a daemon's: a request to the kernel has no deadline");
+		err = -EINVAL;
+	}
 	ferry_options_free(&options);
 	if (err || check_source(argv[0]))
 		return EXIT_USAGE;
