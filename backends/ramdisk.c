@@ -224,8 +224,8 @@ static void drop_page(struct leaf *leaf, u32 n)
 	ferry_state_page_free(page);
 }
 
-/* Whole pages are given back, of others the piece is cleared. */
-static void clear(struct ramdisk *disk, u64 off, u64 len)
+/* Whole pages are given back unless @keep, of others the piece is cleared. */
+static void clear(struct ramdisk *disk, u64 off, u64 len, bool keep)
 {
 	while (len) {
 		struct piece p = piece_at(off, len);
@@ -233,17 +233,19 @@ static void clear(struct ramdisk *disk, u64 off, u64 len)
 		u64 step = p.len;
 
 		ferry_write_lock(lock);
-		if (off % LEAF_BYTES == 0 && len >= LEAF_BYTES) {
+		if (off % LEAF_BYTES == 0 && len >= LEAF_BYTES && !keep) {
 			drop_leaf(disk, p.leaf);
 			step = LEAF_BYTES;
 		} else if (!disk->leaf[p.leaf]) {
 			step = min(len, LEAF_BYTES - off % LEAF_BYTES);
-		} else if (p.len == FERRY_PAGE_SIZE) {
+		} else if (p.len == FERRY_PAGE_SIZE && !keep) {
 			drop_page(disk->leaf[p.leaf], p.page);
 		} else if (page_at(disk, &p)) {
 			memset((char *)page_at(disk, &p) + p.off, 0, p.len);
 		}
 		ferry_write_unlock(lock);
+		if (keep && (off + step) % LEAF_BYTES == 0)
+			ferry_yield();
 		off += step;
 		len -= step;
 	}
@@ -251,13 +253,13 @@ static void clear(struct ramdisk *disk, u64 off, u64 len)
 
 static void ramdisk_discard(struct ferry_req *req, u64 off, u64 len)
 {
-	clear(ramdisk_of(req), off, len);
+	clear(ramdisk_of(req), off, len, false);
 	ferry_reply_err(req, 0);
 }
 
 static void ramdisk_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 flags)
 {
-	clear(ramdisk_of(req), off, len);
+	clear(ramdisk_of(req), off, len, flags & FERRY_BLOCK_KEEP);
 	ferry_reply_err(req, 0);
 }
 
@@ -274,7 +276,7 @@ static void ramdisk_resize(struct ferry_req *req, u64 size)
 	}
 	ferry_mutex_lock(&disk->resize_lock);
 	if (size < disk->size)
-		clear(disk, size, disk->size - size);
+		clear(disk, size, disk->size - size, false);
 	ferry_tx_save(disk->size);
 	disk->size = size;
 	ferry_reply_resized(req, size);

@@ -50,8 +50,11 @@ void *ferry_page_alloc_raw(void)
 	return memset(malloc(FERRY_PAGE_SIZE), 0xa5, FERRY_PAGE_SIZE);
 }
 
+static unsigned int pages_freed;
+
 void ferry_page_free(void *page)
 {
+	pages_freed += !!page;
 	free(page);
 }
 
@@ -248,6 +251,30 @@ static void short_data(void)
 	stop(server);
 }
 
+/* 4 MiB, so that whole leaves of a ramdisk's table are among it. */
+static void keeps_room(void)
+{
+	struct ferry_server *server = start("");
+	const u64 size = SIZE / 2;
+	u64 off;
+
+	memset(call.data, 0xee, DATA);
+	for (off = 0; off < size; off += DATA)
+		CHECK_EQ(io(server, FERRY_BLK_WRITE, off, DATA, 0), 0);
+	pages_freed = 0;
+	CHECK_EQ(io(server, FERRY_BLK_WRITE_ZEROES, 512, size - 512, FERRY_BLK_KEEP), 0);
+	CHECK_EQ(io(server, FERRY_BLK_WRITE_ZEROES, 0, size, FERRY_BLK_KEEP), 0);
+	CHECK_EQ(pages_freed, 0);
+	for (off = 0; off < size; off += DATA) {
+		CHECK_EQ(io(server, FERRY_BLK_READ, off, DATA, 0), 0);
+		CHECK(!call.data[0] && !memcmp(call.data, call.data + 1, DATA - 1));
+	}
+	CHECK_EQ(io(server, FERRY_BLK_WRITE_ZEROES, 0, size, 0), 0);
+	if (strcmp(ferry_backend.name, "file"))
+		CHECK_EQ(pages_freed, size / FERRY_PAGE_SIZE);
+	stop(server);
+}
+
 static void introduces_itself(void)
 {
 	struct ferry_server *server = start(",block=1024");
@@ -289,6 +316,7 @@ static const struct claim claims[] = {
 	{ "it is what was written to it", is_what_was_written },
 	{ "what lies beside the disk or is no whole block is refused", refuses },
 	{ "what came of a write that was cut short is there, and it failed", short_data },
+	{ "zeroes that are to keep their room do not give it back", keeps_room },
 	{ "it says what it is like", introduces_itself },
 	{ "bad arguments are refused with one line", bad_arguments },
 };
