@@ -211,7 +211,8 @@ fi
 reads() { dd if="$1" of=/dev/null bs=512 skip="$2" count=1 iflag=direct status=none 2>>"$work/err"; }
 writes() { dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct status=none 2>>"$work/err"; }
 
-# Two writes pass, two fail, the rest passes; reads fail in two ranges; discards always.
+# Two writes pass, two fail, the rest passes; reads fail in two ranges; discards and flushes always,
+# though a ramdisk by itself is sent none.
 fails_as_told() { # DISK
 	local seen='' _
 	: >"$work/err"
@@ -221,7 +222,8 @@ fails_as_told() { # DISK
 	reads "$1" 2047 && ! reads "$1" 2048 && ! reads "$1" 2055 && reads "$1" 2056 &&
 		! reads "$1" 9000 && reads "$1" 9001 &&
 		is "$(grep -c "Input/output error" "$work/err")" 3 "reads with EIO" &&
-		! blkdiscard -f -o 0 -l 1M "$1" 2>/dev/null && blkdiscard -f -z -o 0 -l 1M "$1"
+		! blkdiscard -f -o 0 -l 1M "$1" 2>/dev/null && blkdiscard -f -z -o 0 -l 1M "$1" || return
+	! dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct conv=fsync 2>/dev/null || { echo "it flushes"; return 1; }
 }
 
 # took FIELD DISK OPTION...: milliseconds of fio's reads (field 9) or writes (50), without its own start
@@ -245,7 +247,7 @@ some_fail() { # DISK: a quarter, by chance
 	if [ "$n" -lt 3 ] || [ "$n" -gt 35 ]; then echo "$n of 60 failed"; return 1; fi
 }
 
-third=error:read,sectors=2048-2055:9000+delay:us=100+error:discard+ramdisk:size=64M
+third=error:read,sectors=2048-2055:9000+delay:us=100+error:discard,flush+ramdisk:size=64M
 for placement in user-sync user-rw kernel; do
 	wanted "filters/$placement" || continue
 	mark_log "filters $placement"

@@ -33,7 +33,8 @@
  * @args: of the filter's init()
  * @own: out: a copy of what stands before the '+', to be freed by ferry_free()
  *
- * Sets server->block to what the one below has, and server->below.
+ * Sets server->block to what the one below has, and server->below; where @own says "flush", by
+ * which ferry_pick_init() means flushes, the disk has some, though the one below may need none.
  * Return: 0, or -errno after a line in the log; on success ferry_filter_end() is due, in
  *	destroy() or if init() fails after that
  */

@@ -14,6 +14,13 @@ static char *copy(const char *s, size_t len)
 	return p;
 }
 
+static bool has(const char *args, const char *name)
+{
+	size_t len;
+
+	return ferry_opt_find(args, name, &len);
+}
+
 /* How many filters stand before a server that is put below @server. */
 static unsigned int depth(const struct ferry_server *server)
 {
@@ -90,6 +97,9 @@ int ferry_filter_init(struct ferry_server *server, const char *args, char **own)
 	err = *own ? make_below(server, plus + 1) : -ENOMEM;
 	if (err)
 		ferry_free(*own);
+	/* A disk without a cache would be sent none. */
+	else if (has(*own, "flush"))
+		server->block.flush = true;
 	return err;
 }
 FERRY_EXPORT(ferry_filter_init);
@@ -140,13 +150,6 @@ void ferry_req_later(struct ferry_req *req, u64 us, void (*fn)(struct ferry_req 
 	fn(req);
 }
 FERRY_EXPORT(ferry_req_later);
-
-static bool has(const char *args, const char *name)
-{
-	size_t len;
-
-	return ferry_opt_find(args, name, &len);
-}
 
 /* A decimal number at *@p, which is moved behind it. */
 static int take_number(const char **p, const char *end, u64 *value)
