@@ -412,6 +412,22 @@ connects_slowly() { # DISK
 	return "$status"
 }
 
+# What lies behind the old end can be used, by all connections; those that use the disk notice nothing.
+export_grows() { # DISK
+	local status=0 _
+	begin_busy "$1" || status=1
+	truncate -s 128M "$work/host/nbd" && ferry disk resize "$1" &&
+		is "$(bytes "$1")" 134217728 "size" || status=1
+	end_busy || status=1
+	head -c 64k /dev/urandom >"$work/host/data"
+	for _ in 1 2 3 4; do
+		dd if="$work/host/data" of="$1" bs=64k seek=2047 oflag=direct status=none &&
+			cmp <(dd if="$1" bs=64k skip=2047 iflag=direct status=none) "$work/host/data" || status=1
+	done
+	cmp -i 134152192:0 "$work/host/nbd" "$work/host/data" || status=1
+	return "$status"
+}
+
 removed_without_server() {
 	local disk status=0
 	truncate -s 64M "$work/host/nbd"
@@ -518,6 +534,8 @@ nbd_claim away "while its server is away requests wait as long as they may, then
 . "$here/block/nbd-upgrade.sh"
 nbd_claim slow "its server lets a resize wait that connects: nobody else does" \
 	on_nbd user-sync "" "" connects_slowly
+nbd_claim grows "what its export has grown by is used after a resize, under I/O" \
+	on_nbd user-sync "" ,connections=2 export_grows
 nbd_claim removed "removed by force within 5 s although its server is away" removed_without_server
 nbd_claim daemons "daemons are killed under I/O, and replaced: nobody notices" \
 	in_one_thread on_nbd user-sync "" "" daemons_killed
@@ -664,7 +682,8 @@ for placement in user-sync kernel; do
 		on_disk ramdisk:size=64M $placement "" tuned_busy
 done
 
-is_offline() { [ "$(<"$cpu")" = 0 ]; }
+# Not what that processor's own file says: who reads that waits until it has gone.
+is_offline() { ! grep -q "^cpu1 " /proc/stat; }
 
 # While its server is stopped, and a write from that processor is under way.
 processor_goes() { # DISK

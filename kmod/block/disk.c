@@ -176,8 +176,18 @@ static int client_describe(void *client, char *buf, size_t size)
 	return scnprintf(buf, size, "ferryb%u", disk->index);
 }
 
+/* The disk or a partition of it, which are of no use to its server: he would wait for himself. */
+static bool client_owns(void *client, const struct file *file)
+{
+	const struct ferry_disk *disk = client;
+	struct inode *inode = file->f_mapping->host;
+
+	return S_ISBLK(inode->i_mode) && I_BDEV(inode)->bd_disk == disk->gd;
+}
+
 static const struct ferry_client_ops client_ops = {
 	.late		= ferry_resize_late,
+	.owns		= client_owns,
 	.dead		= client_dead,
 	.describe	= client_describe,
 	/* None names a node: one that was left keeps all others from the disk. */

@@ -45,6 +45,7 @@ typedef bool (*lie_fn)(struct server *s, const struct request *req);
  * @told: lies that were told; @index, @err: what ADD gave, valid with @added
  * @second: the errno of another ADD with the same channel
  * @honest: from now on
+ * @id: of the channel
  * @writes, @fua, @flushes: WRITEs, those with FERRY_BLK_FUA, and FLUSHes; counted by lies
  */
 struct shared {
@@ -54,6 +55,7 @@ struct shared {
 	volatile int index;
 	volatile int second;
 	volatile int honest;
+	volatile unsigned int id;
 	volatile int writes;
 	volatile int fua;
 	volatile int flushes;
@@ -62,6 +64,7 @@ struct shared {
 /**
  * struct server
  * @style: server_style when it was made
+ * @grace: seconds that its disk waits for server_next(), 0: it goes with the server; not of RW
  * @pid: of the process; 0 in it
  * @fd: /dev/ferry; in the process
  * @geo, @map: not of RW: the queue's memory; in the process
@@ -71,6 +74,7 @@ struct shared {
  */
 struct server {
 	enum style style;
+	unsigned int grace;
 	pid_t pid;
 	int fd;
 	struct ferry_geometry geo;
@@ -100,6 +104,8 @@ int server_wait_added(struct server *s);
 void server_wait_told(struct server *s, int nr);
 /** server_kill() - SIGKILL; it is gone within 2 s */
 void server_kill(struct server *s);
+/** server_next() - another one, which tells @s->lie, in the place of the one that was killed */
+void server_next(struct server *s);
 /** server_end() - its disk was removed: it ends by itself */
 void server_end(struct server *s);
 /** server_end_disk() - remove its disk, and it ends */

@@ -127,6 +127,33 @@ static void asker_killed(void)
 	server_end_disk(&s, index);
 }
 
+static bool keep_resize(struct server *s, const struct request *req)
+{
+	return req->head.opcode == FERRY_BLK_RESIZE;
+}
+
+static void server_killed(void)
+{
+	struct server s;
+	int index;
+	pid_t pid;
+
+	server_style = SYNC;
+	s = server_new_later(keep_resize);
+	s.grace = 3600;
+	server_start(&s);
+	index = server_wait_added(&s);
+	CHECK(index >= 0);
+	pid = resizer(index, DISK_SIZE / 2);
+	server_wait_told(&s, 1);
+	server_kill(&s);
+	s.lie = NULL;
+	server_next(&s);
+	wait_ok(pid);
+	CHECK_EQ(disk_sectors(index), DISK_SIZE / 2 / 512);
+	server_end_disk(&s, index);
+}
+
 /* A deadline of the channel, in seconds; 0: none. */
 static void set_deadline(int index, int seconds)
 {
@@ -172,6 +199,7 @@ static void late(void)
 static const struct claim claims[] = {
 	{ "a new size is seen, with an event", resizes },
 	{ "the asker of a size is killed and another asks: the later size stays", asker_killed },
+	{ "sync: the server of a disk dies in a resize, and the next one is asked", server_killed },
 	{ "a size that comes after its deadline does not undo a later one", too_late },
 	{ "a size that comes after its deadline is the disk's if it is the last", late },
 };

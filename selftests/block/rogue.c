@@ -600,6 +600,52 @@ static void not_overtaken(void)
 	server_end_disk(&s, index);
 }
 
+/* Its own disk, or the partition, in the place of what it has. */
+static bool read_itself(struct server *s, const struct request *req)
+{
+	struct ferry_xfer x = {
+		.tag = req->tag,
+		.flags = FERRY_XFER_PUSH | FERRY_XFER_FD,
+		.pos = req->io.offset,
+		.len = req->io.length,
+	};
+	static const char *const names[] = { "", "p1" };
+	char path[64];
+	size_t i;
+
+	/* What is short is in the slot. */
+	if (req->head.opcode != FERRY_BLK_READ || req->io.length <= s->geo.data_size)
+		return false;
+	for (i = 0; i < COUNT(names); i++) {
+		snprintf(path, sizeof(path), "/dev/ferryb%d%s", s->shared->index, names[i]);
+		x.fd = DO(open(path, O_RDONLY));
+		CHECK_ERR(ioctl(s->fd, FERRY_IOC_XFER, &x), ELOOP);
+		close(x.fd);
+	}
+	s->shared->told++;
+	return false;
+}
+
+static void transfers_itself(void)
+{
+	const size_t len = 512 << 10;
+	char *buf = xmalloc(len);
+	struct server s;
+	int index, fd;
+
+	server_style = SYNC;
+	s = server_new_later(read_itself);
+	s.how.timeout = 2;
+	server_start(&s);
+	index = server_wait_added(&s);
+	CHECK(index >= 0);
+	fd = DO(disk_open(index));
+	CHECK_EQ(pread(fd, buf, len, 0), (ssize_t)len);
+	CHECK(s.shared->told);
+	close(fd);
+	server_end_disk(&s, index);
+}
+
 static int lied_size;
 
 static bool resize_lie(struct server *s, const struct request *req)
@@ -713,6 +759,7 @@ static const struct claim claims[] = {
 	{ "a request that takes too long is ETIMEDOUT, and the disk goes on", times_out },
 	{ "no write overtakes one that took too long", not_overtaken },
 	{ "a server that lies or dies in a resize", resize_lied },
+	{ "the disk that is served is ELOOP to its server's transfer", transfers_itself },
 	{ "disks come and go side by side", many },
 	SLOTS("a disk reads, writes, has its partition, and goes", serves),
 	SLOTS("server killed with requests: they fail, the disk goes", killed_holding),

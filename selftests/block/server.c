@@ -227,6 +227,19 @@ static void make_table(char *disk)
 	disk[511] = (char)0xaa;
 }
 
+/* The endpoint is there. */
+static void make_ready(struct server *s, const struct ferry_geometry *geo)
+{
+	s->buf = xmalloc(BUF_SIZE);
+	s->geo = *geo;
+	if (s->style != RW) {
+		s->map = mmap(NULL, s->geo.queue_size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+		CHECK(s->map != MAP_FAILED);
+	}
+	s->disk = xmalloc(DISK_SIZE);
+	make_table(s->disk);
+}
+
 static void run(struct server *s)
 {
 	struct ferry_setup setup = {
@@ -235,6 +248,8 @@ static void run(struct server *s)
 		.class = FERRY_CLASS_BLOCK,
 		.flags = s->style == RW ? FERRY_CREATE_RW :
 			 s->style == POLL ? FERRY_CREATE_POLL : 0,
+		.on_death = s->grace ? FERRY_DEATH_REISSUE : FERRY_DEATH_FAIL,
+		.grace = s->grace,
 		.state_fd = -1,
 		.name = "rogue",
 		.geo = { .nr_queues = 1, .depth = 8 },
@@ -243,14 +258,8 @@ static void run(struct server *s)
 
 	s->fd = DO(open("/dev/ferry", O_RDWR | O_CLOEXEC));
 	DO(ioctl(s->fd, FERRY_IOC_CREATE, &setup));
-	s->buf = xmalloc(BUF_SIZE);
-	s->geo = setup.geo;
-	if (s->style != RW) {
-		s->map = mmap(NULL, s->geo.queue_size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
-		CHECK(s->map != MAP_FAILED);
-	}
-	s->disk = xmalloc(DISK_SIZE);
-	make_table(s->disk);
+	s->shared->id = setup.id;
+	make_ready(s, &setup.geo);
 	CHECK(!pthread_create(&thread, NULL, serve, s));
 	if (!s->how.fd && !s->how.backend[0])
 		s->how.fd = s->fd;
@@ -271,6 +280,26 @@ void server_start(struct server *s)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	run(s);
+	_exit(0);
+}
+
+void server_next(struct server *s)
+{
+	struct ferry_setup setup = {
+		.size = sizeof(setup),
+		.abi = FERRY_ABI,
+		.fd = -1,
+		.id = s->shared->id,
+	};
+
+	s->pid = DO(fork());
+	if (s->pid)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	s->fd = DO(open("/dev/ferry", O_RDWR | O_CLOEXEC));
+	DO(ioctl(s->fd, FERRY_IOC_ATTACH, &setup));
+	make_ready(s, &setup.geo);
+	serve(s);
 	_exit(0);
 }
 

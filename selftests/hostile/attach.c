@@ -570,6 +570,22 @@ static void notes_are_kept(void)
 	rogue_end(&r);
 }
 
+/* All of it, but for what the kernel has written already: its numbers in descriptors and box. */
+static void map_is_zero(const char *map, const struct ferry_geometry *geo)
+{
+	unsigned int i;
+
+	for (i = 0; i < geo->queue_size; i++) {
+		bool in_desc = i >= geo->desc_off &&
+			       i < geo->desc_off + geo->depth * sizeof(struct ferry_desc);
+		bool in_box = i >= geo->box_off && i < geo->box_off + sizeof(struct ferry_box);
+
+		if (map[i] && !in_desc && !in_box)
+			claim_fail(__FILE__, __LINE__, "byte %u of a new queue is %#x", i,
+				   (unsigned char)map[i]);
+	}
+}
+
 static void fresh_is_zero(void)
 {
 	struct ferry_setup setup = reissuing(30);
@@ -586,6 +602,7 @@ static void fresh_is_zero(void)
 		CHECK_EQ(map[setup.geo.note_off + i], 0);
 	for (i = 0; i < NR_SLOTS; i++)
 		CHECK_EQ(desc_in(map, &setup.geo, i)->mark, 0);
+	map_is_zero(map, &setup.geo);
 }
 
 static const struct claim claims[] = {
@@ -607,6 +624,6 @@ static const struct claim claims[] = {
 	{ "CREATE: what is no file in memory is no state", state_of_a_kind },
 	{ "the state file goes from server to server", state_is_kept },
 	{ "notes and marks go from server to server, untouched", notes_are_kept },
-	{ "notes and marks of a new channel are zero", fresh_is_zero },
+	{ "notes, marks and slots of a new channel are zero", fresh_is_zero },
 };
 CLAIMS_MAIN(claims)

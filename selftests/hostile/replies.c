@@ -339,6 +339,57 @@ static void too_little_data(enum style style)
 }
 IN_BOTH_STYLES(too_little_data)
 
+/* What is left in its slot behind what it answers is nobody's. */
+static bool answer_little(struct rogue *r, const struct request *req)
+{
+	static char data[100];
+
+	if (req->head.opcode != FUSE_READ)
+		return false;
+	memset(rogue_slot(r, req->tag) + r->geo.data_off, 'x', r->geo.data_size);
+	memset(data, 'y', sizeof(data));
+	CHECK_EQ(rogue_answer(r, req, &(struct answer){ .data = data, .data_len = sizeof(data) }), 0);
+	return true;
+}
+
+/* EPROTO: there is something else than what was answered, once or for each page, and zeros. */
+static int read_little(int flags)
+{
+	char *buf = xmalloc(FILE_SIZE);
+	int fd = DO(open("mnt/file", O_RDONLY | flags)), n, i;
+
+	memset(buf, 'z', FILE_SIZE);
+	n = DO(read(fd, buf, FILE_SIZE));
+	errno = EPROTO;
+	for (i = 0; i < FILE_SIZE; i++) {
+		bool answered = i < 100 || (buf[i] && i % 4096 < 100);
+
+		if (buf[i] != (i >= n ? 'z' : answered ? 'y' : 0))
+			return -1;
+	}
+	return n < 100 ? -1 : 0;
+}
+
+static int op_read_little(void)
+{
+	return read_little(0);
+}
+
+static int op_read_little_direct(void)
+{
+	return read_little(O_DIRECT);
+}
+
+static void nothing_behind(enum style style)
+{
+	struct rogue r = rogue_start(style, answer_little);
+
+	CHECK_EQ(rogue_try(op_read_little, 10), 0);
+	CHECK_EQ(rogue_try(op_read_little_direct, 10), 0);
+	rogue_end(&r);
+}
+IN_EACH_MAPPED(nothing_behind)
+
 static void wrong_write_counts(enum style style)
 {
 	struct fuse_write_out out = { .size = 4097 };
@@ -597,6 +648,7 @@ static const struct claim claims[] = {
 	BOTH("new files of a wrong kind or node are EIO", wrong_creations),
 	BOTH("more data than was asked for is EIO, and EINVAL for the server", too_much_data),
 	BOTH("less data than there should be does not hang", too_little_data),
+	EACH_MAPPED("behind a short answer there are zeros", nothing_behind),
 	BOTH("more written than was given is EIO", wrong_write_counts),
 	BOTH("symlinks that are empty, too long or hold a NUL are EIO", wild_targets),
 	BOTH("listings with names that are none are EIO", wild_names),

@@ -79,6 +79,8 @@ static void step(void)
 		if (!below(4))
 			io.length = (1 + below((size - io.offset) / 512)) * 512ULL;
 		memset(model + io.offset, 0, io.length);
+		if (what >= 17 && below(2))
+			io.flags = FERRY_BLK_KEEP;
 		CHECK_EQ(call(what < 17 ? FERRY_BLK_DISCARD : FERRY_BLK_WRITE_ZEROES, &io,
 			      sizeof(io), NULL, 0, 0), 0);
 	} else {

@@ -302,6 +302,7 @@ static void lose(struct nbd_conn *conn)
 	if (conn->up)
 		conn->lost_ms = now_ms();
 	conn->up = false;
+	conn->worn = false;
 	pthread_mutex_unlock(&conn->lock);
 	if (conn->handle)
 		nbd_close(conn->handle);	/* no callback is called from here on */
@@ -351,26 +352,14 @@ static void set_socket(struct nbd_conn *conn)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-static void come_up(struct nbd_conn *conn)
+/* Requests may go by a connection that has just been made; under conn->lock. */
+static void begin_to_send(struct nbd_conn *conn, u64 size)
 {
-	struct nbd_geo geo;
-	const char *why;
 	struct nbd_job *job;
 	int err;
 
-	why = look(conn->handle, &geo) ? nbd_get_error() : why_not(conn->disk, &geo);
-	if (why) {
-		complain(conn, why);
-		nbd_aio_disconnect(conn->handle, 0);
-		lose(conn);
-		return;
-	}
-	set_socket(conn);
-	if (conn->said)
-		ferry_log(FERRY_LOG_INFO, "nbd: %s: connected again", conn->disk->uri);
-	conn->said = false;
-	pthread_mutex_lock(&conn->lock);
 	conn->up = true;
+	conn->size = size;
 	while (!list_empty(&conn->waiting) && !is_over(conn->handle)) {
 		job = conn->waiting.next;
 		list_del(job);
@@ -378,7 +367,43 @@ static void come_up(struct nbd_conn *conn)
 		if (err)
 			answer(job, err);
 	}
+}
+
+static void come_up(struct nbd_conn *conn)
+{
+	struct nbd_geo geo;
+	const char *why;
+
+	set_socket(conn);
+	why = look(conn->handle, &geo) ? nbd_get_error() : NULL;
+	pthread_mutex_lock(&conn->lock);
+	/* Either it is seen here that the disk has grown, or nbd_conn_grow() finds it up. */
+	if (!why)
+		why = why_not(conn->disk, &geo);
+	if (!why)
+		begin_to_send(conn, geo.size);
 	pthread_mutex_unlock(&conn->lock);
+	if (why) {
+		complain(conn, why);
+		nbd_aio_disconnect(conn->handle, 0);
+		lose(conn);
+		return;
+	}
+	if (conn->said)
+		ferry_log(FERRY_LOG_INFO, "nbd: %s: connected again", conn->disk->uri);
+	conn->said = false;
+}
+
+void nbd_conn_grow(struct nbd_conn *conn)
+{
+	pthread_mutex_lock(&conn->lock);
+	if (conn->up && conn->size < conn->disk->geo->size) {
+		conn->up = false;
+		conn->worn = true;
+		conn->lost_ms = now_ms();
+	}
+	pthread_mutex_unlock(&conn->lock);
+	wake(conn);
 }
 
 /* The first that waits and has waited long enough, or NULL; under conn->lock. */
@@ -408,15 +433,31 @@ static void expire(struct nbd_conn *conn)
 	} while (job);
 }
 
+/*
+ * Is it worn, and all that was sent is answered? Then nothing is sent twice by making it anew, as
+ * it is where one was lost.
+ */
+static bool may_be_renewed(struct nbd_conn *conn)
+{
+	bool may;
+
+	pthread_mutex_lock(&conn->lock);
+	may = conn->worn && list_empty(&conn->flight);
+	pthread_mutex_unlock(&conn->lock);
+	return may;
+}
+
 /* How long there may be nothing to do, in ms; -1: until something happens. */
 static int patience(struct nbd_conn *conn)
 {
 	s64 now = now_ms(), until = conn->retry_ms;
 
-	if (conn->handle && is_over(conn->handle))
+	if (conn->handle && (is_over(conn->handle) || may_be_renewed(conn)))
 		return 0;
 	if (conn->up)
 		return -1;
+	if (conn->worn)
+		until = now + CONNECT_MS;	/* unless a reply comes before */
 	if (!list_empty(&conn->waiting))
 		until = min(until, conn->lost_ms + conn->disk->reconnect_ms);
 	return max(until - now, 1LL);
@@ -461,6 +502,35 @@ static bool is_stopped(struct nbd_conn *conn)
 	return stop;
 }
 
+static bool was_up(struct nbd_conn *conn)
+{
+	bool was;
+
+	pthread_mutex_lock(&conn->lock);
+	was = conn->up || conn->worn;
+	pthread_mutex_unlock(&conn->lock);
+	return was;
+}
+
+static void look_at_handle(struct nbd_conn *conn)
+{
+	if (is_over(conn->handle)) {
+		complain(conn, was_up(conn) ? NULL : nbd_get_error());
+		lose(conn);
+	} else if (may_be_renewed(conn)) {
+		nbd_aio_disconnect(conn->handle, 0);
+		lose(conn);
+		conn->retry_ms = now_ms();
+	} else if (was_up(conn)) {
+		return;
+	} else if (nbd_aio_is_ready(conn->handle)) {
+		come_up(conn);
+	} else if (now_ms() >= conn->retry_ms) {
+		complain(conn, "the server does not answer");
+		lose(conn);
+	}
+}
+
 static void *run(void *arg)
 {
 	struct nbd_conn *conn = arg;
@@ -471,15 +541,8 @@ static void *run(void *arg)
 		if (!conn->handle && now_ms() >= conn->retry_ms)
 			begin_connect(conn);
 		step(conn);
-		if (conn->handle && is_over(conn->handle)) {
-			complain(conn, conn->up ? NULL : nbd_get_error());
-			lose(conn);
-		} else if (conn->handle && !conn->up && nbd_aio_is_ready(conn->handle)) {
-			come_up(conn);
-		} else if (conn->handle && !conn->up && now_ms() >= conn->retry_ms) {
-			complain(conn, "the server does not answer");
-			lose(conn);
-		}
+		if (conn->handle)
+			look_at_handle(conn);
 		if (answer_done(conn, false))
 			lose(conn);
 		expire(conn);

@@ -103,6 +103,7 @@ static void set_size(struct ferry_req *req, const struct nbd_ask *ask)
 	struct nbd_disk *disk = server->priv;
 	u64 has = ask->geo.size - ask->geo.size % server->block.logical_block;
 	int err = ask->err;
+	u32 i;
 
 	if (!err && (ask->size > has || !has))
 		err = -ENOSPC;
@@ -112,6 +113,8 @@ static void set_size(struct ferry_req *req, const struct nbd_ask *ask)
 	}
 	ferry_tx_save(disk->geo->size);
 	disk->geo->size = ask->size ? ask->size : has;
+	for (i = 0; i < disk->nr_conns; i++)
+		nbd_conn_grow(&disk->conns[i]);
 	ferry_reply_resized(req, disk->geo->size);
 }
 

@@ -8,6 +8,10 @@
  * That is safe as far as the protocol can make it: a command that the lost connection's
  * server still has in hand is done before, or it is the same bytes to the same place.
  *
+ * The size is one of a connection's, from its begin to its end. Where a resize finds that the export
+ * has grown those that are too old send nothing any more, and are made anew when they have got all
+ * of their answers; so of that nothing is sent twice.
+ *
  * Locks, in the order in which they may be taken:
  *	nbd_conn.lock		all but what follows
  *	libnbd's, of a handle	around the completion callback
@@ -62,6 +66,8 @@ struct nbd_job {
  * @handle: the thread's own, who makes and closes it; used by others under @lock while @up
  * @lock: guards what follows
  * @up: requests may be sent
+ * @worn: not any more, as @size is too little: when all that were are answered another one is made
+ * @size: that the export had for this one
  * @stop: nobody waits for an answer any more
  * @waiting: head of the jobs that are to be sent when it is up
  * @flight: head of those that were sent
@@ -79,7 +85,9 @@ struct nbd_conn {
 
 	pthread_mutex_t lock;
 	bool up;
+	bool worn;
 	bool stop;
+	u64 size;
 	struct nbd_job waiting;
 	struct nbd_job flight;
 	s64 lost_ms;
@@ -162,6 +170,9 @@ int nbd_ask(const char *uri, struct nbd_geo *geo);
 int nbd_conn_start(struct nbd_conn *conn, struct nbd_disk *disk);
 void nbd_conn_stop(struct nbd_conn *conn);	/* what it has not answered fails */
 void nbd_conn_end(struct nbd_conn *conn);	/* it has nothing any more */
+
+/** nbd_conn_grow() - nothing for disk->geo->size is sent by one that was made when it was less */
+void nbd_conn_grow(struct nbd_conn *conn);
 
 /** nbd_conn_send() - have @job done, which is answered and freed; @job->conn is set here */
 void nbd_conn_send(struct nbd_conn *conn, struct nbd_job *job);

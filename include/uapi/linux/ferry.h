@@ -386,7 +386,8 @@ struct ferry_box {
  * -EINVAL, -ENOENT, -ENODEV as FERRY_IOC_SYNC; -EFAULT: the server's memory is not
  * there, or is no ordinary memory. With FERRY_XFER_FD what the file's read or write
  * fails with, and -EBADF: @fd is not open, or not for that; -EINVAL: it is neither
- * regular file nor block device; -ELOOP: it lies on the very mount that is served;
+ * regular file nor block device; -ELOOP: it lies on the very mount that is served, or is
+ * the very disk or a partition of it;
  * -EOPNOTSUPP: this request's data is not in pages that would outlive its caller
  * (it is short, or the kernel's own): use memory.
  */
