@@ -144,14 +144,16 @@ same_file() {
 	return "$status"
 }
 
-# Nobody is called for it: one who was would find the path that we are about to mend.
-same_file_in_kernel() {
-	local rescue status
-	rescue=$(</sys/module/ferry/parameters/rescue)
-	echo /nonexistent >/sys/module/ferry/parameters/rescue
-	same_file on_death=kernel kernel
+rescue=/sys/module/ferry/parameters/rescue
+
+# without_rescue COMMAND...: nobody can be called meanwhile
+without_rescue() {
+	local was status
+	was=$(<"$rescue")
+	echo /nonexistent >"$rescue"
+	"$@"
 	status=$?
-	echo "$rescue" >/sys/module/ferry/parameters/rescue
+	echo "$was" >"$rescue"
 	return "$status"
 }
 
@@ -159,67 +161,16 @@ if wanted same_file; then
 	mark_log same_file
 	head -c 64k /dev/urandom >"$work/host/data"
 	claim "file: who follows serves the same file, whatever its path means" same_file "" user
-	claim "file: who follows it in the kernel, too" same_file_in_kernel
+	# One who was called would find the path that we are about to mend.
+	claim "file: who follows it in the kernel, too" without_rescue same_file on_death=kernel kernel
 fi
 
-# --- the old server is gone, and the new one does not come up ------------------------------------
+# --- the new server does not come up -------------------------------------------------------------
 
-# elsewhere COMMAND...: where the path of the disk's file means another one; so who is to go on from
-# there finds that only when the old server has gone. It fails; what it says is in $work/err.
-elsewhere() {
-	# shellcheck disable=SC2016 # that is for the other shell
-	unshare -m bash -c 'mount --bind "$1/other" "$1/a" && shift && exec "$@"' bash "$work/host" "$@" \
-		2>"$work/err" && { echo "$* does not fail"; return 1; }
-	grep -q "has no server now: starting a daemon" "$work/err" || { cat "$work/err"; return 1; }
-}
+# shellcheck source=selftests/block/stays.sh
+. "$here/block/stays.sh"
 
-# with_ferryd TEXT: another ferryd for the ferry in $work/bin
-with_ferryd() {
-	mkdir -p "$work/bin" && cp "$(command -v ferry)" "$work/bin" &&
-		ln -sfn "$(realpath "$(dirname "$(command -v ferry)")/../lib")" "$work/lib" &&
-		printf '#!/bin/sh\n%s\n' "$1" >"$work/bin/ferryd" && chmod +x "$work/bin/ferryd"
-}
-
-serves() { # SIDE DISK
-	local said
-	said=$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $5 }')
-	is "$said" "$1" "placement" &&
-		dd if="$2" bs=64k count=1 iflag=direct status=none | cmp - "$work/host/data"
-}
-
-did_not_load() { # DISK
-	local verb
-	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none || return
-	for verb in "move --to kernel" upgrade; do
-		# shellcheck disable=SC2086 # two words, or one
-		elsewhere ferry $verb "$1" || return
-		if ! is_detached || ! grep -q "waits 30 s for a server: .*'ferry recover" "$work/err"; then
-			cat "$work/err"
-			return 1
-		fi
-		ferry recover "$1" && serves user "$1" || return
-	done
-	# The daemon that is started finds the file.
-	with_ferryd "umount $work/host/a && exec $(command -v ferryd) \"\$@\"" &&
-		elsewhere "$work/bin/ferry" move --to kernel "$1" && serves user "$1"
-}
-
-# Not even that daemon comes.
-is_called_for() { # DISK
-	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none && with_ferryd "exit 1" &&
-		elsewhere "$work/bin/ferry" move --to kernel "$1" && until_so serves kernel "$1"
-}
-
-if wanted did_not_load; then
-	mark_log did_not_load
-	head -c 64k /dev/urandom >"$work/host/data"
-	truncate -s 8M "$work/host/a" "$work/host/other"
-	claim "who goes on and cannot is followed by a daemon, and it is said what waits" \
-		on_disk "file:path=$work/host/a" user-sync "" did_not_load
-	claim "with on_death=kernel somebody is called when none comes" \
-		on_disk "file:path=$work/host/a" user-sync on_death=kernel is_called_for
-	rm "$work/host/a" "$work/host/other"
-fi
+# --- moves ----------------------------------------------------------------------------------------
 
 moves() { # SOURCE DISK
 	local to status=0
