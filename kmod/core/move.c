@@ -52,6 +52,8 @@ static ssize_t read_state(struct ferry_stream *stream, void *p, size_t len)
 {
 	struct state_file *s = container_of(stream, struct state_file, stream);
 
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	return kernel_read(s->file, p, len, &s->pos);
 }
 
@@ -205,8 +207,8 @@ static void await_next(struct ferry_chan *chan, bool called)
 		if (!chan->grace)
 			chan->grace = GRACE_DEFAULT;
 		ferry_recover_await(chan);
-		if (!called)
-			ferry_recover_call(chan);
+		chan->kept_out = !called;
+		ferry_recover_call(chan, !called);
 	}
 	mutex_unlock(&chan->attach_lock);
 	ferry_recover_start(chan);
@@ -217,37 +219,39 @@ static bool may_move(const struct ferry_chan *chan, u32 to)
 	return to == FERRY_MOVE_KERNEL ? READ_ONCE(chan->trusted) : ferry_recover_may_follow(chan);
 }
 
-/*
- * Take the state of the server that there is: nothing is asked of it any more. A daemon
- * may take its time to leave.
- */
-static int relieve(struct ferry_chan *chan, u32 to, struct state_file *s)
+/* Have the server that there is save its state. */
+static int take_state(struct ferry_chan *chan, u32 to, struct state_file *s)
 {
-	bool local = ferry_chan_is_local(chan);
 	int err;
 
-	if (local && !all_left(chan))
+	if (ferry_chan_is_local(chan) && !all_left(chan))
 		return -EBUSY;
 	err = drain(chan);
 	if (!err)
 		err = save(chan, s);
 	/* Looked at now: who has attached and saved meanwhile counts. */
-	if (!err && !may_move(chan, to))
-		err = -EPERM;
-	if (err)
-		return err;
-	get_file(s->file);
-	ferry_recover_keep(chan, s->file);
-	if (local) {
+	return err || may_move(chan, to) ? err : -EPERM;
+}
+
+/*
+ * Nothing is asked any more of the server that there is: the next one is given @state. A daemon
+ * may take its time to leave.
+ */
+static void send_home(struct ferry_chan *chan, struct file *state)
+{
+	if (ferry_chan_is_local(chan)) {
 		ferry_local_retire(chan);
 	} else {
 		ferry_recover_dismiss(chan);
 		ferry_daemon_dismiss(chan, true);
 	}
-	return 0;
+	ferry_recover_keep(chan, get_file(state));
 }
 
-/* A process closes its files one after the other, and its endpoints may be first. */
+/*
+ * A process closes its files one after the other, and its endpoints may be first; what they
+ * held is free after that.
+ */
 static int load_again(struct ferry_chan *chan, struct state_file *s)
 {
 	unsigned long end = jiffies + LEAVE_MAX;
@@ -263,28 +267,49 @@ static int load_again(struct ferry_chan *chan, struct state_file *s)
 
 static int exchange(struct ferry_chan *chan, u32 to, struct state_file *s)
 {
-	int err;
+	const bool to_kernel = to == FERRY_MOVE_KERNEL;
+	int err = take_state(chan, to, s);
 
-	err = relieve(chan, to, s);
 	if (err)
 		return err;
-	if (to == FERRY_MOVE_KERNEL) {
+	/* The daemon is there still, and goes on if this fails: nothing has changed. */
+	if (to_kernel)
 		err = load(chan, s);
-		/* A block device that the daemon has for itself is not free before it has gone. */
-		if (err == -EBUSY && !await_leave(chan))
-			err = load_again(chan, s);
-		if (!err) {
-			ferry_recover_keep(chan, NULL);
-			set_ops(chan, &ferry_local_ops);
-			return 0;
-		}
-	}
-	if (await_leave(chan)) {
+	/* But a block device that the daemon has for itself is not free before it has gone. */
+	if (err && err != -EBUSY)
+		return err;
+	send_home(chan, s->file);
+	if ((err || !to_kernel) && await_leave(chan)) {
 		/* Not only aborted: its client is to be told, and a disk removed. */
 		ferry_chan_server_gone(chan);
 		return -ENOTCONN;
 	}
-	await_next(chan, !err);
+	if (err)
+		err = load_again(chan, s);
+	if (err || !to_kernel) {
+		await_next(chan, !err);
+		return err;
+	}
+	ferry_recover_keep(chan, NULL);
+	WRITE_ONCE(chan->kept_out, false);
+	set_ops(chan, &ferry_local_ops);
+	return 0;
+}
+
+/* Clients wait in here, and nowhere else. @held_ns: for how long is added to it */
+static int hold_and_exchange(struct ferry_chan *chan, u32 to, struct state_file *s, u64 *held_ns)
+{
+	const u64 since = ktime_get_ns();
+	/* Memory must not wait for a disk whose requests are held, or ours to submit. */
+	unsigned int noio = memalloc_noio_save();
+	int err = ferry_chan_hold(chan);
+
+	if (!err) {
+		err = exchange(chan, to, s);
+		ferry_chan_release_held(chan);
+	}
+	memalloc_noio_restore(noio);
+	*held_ns += ktime_get_ns() - since;
 	return err;
 }
 
@@ -308,8 +333,6 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *h
 	static const struct ferry_geometry any;
 	struct state_file s = { .file = get_file(stream), .stream.size = BUF_SIZE };
 	struct module *owner = NULL;
-	unsigned int noio;
-	u64 since;
 	int err = 0;
 
 	if (!may_move(chan, to))
@@ -341,16 +364,8 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *h
 	err = chan->queues ? 0 : ferry_daemon_shape(chan, &any);
 	if (err)
 		goto unlock;
-	since = ktime_get_ns();
-	/* Memory must not wait for a disk whose requests are held, or ours to submit. */
-	noio = memalloc_noio_save();
-	err = ferry_chan_hold(chan);
-	if (!err) {
-		err = exchange(chan, to, &s);
-		ferry_chan_release_held(chan);
-	}
-	memalloc_noio_restore(noio);
-	*held_ns = ktime_get_ns() - since;
+	*held_ns = 0;
+	err = hold_and_exchange(chan, to, &s, held_ns);
 	if (err)
 		goto unlock;
 	ferry_event(chan, FERRY_EVENT_MOVED);

@@ -29,6 +29,15 @@ serves() { # SIDE DISK
 		dd if="$2" bs=64k count=1 iflag=direct status=none | cmp - "$work/host/data"
 }
 
+# What the kernel does not load has not been let go of.
+stays_out() { # DISK
+	local daemon
+	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none || return
+	daemon=$(serving)
+	elsewhere ferry move --to kernel "$1" && said "was not moved: its path means another file" &&
+		is "$(serving)" "$daemon" "its server" && serves user "$1"
+}
+
 # Who takes the place of a daemon finds out when that one has gone.
 did_not_load() { # DISK
 	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none || return
@@ -42,19 +51,68 @@ did_not_load() { # DISK
 		said "starting a daemon without -o wait=poll" && serves user "$1"
 }
 
-# With on_death=kernel somebody is called when not even that one comes.
-is_called_for() { # DISK
-	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none && with_ferryd "exit 1" &&
-		elsewhere "$work/bin/ferry" move --to kernel "$1" && until_so serves kernel "$1"
+# The kernel cannot look at its device before its server has let go of it, and then it is empty.
+lost_device() { # LOOP DISK
+	cp "$work/host/a" "$work/host/b" && truncate -s 0 "$work/host/a" && losetup -c "$1" &&
+		fails ferry move --to kernel "$2" && said "waits 3600 s" && is_detached &&
+		cat "$work/host/b" >"$work/host/a" && losetup -c "$1"
+}
+
+# Who is called then does not try that again, though he could.
+is_called_for() { # LOOP
+	local disk status=0
+	disk=$(add_disk user-sync "file:path=$1" on_death=kernel) || return
+	dd if="$work/host/data" of="$disk" oflag=direct bs=64k conv=fsync status=none || status=1
+	without_rescue lost_device "$1" "$disk" || status=1
+	until_so serves user "$disk" || status=1
+	! tr '\0' ' ' <"/proc/$(serving)/cmdline" | grep -e --to-kernel || status=1
+	ferry move --to kernel "$disk" && serves kernel "$disk" || status=1
+	ferry disk del --force "$disk" || status=1
+	no_disk_left || status=1
+	return "$status"
+}
+
+on_loop() { # FUNCTION
+	local loop status=0
+	loop=$(losetup -f --show "$work/host/a") || return
+	"$1" "$loop" || status=1
+	losetup -d "$loop" || status=1
+	return "$status"
 }
 
 if wanted did_not_load; then
 	mark_log did_not_load
 	head -c 64k /dev/urandom >"$work/host/data"
 	truncate -s 8M "$work/host/a" "$work/host/other"
+	claim "what the kernel does not load is served on by who served it" \
+		on_disk "file:path=$work/host/a" user-sync "" stays_out
 	claim "a daemon that does not come up is followed by one without its options, and it is said what waits" \
 		on_disk "file:path=$work/host/a" user-sync "" did_not_load
-	claim "with on_death=kernel somebody is called when none comes" \
-		on_disk "file:path=$work/host/a" user-sync on_death=kernel is_called_for
+	claim "with on_death=kernel somebody is called where the kernel could not go on, to serve himself" \
+		on_loop is_called_for
 	rm "$work/host/a" "$work/host/other"
+fi
+
+# sent_home CHANNEL: as who takes its place does first
+sent_home() {
+	perl -e 'my ($id, $path) = @ARGV;
+		open my $dev, "+<", "/dev/ferry" or die "/dev/ferry: $!\n";
+		open my $file, "+>", $path or die "$path: $!\n";
+		my $move = pack "LLLlQ", 24, 1, $id, fileno $file, 0;
+		ioctl $dev, 0xc018fe06, $move or die "move: $!\n"' "$1" "$work/host/moved"
+}
+
+# And then he is killed.
+is_forgotten() { # DISK
+	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none &&
+		ferry set "$1" grace=20 &&
+		sent_home "$(cat "/sys/block/$(basename "$1")/ferry/channel")" &&
+		is_detached && until_so serves kernel "$1"
+}
+
+if wanted is_forgotten; then
+	mark_log is_forgotten
+	head -c 64k /dev/urandom >"$work/host/data"
+	claim "with on_death=kernel somebody is called where who had a server sent home does not come" \
+		on_disk ramdisk:size=8M user-sync on_death=kernel is_forgotten
 fi
