@@ -149,6 +149,8 @@ static const char *why_not_moved(int err)
 		return "its path means another file by now, or none: put back what it serves";
 	case -ETIMEDOUT:
 		return "requests under way did not end in time; nothing has changed";
+	case -ENOMEM:
+		return "there is not enough memory for what it knows, twice; nothing has changed";
 	default:
 		return strerror(-err);
 	}

@@ -15,6 +15,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/signal.h>
+#include <linux/swap.h>
 #include "core/core.h"
 #include "core/queue.h"
 #include "ferry/req.h"
@@ -33,18 +34,49 @@
  * @stream: what backends see of it
  * @file: in memory
  * @pos: where the stream is
+ * @swap: pages of it that could be swapped out
  */
 struct state_file {
 	struct ferry_stream	stream;
 	struct file		*file;
 	loff_t			pos;
+	unsigned long		swap;
 };
+
+static u64 size_of(const struct state_file *s)
+{
+	return i_size_read(file_inode(s->file));
+}
+
+/*
+ * Is there memory for so many bytes, if @more pages are got beside what is available? Clients wait:
+ * who allocates neither writes pages back nor has anybody killed, and where there is no memory it
+ * would never return. Something is left for everybody else.
+ */
+static bool is_room(u64 bytes, unsigned long more)
+{
+	return (bytes >> PAGE_SHIFT) + totalram_pages() / 32 <= si_mem_available() + more;
+}
+
+/* Pages that the daemon keeps its state in, if it is one that others could go on from. */
+static unsigned long kept(struct ferry_chan *chan)
+{
+	struct file *file = ferry_recover_state(chan);
+	unsigned long pages = file ? file_inode(file)->i_blocks >> (PAGE_SHIFT - 9) : 0;
+
+	if (file)
+		fput(file);
+	return pages;
+}
 
 static ssize_t write_state(struct ferry_stream *stream, void *p, size_t len)
 {
 	struct state_file *s = container_of(stream, struct state_file, stream);
-	ssize_t n = kernel_write(s->file, p, len, &s->pos);
+	ssize_t n;
 
+	if (!is_room(len, s->swap))
+		return -ENOMEM;
+	n = kernel_write(s->file, p, len, &s->pos);
 	return n >= 0 && n < len ? -ENOSPC : n;
 }
 
@@ -52,6 +84,8 @@ static ssize_t read_state(struct ferry_stream *stream, void *p, size_t len)
 {
 	struct state_file *s = container_of(stream, struct state_file, stream);
 
+	if (!is_room(size_of(s) - s->pos, 0))
+		return -ENOMEM;
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	return kernel_read(s->file, p, len, &s->pos);
@@ -111,6 +145,9 @@ static int save_daemon(struct ferry_chan *chan, struct state_file *s)
 	struct file *saved;
 	int err;
 
+	/* It would wait for memory as we would, and no request be served meanwhile. */
+	if (!is_room((u64)kept(chan) << PAGE_SHIFT, s->swap))
+		return -ENOMEM;
 	ferry_recover_ask_saved(chan);
 	err = ask_to_save(chan);
 	saved = ferry_recover_take_saved(chan);
@@ -125,6 +162,8 @@ static int save_daemon(struct ferry_chan *chan, struct state_file *s)
 
 static int save(struct ferry_chan *chan, struct state_file *s)
 {
+	/* Not to a disk whose requests are held. */
+	s->swap = chan->class == FERRY_CLASS_BLOCK ? 0 : get_nr_swap_pages();
 	if (!ferry_chan_is_local(chan))
 		return save_daemon(chan, s);
 	rewind(s, write_state);
@@ -248,6 +287,14 @@ static void send_home(struct ferry_chan *chan, struct file *state)
 	ferry_recover_keep(chan, get_file(state));
 }
 
+/* Did it not load because of what the daemon has for itself until it leaves? */
+static bool is_in_the_way(struct ferry_chan *chan, const struct state_file *s, int err)
+{
+	/* A block device. Or the memory that it keeps its state in. */
+	return err == -EBUSY ||
+	       (err == -ENOMEM && !is_room(size_of(s), 0) && is_room(size_of(s), kept(chan)));
+}
+
 /*
  * A process closes its files one after the other, and its endpoints may be first; what they
  * held is free after that.
@@ -259,7 +306,8 @@ static int load_again(struct ferry_chan *chan, struct state_file *s)
 	for (;;) {
 		int err = load(chan, s);
 
-		if (err != -EBUSY || fatal_signal_pending(current) || time_after(jiffies, end))
+		if ((err != -EBUSY && err != -ENOMEM) || fatal_signal_pending(current) ||
+		    time_after(jiffies, end))
 			return err;
 		schedule_timeout_killable(HZ / 50);
 	}
@@ -275,8 +323,7 @@ static int exchange(struct ferry_chan *chan, u32 to, struct state_file *s)
 	/* The daemon is there still, and goes on if this fails: nothing has changed. */
 	if (to_kernel)
 		err = load(chan, s);
-	/* But a block device that the daemon has for itself is not free before it has gone. */
-	if (err && err != -EBUSY)
+	if (err && !is_in_the_way(chan, s, err))
 		return err;
 	send_home(chan, s->file);
 	if ((err || !to_kernel) && await_leave(chan)) {

@@ -501,12 +501,13 @@ enum ferry_move_to {
  * kernel; -EOPNOTSUPP: a backend that cannot save or load, or style rw; -ETIMEDOUT:
  * requests under way did not end within 10 s, or saving within 60 s; -EAGAIN: it begins
  * only just; -EBUSY: threads of the daemon that was there before have still to go; -EINTR;
- * -EBADF (it is not open for both reading and writing), -EMEDIUMTYPE: of @fd; or what saving
- * failed with, or, with FERRY_MOVE_KERNEL, loading: nothing has changed then. FERRY_MOVE_SAVED: -EINVAL: nobody has
+ * -EBADF (it is not open for both reading and writing), -EMEDIUMTYPE: of @fd; -ENOMEM: there
+ * is no room for what the server knows once more; or what saving failed with, or, with
+ * FERRY_MOVE_KERNEL, loading: nothing has changed then. FERRY_MOVE_SAVED: -EINVAL: nobody has
  * asked, or does not wait any more.
  * The backend in the kernel loads while the old server is there. Where that one has a block
- * device for itself it is sent home before; if the state does not load even then the channel is
- * detached, and a server may attach.
+ * device for itself, or memory that is needed, it is sent home before; if the state does not load
+ * even then the channel is detached, and a server may attach.
  */
 struct ferry_move {
 	__u32	size;
