@@ -271,8 +271,10 @@ struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
 
 /* local.c */
 int ferry_local_can_load(const struct ferry_chan *chan, struct module **owner);
+int ferry_local_find(const char *name);
 int ferry_local_save(struct ferry_chan *chan, struct ferry_stream *stream);
-int ferry_local_load(struct ferry_chan *chan, struct ferry_stream *stream);
+int ferry_local_load(struct ferry_chan *chan, struct ferry_stream *stream,
+		     char missing[FERRY_NAME_MAX]);
 void ferry_local_free(struct ferry_chan *chan);
 void ferry_local_retire(struct ferry_chan *chan);
 extern const struct ferry_deliver_ops ferry_local_ops;

@@ -18,6 +18,7 @@
 #include <linux/swap.h>
 #include "core/core.h"
 #include "core/queue.h"
+#include "ferry/filter.h"
 #include "ferry/req.h"
 
 #define DRAIN_MAX	(10 * HZ)
@@ -35,12 +36,14 @@
  * @file: in memory
  * @pos: where the stream is
  * @swap: pages of it that could be swapped out
+ * @missing: the backend that did not load it for want of its module, or ""
  */
 struct state_file {
 	struct ferry_stream	stream;
 	struct file		*file;
 	loff_t			pos;
 	unsigned long		swap;
+	char			missing[FERRY_NAME_MAX];
 };
 
 static u64 size_of(const struct state_file *s)
@@ -84,7 +87,8 @@ static ssize_t read_state(struct ferry_stream *stream, void *p, size_t len)
 {
 	struct state_file *s = container_of(stream, struct state_file, stream);
 
-	if (!is_room(size_of(s) - s->pos, 0))
+	/* The first piece says which modules it takes. */
+	if (s->pos && !is_room(size_of(s) - s->pos, 0))
 		return -ENOMEM;
 	if (fatal_signal_pending(current))
 		return -EINTR;
@@ -173,7 +177,7 @@ static int save(struct ferry_chan *chan, struct state_file *s)
 static int load(struct ferry_chan *chan, struct state_file *s)
 {
 	rewind(s, read_state);
-	return ferry_local_load(chan, &s->stream);
+	return ferry_local_load(chan, &s->stream, s->missing);
 }
 
 /* The gate is held: wait for the end of what has passed it. */
@@ -360,6 +364,27 @@ static int hold_and_exchange(struct ferry_chan *chan, u32 to, struct state_file 
 	return err;
 }
 
+/*
+ * As hold_and_exchange(). A module of those that stand before one another may not be loaded yet.
+ * modprobe may lie on what is to move: it is called when clients go on, and then it is all done
+ * once more.
+ */
+static int try_exchange(struct ferry_chan *chan, u32 to, struct state_file *s, u64 *held_ns)
+{
+	unsigned int missed;
+	int err;
+
+	for (missed = 0;; missed++) {
+		s->missing[0] = '\0';
+		err = hold_and_exchange(chan, to, s, held_ns);
+		if (!err || !s->missing[0] || READ_ONCE(chan->detached) ||
+		    missed == FERRY_FILTERS_MAX)
+			return err;
+		if (ferry_local_find(s->missing))
+			return -EOPNOTSUPP;
+	}
+}
+
 /* Clients go on already: see the old daemon out. One that stays has nothing to do here. */
 static void see_out(struct ferry_chan *chan)
 {
@@ -384,7 +409,7 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *h
 
 	if (!may_move(chan, to))
 		err = -EPERM;
-	/* Loads a module, maybe from what is to move: not while clients wait for us. */
+	/* Loads its module: not while clients wait for us. */
 	else if (to == FERRY_MOVE_KERNEL)
 		err = ferry_local_can_load(chan, &owner);
 	if (err) {
@@ -412,7 +437,7 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *h
 	if (err)
 		goto unlock;
 	*held_ns = 0;
-	err = hold_and_exchange(chan, to, &s, held_ns);
+	err = try_exchange(chan, to, &s, held_ns);
 	if (err)
 		goto unlock;
 	ferry_event(chan, FERRY_EVENT_MOVED);

@@ -116,3 +116,27 @@ if wanted is_forgotten; then
 	claim "with on_death=kernel somebody is called where who had a server sent home does not come" \
 		on_disk ramdisk:size=8M user-sync on_death=kernel is_forgotten
 fi
+
+# modprobe lies on the disk that moves.
+without_module() { # DISK
+	local modprobe=/proc/sys/kernel/modprobe was status=0
+	was=$(<"$modprobe")
+	printf '#!/bin/sh\nexec </dev/null >/dev/null 2>&1\n%s && insmod %s\n' \
+		"dd if=$1 of=/dev/null bs=4k count=1 iflag=direct" "$tree/ferry-ramdisk.ko" >"$work/modprobe"
+	chmod +x "$work/modprobe"
+	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none && rmmod ferry-ramdisk || return
+	echo /nonexistent >"$modprobe"
+	refused "none of its name in the kernel" ferry move "$1" --to kernel && serves user "$1" || status=1
+	echo "$work/modprobe" >"$modprobe"
+	timeout -k 5 60 ferry move "$1" --to kernel && serves kernel "$1" || status=1
+	echo "$was" >"$modprobe"
+	[ -d /sys/module/ferry_ramdisk ] || insmod "$tree/ferry-ramdisk.ko"
+	return "$status"
+}
+
+if wanted without_module; then
+	mark_log without_module
+	head -c 64k /dev/urandom >"$work/host/data"
+	claim "modprobe can read from a disk that moves and whose filter stands before what is not loaded" \
+		on_disk delay:us=1+ramdisk:size=8M user-sync "" without_module
+fi
