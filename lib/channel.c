@@ -150,6 +150,8 @@ static const char *why_not_moved(int err)
 		return "what it serves is away, or its name means another one by now: put back what it serves";
 	case -ETIMEDOUT:
 		return "requests under way did not end in time; nothing has changed";
+	case -ENOMEM:
+		return "there is not enough memory for what it knows, twice; nothing has changed";
 	default:
 		return strerror(-err);
 	}

@@ -64,7 +64,8 @@ static void list_dir(const char *dir, char *list, size_t size)
 		free(names);
 }
 
-int ferry_backend_get(const char *name, const struct ferry_backend **backend)
+int ferry_backend_get(const struct ferry_server *above, const char *name,
+		      const struct ferry_backend **backend)
 {
 	return ferry_backend_load(name, backend);
 }

@@ -114,8 +114,28 @@ kill_servers() { # all that there are, so that nobody follows
 	until_so is_detached
 }
 
+rescue=/sys/module/ferry/parameters/rescue
+
+# without_rescue COMMAND...: nobody can be called meanwhile
+without_rescue() {
+	local was status
+	was=$(<"$rescue")
+	echo /nonexistent >"$rescue"
+	"$@"
+	status=$?
+	echo "$was" >"$rescue"
+	return "$status"
+}
+
 # shellcheck source=selftests/block/file.sh
-. "$(dirname "$(realpath "$0")")/block/file.sh"
+. "$here/block/file.sh"
+
+# --- the new server does not come up -------------------------------------------------------------
+
+# shellcheck source=selftests/block/stays.sh
+. "$here/block/stays.sh"
+
+# --- moves ----------------------------------------------------------------------------------------
 
 moves() { # SOURCE DISK
 	local to status=0
@@ -467,6 +487,19 @@ daemons_killed() { # DISK
 	return "$status"
 }
 
+# Who is called tries the kernel once, which lacks what stands below the filter.
+stays_with_daemon() { # DISK
+	ferry set "$1" on_death=kernel && pkill -KILL -o -x ferryd || return
+	for _ in 1 2; do
+		mark_log "nbd alone"
+		kill_server && is_followed && until_so tried || return
+	done
+	sleep 3
+	is "$(serving)" "$server" "its server" && dd if="$1" of=/dev/null bs=4k count=1 iflag=direct
+}
+
+tried() { ! log_lacks 'there is no backend "nbd"'; }
+
 like_export() { # DISK
 	is "$(queue "$1" logical_block_size)" 4096 logical_block_size &&
 		is "$(queue "$1" physical_block_size)" 4096 physical_block_size &&
@@ -539,6 +572,8 @@ nbd_claim grows "what its export has grown by is used after a resize, under I/O"
 nbd_claim removed "removed by force within 5 s although its server is away" removed_without_server
 nbd_claim daemons "daemons are killed under I/O, and replaced: nobody notices" \
 	in_one_thread on_nbd user-sync "" "" daemons_killed
+nbd_claim alone "with on_death=kernel, and not there, it is served by who is called, and stays" \
+	on_nbd user-sync delay:ms=1+ "" stays_with_daemon
 nbd_claim both "a daemon is killed while its server is away: the next one waits for it" \
 	on_nbd user-sync "" "" daemon_killed_without_server
 nbd_claim like "size, blocks and read-only are the export's" export_like

@@ -146,6 +146,32 @@ on_disk() { # MEGABYTES
 	return "$status"
 }
 
+# --- moves: what a server knows is there once more meanwhile ----------------------------------------
+
+side() { ferry list --json | tr -d ' \n' | grep -q "\"placement\":\"$1\""; }
+
+# It is refused, and all goes on.
+has_no_room() { # COMMAND...
+	refused "not enough memory" "$@" && [ "$(<"$mnt/text")" = text ]
+}
+
+# A memfs of 96 MB where there is memory for not all of it, or for one copy more.
+moves() {
+	local status=0
+	ferry mount memfs:size=256M "$mnt" && echo text >"$mnt/text" &&
+		dd if=/dev/zero of="$mnt/zeroes" bs=1M count=96 status=none || return
+	leave 72
+	has_no_room ferry move "$mnt" --to kernel && side user || status=1
+	leave 160
+	timeout -k 5 120 ferry move "$mnt" --to kernel && side kernel || status=1
+	leave 72
+	has_no_room ferry move "$mnt" --to user && side kernel || status=1
+	echo 0 >/proc/sys/vm/nr_hugepages
+	umount "$mnt" || status=1
+	no_daemon_left && no_oom && log_is_clean || status=1
+	return "$status"
+}
+
 # Twice that, and twice.
 far=$((75 * scale / 100))
 [ $far -le 1000 ] || far=1000
@@ -158,6 +184,10 @@ done
 if wanted swap/killed; then
 	mark_log "swap killed"
 	claim "swap on a disk whose server is killed, again and again" swaps sync $((3 * scale / 100))
+fi
+if wanted moves; then
+	mark_log moves
+	claim "a move that would not fit into memory changes nothing, and one that just does is done" moves
 fi
 if wanted mirror; then
 	mark_log mirror

@@ -157,10 +157,12 @@ const char *ferry_source_args(const char *source, size_t *name_len);
 
 /**
  * ferry_backend_get() - the host's: the backend of that name, loaded if need be
+ * @above: the filter that is to stand before it
  * @backend: out, to be given back by ferry_backend_put()
  * Return: 0; -ENOENT: there is none; or -errno, after a line in the log
  */
-int ferry_backend_get(const char *name, const struct ferry_backend **backend);
+int ferry_backend_get(const struct ferry_server *above, const char *name,
+		      const struct ferry_backend **backend);
 void ferry_backend_put(const struct ferry_backend *backend);
 
 /**

@@ -87,6 +87,8 @@ enum {
  * @detached: the last one was closed, the next is waited for; read without the lock
  * @recovering: a server has attached, and not asked for a request yet; read without lock
  * @vain: how many in a row died so, on_death=kernel; under @attach_lock, but for resetting it
+ * @kept_out: the last time that the kernel was to go on after a server had gone it could not: who
+ *	is called serves himself; read without lock
  * @dismissed: its server was sent home, another one is being prepared
  * @on_death, @grace: of its ferry_setup, or set; @grace is 0 where no server can follow
  * @lent: @on_death was FAIL, and a move has changed that; under @attach_lock
@@ -156,6 +158,7 @@ struct ferry_chan {
 	bool				detached;
 	bool				recovering;
 	u8				vain;
+	bool				kept_out;
 	bool				dismissed;
 	u32				on_death;
 	bool				lent;
@@ -240,7 +243,7 @@ bool ferry_recover_detach(struct ferry_chan *chan);
 void ferry_recover_attach(struct ferry_chan *chan);
 void ferry_recover_over(struct ferry_chan *chan);
 void ferry_recover_await(struct ferry_chan *chan);
-void ferry_recover_call(struct ferry_chan *chan);
+void ferry_recover_call(struct ferry_chan *chan, bool soon);
 void ferry_recover_keep(struct ferry_chan *chan, struct file *file);
 bool ferry_recover_may_follow(const struct ferry_chan *chan);
 void ferry_recover_ask_saved(struct ferry_chan *chan);
@@ -268,8 +271,10 @@ struct ferry_chan *ferry_daemon_chan(u32 class, const char *name, u32 flags,
 
 /* local.c */
 int ferry_local_can_load(const struct ferry_chan *chan, struct module **owner);
+int ferry_local_find(const char *name);
 int ferry_local_save(struct ferry_chan *chan, struct ferry_stream *stream);
-int ferry_local_load(struct ferry_chan *chan, struct ferry_stream *stream);
+int ferry_local_load(struct ferry_chan *chan, struct ferry_stream *stream,
+		     char missing[FERRY_NAME_MAX]);
 void ferry_local_free(struct ferry_chan *chan);
 void ferry_local_retire(struct ferry_chan *chan);
 extern const struct ferry_deliver_ops ferry_local_ops;

@@ -27,10 +27,20 @@ struct local_backend {
 	struct module			*owner;
 };
 
+/**
+ * struct local_server - a server in the kernel
+ * @server: of its backend, and those that it stands before below it
+ * @owner: its backend's module, held
+ * @class: what it serves
+ * @missing: while it loads: no module is loaded for it, and this is where to say which one would
+ *	have been, FERRY_NAME_MAX bytes; else NULL
+ * @work: frees it
+ */
 struct local_server {
 	struct ferry_server	server;
 	struct module		*owner;
 	u32			class;
+	char			*missing;
 	struct work_struct	work;
 };
 
@@ -347,12 +357,12 @@ const struct ferry_deliver_ops ferry_local_ops = {
 	.abort		= local_abort,
 };
 
-/* The backend of that name, its module held; loaded if need be. */
-static const struct ferry_backend *get_backend(const char *name, struct module **owner)
+/* The backend of that name, its module held; loaded, if it @may be and need be. */
+static const struct ferry_backend *get_backend(const char *name, struct module **owner, bool may)
 {
 	const struct ferry_backend *backend = NULL;
 	struct local_backend *b;
-	bool tried = false;
+	bool tried = !may;
 
 again:
 	mutex_lock(&backends_lock);
@@ -370,15 +380,40 @@ again:
 	return backend;
 }
 
-int ferry_backend_get(const char *name, const struct ferry_backend **backend)
+static int no_backend(const char *name)
+{
+	ferry_log(FERRY_LOG_ERR, "there is no backend \"%s\"", name);
+	return -ENOENT;
+}
+
+int ferry_backend_get(const struct ferry_server *above, const char *name,
+		      const struct ferry_backend **backend)
+{
+	const struct local_server *ls;
+	struct module *owner;
+
+	while (above->above)
+		above = above->above;
+	ls = container_of(above, struct local_server, server);
+	*backend = get_backend(name, &owner, !ls->missing);
+	if (*backend)
+		return 0;
+	/* Longer ones have none. */
+	if (!ls->missing || strlen(name) >= FERRY_NAME_MAX)
+		return no_backend(name);
+	strscpy(ls->missing, name, FERRY_NAME_MAX);
+	return -ENOENT;
+}
+
+/* Load the module of backend @name, if need be. Return: 0; -ENOENT, after a line in the log */
+int ferry_local_find(const char *name)
 {
 	struct module *owner;
 
-	*backend = get_backend(name, &owner);
-	if (*backend)
-		return 0;
-	ferry_log(FERRY_LOG_ERR, "there is no backend \"%s\"", name);
-	return -ENOENT;
+	if (!get_backend(name, &owner, true))
+		return no_backend(name);
+	module_put(owner);
+	return 0;
 }
 
 void ferry_backend_put(const struct ferry_backend *backend)
@@ -390,17 +425,17 @@ void ferry_backend_put(const struct ferry_backend *backend)
 
 /*
  * A server of backend @name: as @args say, or, where @stream is given, as the one was
- * that has been saved there.
+ * that has been saved there, and then of modules that are loaded already, see local_server.missing.
  */
 static struct local_server *start_server(u32 class, const char *name, const char *args,
-					 struct ferry_stream *stream)
+					 struct ferry_stream *stream, char *missing)
 {
 	const struct ferry_backend *backend;
 	struct local_server *ls;
 	struct module *owner;
 	int err = -ENOMEM;
 
-	backend = get_backend(name, &owner);
+	backend = get_backend(name, &owner, !stream);
 	if (!backend)
 		return ERR_PTR(-ENOENT);
 	ls = kzalloc(sizeof(*ls), GFP_KERNEL);
@@ -408,8 +443,10 @@ static struct local_server *start_server(u32 class, const char *name, const char
 		goto put_module;
 	ls->owner = owner;
 	ls->class = class;
+	ls->missing = missing;
 	err = stream ? ferry_server_load(&ls->server, backend, class, stream) :
 		       ferry_server_init(&ls->server, backend, class, args);
+	ls->missing = NULL;
 	if (!err)
 		return ls;
 	kfree(ls);
@@ -424,7 +461,7 @@ put_module:
  */
 int ferry_local_can_load(const struct ferry_chan *chan, struct module **owner)
 {
-	const struct ferry_backend *backend = get_backend(chan->name, owner);
+	const struct ferry_backend *backend = get_backend(chan->name, owner, true);
 
 	if (!backend)
 		return -ENOENT;
@@ -442,10 +479,14 @@ int ferry_local_save(struct ferry_chan *chan, struct ferry_stream *stream)
 	return ferry_server_save(&ls->server, chan->class, stream);
 }
 
-/* Make a server for @chan, which goes on where the saved one stopped. */
-int ferry_local_load(struct ferry_chan *chan, struct ferry_stream *stream)
+/*
+ * Make a server for @chan, which goes on where the saved one stopped. No module is loaded for that:
+ * @missing, which is "", names the first one that would have to be.
+ */
+int ferry_local_load(struct ferry_chan *chan, struct ferry_stream *stream,
+		     char missing[FERRY_NAME_MAX])
 {
-	struct local_server *ls = start_server(chan->class, chan->name, NULL, stream);
+	struct local_server *ls = start_server(chan->class, chan->name, NULL, stream, missing);
 
 	if (IS_ERR(ls))
 		return PTR_ERR(ls) == -ENOENT ? -EOPNOTSUPP : PTR_ERR(ls);
@@ -460,7 +501,7 @@ struct ferry_chan *ferry_chan_local(u32 class, const char *name, const char *arg
 
 	if (strlen(name) >= FERRY_NAME_MAX)
 		return ERR_PTR(-ENOENT);
-	ls = start_server(class, name, args, NULL);
+	ls = start_server(class, name, args, NULL, NULL);
 	if (IS_ERR(ls))
 		return ERR_CAST(ls);
 	chan = ferry_chan_alloc(class, name, &ferry_local_ops);

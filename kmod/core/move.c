@@ -15,8 +15,10 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/signal.h>
+#include <linux/swap.h>
 #include "core/core.h"
 #include "core/queue.h"
+#include "ferry/filter.h"
 #include "ferry/req.h"
 
 #define DRAIN_MAX	(10 * HZ)
@@ -33,18 +35,51 @@
  * @stream: what backends see of it
  * @file: in memory
  * @pos: where the stream is
+ * @swap: pages of it that could be swapped out
+ * @missing: the backend that did not load it for want of its module, or ""
  */
 struct state_file {
 	struct ferry_stream	stream;
 	struct file		*file;
 	loff_t			pos;
+	unsigned long		swap;
+	char			missing[FERRY_NAME_MAX];
 };
+
+static u64 size_of(const struct state_file *s)
+{
+	return i_size_read(file_inode(s->file));
+}
+
+/*
+ * Is there memory for so many bytes, if @more pages are got beside what is available? Clients wait:
+ * who allocates neither writes pages back nor has anybody killed, and where there is no memory it
+ * would never return. Something is left for everybody else.
+ */
+static bool is_room(u64 bytes, unsigned long more)
+{
+	return (bytes >> PAGE_SHIFT) + totalram_pages() / 32 <= si_mem_available() + more;
+}
+
+/* Pages that the daemon keeps its state in, if it is one that others could go on from. */
+static unsigned long kept(struct ferry_chan *chan)
+{
+	struct file *file = ferry_recover_state(chan);
+	unsigned long pages = file ? file_inode(file)->i_blocks >> (PAGE_SHIFT - 9) : 0;
+
+	if (file)
+		fput(file);
+	return pages;
+}
 
 static ssize_t write_state(struct ferry_stream *stream, void *p, size_t len)
 {
 	struct state_file *s = container_of(stream, struct state_file, stream);
-	ssize_t n = kernel_write(s->file, p, len, &s->pos);
+	ssize_t n;
 
+	if (!is_room(len, s->swap))
+		return -ENOMEM;
+	n = kernel_write(s->file, p, len, &s->pos);
 	return n >= 0 && n < len ? -ENOSPC : n;
 }
 
@@ -52,6 +87,11 @@ static ssize_t read_state(struct ferry_stream *stream, void *p, size_t len)
 {
 	struct state_file *s = container_of(stream, struct state_file, stream);
 
+	/* The first piece says which modules it takes. */
+	if (s->pos && !is_room(size_of(s) - s->pos, 0))
+		return -ENOMEM;
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	return kernel_read(s->file, p, len, &s->pos);
 }
 
@@ -109,6 +149,9 @@ static int save_daemon(struct ferry_chan *chan, struct state_file *s)
 	struct file *saved;
 	int err;
 
+	/* It would wait for memory as we would, and no request be served meanwhile. */
+	if (!is_room((u64)kept(chan) << PAGE_SHIFT, s->swap))
+		return -ENOMEM;
 	ferry_recover_ask_saved(chan);
 	err = ask_to_save(chan);
 	saved = ferry_recover_take_saved(chan);
@@ -123,6 +166,8 @@ static int save_daemon(struct ferry_chan *chan, struct state_file *s)
 
 static int save(struct ferry_chan *chan, struct state_file *s)
 {
+	/* Not to a disk whose requests are held. */
+	s->swap = chan->class == FERRY_CLASS_BLOCK ? 0 : get_nr_swap_pages();
 	if (!ferry_chan_is_local(chan))
 		return save_daemon(chan, s);
 	rewind(s, write_state);
@@ -132,7 +177,7 @@ static int save(struct ferry_chan *chan, struct state_file *s)
 static int load(struct ferry_chan *chan, struct state_file *s)
 {
 	rewind(s, read_state);
-	return ferry_local_load(chan, &s->stream);
+	return ferry_local_load(chan, &s->stream, s->missing);
 }
 
 /* The gate is held: wait for the end of what has passed it. */
@@ -205,8 +250,8 @@ static void await_next(struct ferry_chan *chan, bool called)
 		if (!chan->grace)
 			chan->grace = GRACE_DEFAULT;
 		ferry_recover_await(chan);
-		if (!called)
-			ferry_recover_call(chan);
+		chan->kept_out = !called;
+		ferry_recover_call(chan, !called);
 	}
 	mutex_unlock(&chan->attach_lock);
 	ferry_recover_start(chan);
@@ -217,37 +262,47 @@ static bool may_move(const struct ferry_chan *chan, u32 to)
 	return to == FERRY_MOVE_KERNEL ? READ_ONCE(chan->trusted) : ferry_recover_may_follow(chan);
 }
 
-/*
- * Take the state of the server that there is: nothing is asked of it any more. A daemon
- * may take its time to leave.
- */
-static int relieve(struct ferry_chan *chan, u32 to, struct state_file *s)
+/* Have the server that there is save its state. */
+static int take_state(struct ferry_chan *chan, u32 to, struct state_file *s)
 {
-	bool local = ferry_chan_is_local(chan);
 	int err;
 
-	if (local && !all_left(chan))
+	if (ferry_chan_is_local(chan) && !all_left(chan))
 		return -EBUSY;
 	err = drain(chan);
 	if (!err)
 		err = save(chan, s);
 	/* Looked at now: who has attached and saved meanwhile counts. */
-	if (!err && !may_move(chan, to))
-		err = -EPERM;
-	if (err)
-		return err;
-	get_file(s->file);
-	ferry_recover_keep(chan, s->file);
-	if (local) {
+	return err || may_move(chan, to) ? err : -EPERM;
+}
+
+/*
+ * Nothing is asked any more of the server that there is: the next one is given @state. A daemon
+ * may take its time to leave.
+ */
+static void send_home(struct ferry_chan *chan, struct file *state)
+{
+	if (ferry_chan_is_local(chan)) {
 		ferry_local_retire(chan);
 	} else {
 		ferry_recover_dismiss(chan);
 		ferry_daemon_dismiss(chan, true);
 	}
-	return 0;
+	ferry_recover_keep(chan, get_file(state));
 }
 
-/* A process closes its files one after the other, and its endpoints may be first. */
+/* Did it not load because of what the daemon has for itself until it leaves? */
+static bool is_in_the_way(struct ferry_chan *chan, const struct state_file *s, int err)
+{
+	/* A block device. Or the memory that it keeps its state in. */
+	return err == -EBUSY ||
+	       (err == -ENOMEM && !is_room(size_of(s), 0) && is_room(size_of(s), kept(chan)));
+}
+
+/*
+ * A process closes its files one after the other, and its endpoints may be first; what they
+ * held is free after that.
+ */
 static int load_again(struct ferry_chan *chan, struct state_file *s)
 {
 	unsigned long end = jiffies + LEAVE_MAX;
@@ -255,7 +310,8 @@ static int load_again(struct ferry_chan *chan, struct state_file *s)
 	for (;;) {
 		int err = load(chan, s);
 
-		if (err != -EBUSY || fatal_signal_pending(current) || time_after(jiffies, end))
+		if ((err != -EBUSY && err != -ENOMEM) || fatal_signal_pending(current) ||
+		    time_after(jiffies, end))
 			return err;
 		schedule_timeout_killable(HZ / 50);
 	}
@@ -263,29 +319,70 @@ static int load_again(struct ferry_chan *chan, struct state_file *s)
 
 static int exchange(struct ferry_chan *chan, u32 to, struct state_file *s)
 {
-	int err;
+	const bool to_kernel = to == FERRY_MOVE_KERNEL;
+	int err = take_state(chan, to, s);
 
-	err = relieve(chan, to, s);
 	if (err)
 		return err;
-	if (to == FERRY_MOVE_KERNEL) {
+	/* The daemon is there still, and goes on if this fails: nothing has changed. */
+	if (to_kernel)
 		err = load(chan, s);
-		/* A block device that the daemon has for itself is not free before it has gone. */
-		if (err == -EBUSY && !await_leave(chan))
-			err = load_again(chan, s);
-		if (!err) {
-			ferry_recover_keep(chan, NULL);
-			set_ops(chan, &ferry_local_ops);
-			return 0;
-		}
-	}
-	if (await_leave(chan)) {
+	if (err && !is_in_the_way(chan, s, err))
+		return err;
+	send_home(chan, s->file);
+	if ((err || !to_kernel) && await_leave(chan)) {
 		/* Not only aborted: its client is to be told, and a disk removed. */
 		ferry_chan_server_gone(chan);
 		return -ENOTCONN;
 	}
-	await_next(chan, !err);
+	if (err)
+		err = load_again(chan, s);
+	if (err || !to_kernel) {
+		await_next(chan, !err);
+		return err;
+	}
+	ferry_recover_keep(chan, NULL);
+	WRITE_ONCE(chan->kept_out, false);
+	set_ops(chan, &ferry_local_ops);
+	return 0;
+}
+
+/* Clients wait in here, and nowhere else. @held_ns: for how long is added to it */
+static int hold_and_exchange(struct ferry_chan *chan, u32 to, struct state_file *s, u64 *held_ns)
+{
+	const u64 since = ktime_get_ns();
+	/* Memory must not wait for a disk whose requests are held, or ours to submit. */
+	unsigned int noio = memalloc_noio_save();
+	int err = ferry_chan_hold(chan);
+
+	if (!err) {
+		err = exchange(chan, to, s);
+		ferry_chan_release_held(chan);
+	}
+	memalloc_noio_restore(noio);
+	*held_ns += ktime_get_ns() - since;
 	return err;
+}
+
+/*
+ * As hold_and_exchange(). A module of those that stand before one another may not be loaded yet.
+ * modprobe may lie on what is to move: it is called when clients go on, and then it is all done
+ * once more.
+ */
+static int try_exchange(struct ferry_chan *chan, u32 to, struct state_file *s, u64 *held_ns)
+{
+	unsigned int missed;
+	int err;
+
+	for (missed = 0;; missed++) {
+		s->missing[0] = '\0';
+		err = hold_and_exchange(chan, to, s, held_ns);
+		if (!err || !s->missing[0] || READ_ONCE(chan->detached) ||
+		    missed == FERRY_FILTERS_MAX)
+			return err;
+		if (ferry_local_find(s->missing))
+			return -EOPNOTSUPP;
+	}
 }
 
 /* Clients go on already: see the old daemon out. One that stays has nothing to do here. */
@@ -308,13 +405,11 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *h
 	static const struct ferry_geometry any;
 	struct state_file s = { .file = get_file(stream), .stream.size = BUF_SIZE };
 	struct module *owner = NULL;
-	unsigned int noio;
-	u64 since;
 	int err = 0;
 
 	if (!may_move(chan, to))
 		err = -EPERM;
-	/* Loads a module, maybe from what is to move: not while clients wait for us. */
+	/* Loads its module: not while clients wait for us. */
 	else if (to == FERRY_MOVE_KERNEL)
 		err = ferry_local_can_load(chan, &owner);
 	if (err) {
@@ -341,16 +436,8 @@ int ferry_chan_move(struct ferry_chan *chan, u32 to, struct file *stream, u64 *h
 	err = chan->queues ? 0 : ferry_daemon_shape(chan, &any);
 	if (err)
 		goto unlock;
-	since = ktime_get_ns();
-	/* Memory must not wait for a disk whose requests are held, or ours to submit. */
-	noio = memalloc_noio_save();
-	err = ferry_chan_hold(chan);
-	if (!err) {
-		err = exchange(chan, to, &s);
-		ferry_chan_release_held(chan);
-	}
-	memalloc_noio_restore(noio);
-	*held_ns = ktime_get_ns() - since;
+	*held_ns = 0;
+	err = try_exchange(chan, to, &s, held_ns);
 	if (err)
 		goto unlock;
 	ferry_event(chan, FERRY_EVENT_MOVED);

@@ -98,7 +98,8 @@ static int start_rescue(const struct ferry_chan *chan)
 	static char *envp[] = { "HOME=/", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	char id[12];
 	char *path;
-	char *argv[] = { NULL, "recover", "--to", "kernel", id, NULL };
+	char *to = READ_ONCE(chan->kept_out) ? "user" : "kernel";
+	char *argv[] = { NULL, "recover", "--to", to, id, NULL };
 	int err;
 
 	snprintf(id, sizeof(id), "%u", chan->id);
@@ -413,13 +414,15 @@ void ferry_recover_await(struct ferry_chan *chan)
 }
 
 /*
- * Nobody may come by himself: with on_death=kernel one is started, if he does not soon; under
- * attach_lock. What failed in the kernel once may again: that is no reason to hurry.
+ * With on_death=kernel somebody is started if nobody comes by himself; under attach_lock. @soon:
+ * that would be by whoever was told that the kernel cannot go on. Else it would be the one who had
+ * the last server sent home to take its place: he has time to, but may have been killed.
  */
-void ferry_recover_call(struct ferry_chan *chan)
+void ferry_recover_call(struct ferry_chan *chan, bool soon)
 {
 	if (chan->on_death == FERRY_DEATH_KERNEL)
-		arm_on(slow_wq, chan, &chan->rescue_work, RESCUE_AGAIN);
+		arm_on(slow_wq, chan, &chan->rescue_work,
+		       soon ? RESCUE_AGAIN : chan->grace * HZ / 2);
 }
 
 /* What the channel keeps, with a reference; or NULL. */

@@ -32,10 +32,11 @@ static unsigned int depth(const struct ferry_server *server)
 }
 
 /* -EINVAL: there is none: the filter's arguments are wrong. */
-static int get_backend(const char *source, size_t len, const struct ferry_backend **backend)
+static int get_backend(const struct ferry_server *above, const char *source, size_t len,
+		       const struct ferry_backend **backend)
 {
 	char *name = copy(source, len);
-	int err = name ? ferry_backend_get(name, backend) : -ENOMEM;
+	int err = name ? ferry_backend_get(above, name, backend) : -ENOMEM;
 
 	ferry_free(name);
 	return err == -ENOENT ? -EINVAL : err;
@@ -51,7 +52,7 @@ static int make_below(struct ferry_server *server, const char *source)
 	int err;
 
 	args = ferry_source_args(source, &len);
-	err = get_backend(source, len, &backend);
+	err = get_backend(server, source, len, &backend);
 	if (err)
 		return err;
 	err = -EOPNOTSUPP;

@@ -33,17 +33,6 @@ same_file() {
 	return "$status"
 }
 
-# Nobody is called for it: one who was would find the path that we are about to mend.
-same_file_in_kernel() {
-	local rescue status
-	rescue=$(</sys/module/ferry/parameters/rescue)
-	echo /nonexistent >/sys/module/ferry/parameters/rescue
-	same_file on_death=kernel kernel
-	status=$?
-	echo "$rescue" >/sys/module/ferry/parameters/rescue
-	return "$status"
-}
-
 # A file is one disk's at a time, whoever serves it.
 one_disk() { # DISK
 	refused "is in use" ferry disk add "file:path=$work/host/one" &&
@@ -88,7 +77,7 @@ if wanted same_file; then
 	mark_log same_file
 	head -c 64k /dev/urandom >"$work/host/data"
 	claim "file: who follows serves the same file, whatever its path means" same_file "" user
-	claim "file: who follows it in the kernel, too" same_file_in_kernel
+	claim "file: who follows it in the kernel, too" without_rescue same_file on_death=kernel kernel
 fi
 
 # --- the old server is gone, and the new one does not come up ------------------------------------

@@ -21,6 +21,9 @@
 
 #include <ferry/session.h>
 
+/* Seconds that clients wait, at least, while somebody finds out why no server comes up. */
+#define MEND_S	3600
+
 static const char move_usage[] =
 	"Usage: ferry move NAME --to kernel|user [-o OPTION,...]\n"
 	"\n"
@@ -179,7 +182,9 @@ static bool is_detached(struct channel *c)
 
 /*
  * It was not moved. If that was found out when the old server had gone already, a daemon is
- * started that goes on with what that one saved: clients wait, but not for ever.
+ * started that goes on with what that one saved; without @req's options, which may be what is
+ * wrong. If that does not serve either somebody has to look into it: clients wait for him, but
+ * not for ever.
  */
 static int go_on(struct request *req)
 {
@@ -187,10 +192,15 @@ static int go_on(struct request *req)
 
 	if (!is_detached(c))
 		return EXIT_FAILURE;
-	complain("channel %u (%s) has no server now: starting a daemon", c->id, c->name);
-	if (run_ferryd(req, NULL) && is_detached(c))
-		complain("channel %u (%s) waits %u s for a server: mend what is wrong, then 'ferry recover %u'",
-			 c->id, c->name, c->grace, c->id);
+	complain("channel %u (%s) has no server now: starting a daemon%s%s", c->id, c->name,
+		 req->options ? " without -o " : "", req->options ? req->options : "");
+	req->options = NULL;
+	if (!run_ferryd(req, NULL) || !is_detached(c))
+		return EXIT_FAILURE;
+	if (c->grace < MEND_S && !channel_set(c->id, FERRY_A_GRACE, MEND_S))
+		c->grace = MEND_S;
+	complain("channel %u (%s) waits %u s for a server: mend what is wrong, then 'ferry recover %u'",
+		 c->id, c->name, c->grace, c->id);
 	return EXIT_FAILURE;
 }
 

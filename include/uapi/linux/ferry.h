@@ -217,7 +217,8 @@ struct ferry_geometry {
  * @FERRY_DEATH_REISSUE: it waits for another server, who is given all requests that
  *	have not been answered; not with FERRY_CREATE_RW
  * @FERRY_DEATH_KERNEL: the same, and the module runs `ferry recover --to kernel`, of its
- *	parameter `rescue`, until somebody has attached. CAP_SYS_ADMIN is needed (-EPERM),
+ *	parameter `rescue`, until somebody has attached; `--to user`, if the last move into
+ *	the kernel failed and had to send the server home before. CAP_SYS_ADMIN is needed (-EPERM),
  *	all its servers had it, too (see FERRY_MOVE_KERNEL);
  *	-ENOENT: there is no such backend in the kernel, -EOPNOTSUPP: it cannot go on
  *	where another one stopped. Its module stays as long as the channel.
@@ -501,11 +502,13 @@ enum ferry_move_to {
  * kernel; -EOPNOTSUPP: a backend that cannot save or load, or style rw; -ETIMEDOUT:
  * requests under way did not end within 10 s, or saving within 60 s; -EAGAIN: it begins
  * only just; -EBUSY: threads of the daemon that was there before have still to go; -EINTR;
- * -EBADF (it is not open for both reading and writing), -EMEDIUMTYPE: of @fd; or what
- * saving failed with: nothing has changed then. FERRY_MOVE_SAVED: -EINVAL: nobody has asked,
- * or does not wait any more.
- * When the backend in the kernel did not load the state the channel is detached, and
- * a server may attach.
+ * -EBADF (it is not open for both reading and writing), -EMEDIUMTYPE: of @fd; -ENOMEM: there
+ * is no room for what the server knows once more; or what saving failed with, or, with
+ * FERRY_MOVE_KERNEL, loading: nothing has changed then. FERRY_MOVE_SAVED: -EINVAL: nobody has
+ * asked, or does not wait any more.
+ * The backend in the kernel loads while the old server is there. Where that one has a block
+ * device for itself, or memory that is needed, it is sent home before; if the state does not load
+ * even then the channel is detached, and a server may attach.
  */
 struct ferry_move {
 	__u32	size;
