@@ -9,6 +9,10 @@
 #include <ferry/block.h>
 #include <ferry/state.h>
 
+/* So often, a second in all, is a file tried to be had that somebody else has for himself. */
+#define BUSY_TRIES	200
+#define BUSY_US		5000
+
 /* What the next server finds when this one was killed. */
 struct left {
 	struct ferry_file_id id;
@@ -111,8 +115,24 @@ static int check_same(const struct ferry_file_id *id, const struct ferry_file_id
 	return -ESTALE;
 }
 
+/*
+ * Who has it may be about to let it go; where a server is loaded, until that is asked to go: then
+ * whoever loads us tries again.
+ */
+static int open_free(const struct ferry_server *server, const char *path, u32 flags,
+		     struct ferry_file **file)
+{
+	unsigned int tries = ferry_server_loads(server) ? 1 : BUSY_TRIES;
+	int err;
+
+	while ((err = ferry_file_open(path, flags, file)) == -EBUSY && --tries)
+		ferry_sleep(BUSY_US);
+	return err;
+}
+
 /* The file that is served on from the start, or -errno after a line in the log. */
-static int find_file(const char *path, u32 flags, struct ferry_file **file)
+static int find_file(const struct ferry_server *server, const char *path, u32 flags,
+		     struct ferry_file **file)
 {
 	const struct left *left = ferry_state_root();
 	struct ferry_file_id id;
@@ -121,7 +141,9 @@ static int find_file(const char *path, u32 flags, struct ferry_file **file)
 
 	if (left && !ferry_state_find_file(left->kept, &left->id, file))
 		return 0;
-	err = ferry_file_open(path, flags, file);
+	err = open_free(server, path, flags, file);
+	if (err == -EBUSY && ferry_server_loads(server))
+		return err;
 	if (err) {
 		why = why_not_opened(err, left);
 		if (why)
@@ -167,7 +189,7 @@ static int open_file(struct ferry_server *server, const char *path, bool direct)
 	s64 size;
 	int err;
 
-	err = find_file(path, flags, &file);
+	err = find_file(server, path, flags, &file);
 	if (err)
 		return err;
 	size = ferry_file_size(file);

@@ -4,11 +4,9 @@
 #include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/namei.h>
 #include <linux/path.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include "compat/core.h"
@@ -16,10 +14,6 @@
 #include "core/file.h"
 
 #include <ferry/backend.h>
-
-/* How long a locked file may be that of one who is about to go. */
-#define LOCK_MAX	HZ
-#define LOCK_PAUSE	max(HZ / 200, 1)
 
 /* What stands for it is never looked into: a struct ferry_file is a struct file. */
 static struct file *file_of(const struct ferry_file *file)
@@ -47,20 +41,13 @@ static int try_lock(struct file *file, unsigned int type)
 	return err;
 }
 
-/* Where there are no locks there is none. Who was told to go may have it for a moment yet. */
+/* Where there are no locks there is none. */
 static int lock(struct file *file, unsigned int type)
 {
-	unsigned long end = jiffies + LOCK_MAX;
-	int err;
+	int err = S_ISREG(file_inode(file)->i_mode) ? try_lock(file, type) : 0;
 
-	if (!S_ISREG(file_inode(file)->i_mode))
-		return 0;
-	while ((err = try_lock(file, type)) == -EAGAIN) {
-		if (time_after(jiffies, end))
-			return -EBUSY;
-		if (schedule_timeout_killable(LOCK_PAUSE) && fatal_signal_pending(current))
-			return -EINTR;
-	}
+	if (err == -EAGAIN)
+		return -EBUSY;
 	return err == -ENOMEM ? err : 0;
 }
 

@@ -18,10 +18,6 @@
 
 #define DIRECT_BLOCK	512U	/* of a file whose filesystem does not say */
 
-/* How long a locked file may be that of one who is about to go. */
-#define LOCK_TRIES	200
-#define LOCK_US		5000
-
 /**
  * struct ferry_file
  * @is_device: a block device
@@ -75,16 +71,8 @@ static int from_fd(int fd, struct ferry_file **result)
 static int lock(const struct ferry_file *file, u32 flags)
 {
 	const int how = (flags & FERRY_FILE_WRITE ? LOCK_EX : LOCK_SH) | LOCK_NB;
-	unsigned int tries = 0;
 
-	while (!file->is_device && flock(file->fd, how)) {
-		if (errno != EWOULDBLOCK)
-			break;
-		if (++tries == LOCK_TRIES)
-			return -EBUSY;
-		usleep(LOCK_US);
-	}
-	return 0;
+	return !file->is_device && flock(file->fd, how) && errno == EWOULDBLOCK ? -EBUSY : 0;
 }
 
 int ferry_file_open(const char *path, u32 flags, struct ferry_file **result)

@@ -8,6 +8,10 @@
 #include "internal.h"
 #include "saved.h"
 
+/* For a second in all. */
+#define BUSY_TRIES	200
+#define BUSY_US		5000
+
 /* A stream in a file, at its position. */
 struct fd_stream {
 	struct ferry_stream stream;
@@ -117,18 +121,28 @@ bool ferry_saved_is(int fd)
 	return is;
 }
 
-int ferry_saved_load(struct ferry_session *session, const struct ferry_backend *backend, int fd)
+static int load(struct ferry_session *session, const struct ferry_backend *backend, int fd)
 {
 	struct fd_stream *s = open_stream(fd, read_fd);
+	int err = -ENOMEM;
+
+	if (s)
+		err = ferry_server_load(&session->server, backend, session->class, &s->stream);
+	free(s);
+	return err;
+}
+
+/* The last server has been sent home, but may still be letting go of what it had for itself. */
+int ferry_saved_load(struct ferry_session *session, const struct ferry_backend *backend, int fd)
+{
+	unsigned int tries = BUSY_TRIES;
 	int err;
 
-	if (!s)
-		return -ENOMEM;
-	err = ferry_server_load(&session->server, backend, session->class, &s->stream);
+	while ((err = load(session, backend, fd)) == -EBUSY && --tries)
+		ferry_sleep(BUSY_US);
 	if (err)
 		ferry_log(FERRY_LOG_ERR, "%s: did not load what the last server saved: %s%s",
 			  backend->name, strerror(-err),
 			  err == -EPROTO ? ": it was of another backend or version" : "");
-	free(s);
 	return err;
 }

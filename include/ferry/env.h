@@ -112,7 +112,7 @@ struct ferry_file;
  * @path: absolute; looked up with the rights of whoever starts the server
  * @flags: FERRY_FILE_*. A block device is held exclusively: -EBUSY if it is mounted. A regular
  *	file is locked as by flock(2), shared if it is not written to, where its filesystem has
- *	locks: -EBUSY if somebody else has locked it for a second.
+ *	locks: -EBUSY if somebody else has.
  * @file: out, to be closed by ferry_file_close()
  * Return: 0, -EINVAL: neither regular file nor block device, or the filesystem has no
  *	direct I/O; or what open() says

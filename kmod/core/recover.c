@@ -306,7 +306,7 @@ int ferry_recover_set_death(struct ferry_chan *chan, u32 on_death)
 		if (chan->detached && on_death == FERRY_DEATH_FAIL)
 			arm(chan, &chan->grace_work, 0);
 		else if (chan->detached)
-			ferry_recover_call(chan);
+			ferry_recover_call(chan, true);
 	}
 	mutex_unlock(&chan->attach_lock);
 	return err;
