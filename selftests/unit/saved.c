@@ -18,6 +18,10 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	return 0;
 }
 
+void ferry_sleep(u64 us)
+{
+}
+
 void ferry_log(enum ferry_log_level level, const char *fmt, ...)
 {
 }
