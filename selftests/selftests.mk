@@ -21,20 +21,28 @@ check: ## the whole test-suite; TESTS=PATTERN for some, DISTRO=NAME elsewhere, H
 	@test -n '$(DISTRO)' || $(MAKE) --no-print-directory -s all selftests unit-tests
 	@HOST='$(HOST)' DISTRO='$(DISTRO)' selftests/check '$(TESTS)'
 
+# $(call check_each,KERNEL...): on each, "here" is this machine's newest; each has a place for its TAP.
+# What came of which is said once more at the end: by then it has scrolled away.
+check_each = status=0; said=; for kernel in $(1); do \
+		if FERRY_TAPS='$(CURDIR)/$(B)/check/'$$kernel $(MAKE) --no-print-directory -s check \
+				DISTRO=$${kernel\#here} TESTS='$(TESTS)'; then \
+			said="$$said $$kernel:passed"; \
+		else \
+			said="$$said $$kernel:FAILED" status=1; \
+		fi; \
+	done; \
+	for kernel in $$said; do echo "check: $$kernel"; done; exit $$status
+
 check-all: export FERRY_TEST_WHOLE := 1
 check-all: ## the whole test-suite on each stock kernel
-	@status=0; for kernel in '' trixie trixie-backports; do \
-		$(MAKE) --no-print-directory -s check DISTRO=$$kernel || status=1; \
-	done; exit $$status
+	@$(call check_each,here trixie trixie-backports)
 
 soak: ## long: kills, moves, loads, a million mutations, little memory; hours
 	@$(MAKE) --no-print-directory -s all selftests
 	@SOAK=1 selftests/check '$(TESTS)'
 
 check-debug: ## on a debug kernel (KASAN, lockdep, kmemleak), and a choice with two processors; hours
-	@status=0; for kernel in uml debug; do \
-		$(MAKE) --no-print-directory -s check DISTRO=$$kernel TESTS='$(TESTS)' || status=1; \
-	done; exit $$status
+	@$(call check_each,uml debug)
 
 demo: ## memfs in a daemon and in the kernel, with a real tree; HOST=1 in the running kernel
 	@tools/deps

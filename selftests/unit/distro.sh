@@ -197,12 +197,28 @@ replaced() {
 	until_so grep -q 'well in new' "$dir/here"
 }
 
+# Nothing is built: who waits is killed.
+debug_kernel_waits() {
+	local waiter status=0
+	mkdir -p "$FERRY_CACHE"
+	exec 5>"$FERRY_CACHE/debug-kernel.lock"
+	flock 5
+	"$tree/tools/vm/debug-kernel" image >/dev/null 2>"$dir/said" 5<&- &
+	waiter=$!
+	until_so grep -q 'somebody else; waiting' "$dir/said" || status=1
+	kill "$waiter"
+	wait "$waiter" 2>/dev/null
+	exec 5<&-
+	return "$status"
+}
+
 echo "TAP version 13"
 claim "an unknown distribution is named" says "unknown distribution 'hamm'" "$distro" path hamm
 claim "a mirror out of reach is one line that names it" unreachable
 claim "what an interrupted try left goes with the next" half_made
 claim "trees that are young or in use stay when others go" kept
 claim "two at a time: the second waits, and says so" two_at_a_time
+claim "a debug kernel that somebody else builds is waited for, which is said" debug_kernel_waits
 claim "an apt without a mirror is one line" no_mirror
 fake_distribution
 claim "a tree whose making breaks off: it says so, and the next try makes it" broken_off
