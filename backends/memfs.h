@@ -52,6 +52,7 @@ struct memfs_map {
 int memfs_map_set(struct memfs_map *map, u64 key, void *item);
 void *memfs_map_get(const struct memfs_map *map, u64 key);
 void *memfs_map_next(const struct memfs_map *map, u64 *key);
+void *memfs_map_prev(const struct memfs_map *map, u64 *key);
 void *memfs_map_del(struct memfs_map *map, u64 key);
 
 struct memfs_node;

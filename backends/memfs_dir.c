@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * The names of one directory: found by a hash table, listed in the order of
- * their cookies. A name keeps its cookie as long as it is there and no cookie is
- * used twice, so a listing goes on at any offset whatever was made or removed
- * meanwhile.
+ * their cookies, the newest first. A name keeps its cookie as long as it is there
+ * and no cookie is used twice, so a listing goes on at any offset whatever was made
+ * or removed meanwhile. What was made meanwhile is behind it: who renames or replaces
+ * each name as it comes would never be done otherwise.
  */
 #include "memfs.h"
 
@@ -278,23 +279,23 @@ static bool add_dots(struct ferry_req *req, const struct memfs_node *dir, u64 of
 	return off >= COOKIE_DOTDOT || ferry_dirent_add(req, "..", 2, &entry, COOKIE_DOTDOT);
 }
 
-/* The names from @cookie on, by number and type. The caller holds the lock. */
+/* The names from @cookie down, by number and type. The caller holds the lock. */
 static void add_names(struct ferry_req *req, const struct memfs_node *dir, u64 cookie)
 {
 	struct ferry_entry entry = { 0 };
 	struct memfs_name *n;
 
-	while ((n = memfs_map_next(&dir->dir.order, &cookie))) {
+	while ((n = memfs_map_prev(&dir->dir.order, &cookie))) {
 		entry.node = memfs_node_id(n->node);
 		entry.attr.mode = n->node->type;
 		if (!ferry_dirent_add(req, n->text, n->len, &entry, cookie))
 			return;
-		cookie++;
+		cookie--;
 	}
 }
 
 /*
- * The name at @cookie or behind it, with attributes. The node's lock is taken
+ * The name at @cookie or below it, with attributes. The node's lock is taken
  * when the directory's is dropped, so the name is copied and the lookup counted
  * before. False: that was the last one, or there is no room.
  */
@@ -311,7 +312,7 @@ static bool add_name_plus(struct ferry_req *req, u64 id, u64 *cookie)
 	dir = memfs_node_read(fs, id);
 	if (!dir)
 		return false;
-	n = memfs_map_next(&dir->dir.order, cookie);
+	n = memfs_map_prev(&dir->dir.order, cookie);
 	if (!n) {
 		ferry_read_unlock(&dir->lock);
 		return false;
@@ -339,7 +340,7 @@ void memfs_readdir(struct ferry_req *req, u64 id, struct ferry_handle *handle, u
 {
 	struct memfs *fs = memfs_of(req);
 	struct memfs_node *dir = memfs_node_read(fs, id);
-	u64 cookie = min(off, MEMFS_SIZE_MAX) + 1;
+	u64 cookie = off > COOKIE_DOTDOT ? off - 1 : ~0ULL;
 	bool more = false;
 
 	if (!dir) {
@@ -354,12 +355,11 @@ void memfs_readdir(struct ferry_req *req, u64 id, struct ferry_handle *handle, u
 	/* A removed directory lists nothing. */
 	if (dir->nlink)
 		more = add_dots(req, dir, off);
-	cookie = max(cookie, (u64)COOKIE_DOTDOT + 1);
 	if (more && !plus)
 		add_names(req, dir, cookie);
 	memfs_node_accessed(fs, dir);
 	if (more && plus)
 		while (add_name_plus(req, id, &cookie))
-			cookie++;
+			cookie--;
 	ferry_reply_dir(req);
 }

@@ -146,6 +146,35 @@ void *memfs_map_next(const struct memfs_map *map, u64 *key)
 	return NULL;
 }
 
+/*
+ * The last item at @key or before it
+ * @key: in: where to begin; out: the item's
+ * Return: the item, or NULL if there is none
+ */
+void *memfs_map_prev(const struct memfs_map *map, u64 *key)
+{
+	u64 k = fits(map, *key) ? *key : (1ULL << (map->height * BITS)) - 1;
+
+	while (map->root) {
+		u32 shift = map->height * BITS;
+		void *p = map->root;
+
+		while (p && shift) {
+			shift -= BITS;
+			p = ((struct branch *)p)->slot[(k >> shift) % SLOTS];
+		}
+		if (p) {
+			*key = k;
+			return p;
+		}
+		/* nothing below that slot: go on before all it could hold */
+		k = k >> shift << shift;
+		if (!k--)
+			break;
+	}
+	return NULL;
+}
+
 /* Take away what is at @key, and return it */
 void *memfs_map_del(struct memfs_map *map, u64 key)
 {

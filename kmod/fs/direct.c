@@ -5,7 +5,8 @@
  *
  * Coherence with the cache: dirty pages of the range go to the server first, and a
  * write drops the range's pages before it, so that they are not read again with old
- * bytes for long, and after it, for those that were.
+ * bytes for long, and after it, for those that were. What a mapping has dirtied again
+ * by then cannot be dropped, and has old bytes beside the stores: it gets the data, too.
  */
 #include <linux/capability.h>
 #include <linux/mm.h>
@@ -173,12 +174,31 @@ static ssize_t write_from_memory(struct kiocb *iocb, struct iov_iter *from, u32 
 	return done ?: *err;
 }
 
-/* Drop clean pages; those that a mapping has just dirtied again win. */
-static void drop_pages(struct address_space *mapping, loff_t pos, size_t len)
+/* Drop clean pages; -EBUSY: a mapping has just dirtied some again, which stay. */
+static int drop_pages(struct address_space *mapping, loff_t pos, size_t len)
 {
-	if (len && mapping->nrpages)
-		invalidate_inode_pages2_range(mapping, pos >> PAGE_SHIFT,
-					      (pos + len - 1) >> PAGE_SHIFT);
+	if (!len || !mapping->nrpages)
+		return 0;
+	return invalidate_inode_pages2_range(mapping, pos >> PAGE_SHIFT,
+					     (pos + len - 1) >> PAGE_SHIFT);
+}
+
+/*
+ * Pages of what was written are dirty, and were read before that: to the server they shall not
+ * take back the old bytes. The data goes to the cache as well, and from there once more.
+ */
+static ssize_t write_to_cache(struct kiocb *iocb, struct iov_iter *from, loff_t pos)
+{
+	loff_t end = iocb->ki_pos;
+	ssize_t len = end - pos, ret;
+
+	iov_iter_truncate(from, len);
+	iocb->ki_pos = pos;
+	ret = generic_perform_write(iocb, from);
+	iocb->ki_pos = end;
+	if (ret == len)
+		return ret;
+	return ret < 0 ? ret : -EIO;
 }
 
 /*
@@ -224,11 +244,12 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	struct inode *inode = file_inode(file);
 	struct address_space *mapping = inode->i_mapping;
 	const struct ferry_mount *m = ferry_mount_of(inode);
+	struct iov_iter again = *from;
 	loff_t pos = iocb->ki_pos;
 	size_t len = iov_iter_count(from);
 	u32 write_flags = 0;
+	int busy, err;
 	ssize_t ret;
-	int err;
 
 	if (m->handle_killpriv || m->killpriv_v2) {
 		if (m->killpriv_v2 && !capable(CAP_FSETID))
@@ -251,11 +272,13 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	ret = write_from_memory(iocb, from, write_flags, &err);
 
 	/* Also after an error: a server whose caller was killed may still write. */
-	drop_pages(mapping, pos, len);
+	busy = drop_pages(mapping, pos, len);
 	if (ret > 0)
 		ferry_attr_wrote(inode, pos + ret);
 	else
 		ferry_attr_invalidate(inode);
+	if (busy && ret > 0)
+		ret = write_to_cache(iocb, &again, pos);
 	/* Who grows the file has i_rwsem for himself. */
 	if (err && pos + len > i_size_read(inode))
 		ferry_size_unknown(inode);

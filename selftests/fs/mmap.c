@@ -2,6 +2,8 @@
 /* Shared and private mappings. */
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -285,6 +287,71 @@ static void into_itself(void)
 	check_file("f", 16384, 1);
 }
 
+/* Each write is of all of a piece but the ends, and the stores are to these. */
+#define PIECE	65536
+#define END	1024
+
+struct race {
+	volatile char *p;	/* the file, mapped */
+	long pieces;
+	volatile long at;	/* the one that is being written */
+};
+
+static void *store_beside(void *arg)
+{
+	struct race *r = arg;
+	long last = -1;
+
+	while (last < r->pieces - 1) {
+		if (r->at == last) {
+			sched_yield();
+			continue;
+		}
+		last++;
+		r->p[last * PIECE] = 1;
+		r->p[(last + 1) * PIECE - 1] = 2;
+	}
+	return NULL;
+}
+
+static void check_piece(const char *piece, const char *data, long i)
+{
+	if (piece[0] != 1 || piece[PIECE - 1] != 2)
+		claim_fail(__FILE__, __LINE__, "piece %ld: a store is lost", i);
+	if (memcmp(piece + END, data, PIECE - 2 * END))
+		claim_fail(__FILE__, __LINE__, "piece %ld: what was written is lost", i);
+}
+
+/* In the same page and in the same moment, the one by write(), the other by a mapping. */
+static void stores_beside_writes(void)
+{
+	struct race r = { .pieces = test_scale(200), .at = -1 };
+	char *data = xmalloc(PIECE), *piece = xmalloc(PIECE);
+	int fd = DO(open("f", O_RDWR | O_CREAT, 0600));
+	pthread_t other;
+	long i;
+
+	memset(data, 'w', PIECE);
+	DO(ftruncate(fd, r.pieces * PIECE));
+	r.p = map_shared(fd, r.pieces * PIECE);
+	CHECK(!pthread_create(&other, NULL, store_beside, &r));
+	for (i = 0; i < r.pieces; i++) {
+		r.at = i;
+		CHECK_EQ(pwrite(fd, data, PIECE - 2 * END, i * PIECE + END), PIECE - 2 * END);
+	}
+	CHECK(!pthread_join(other, NULL));
+	for (i = 0; i < r.pieces; i++)
+		check_piece((const char *)r.p + i * PIECE, data, i);
+	DO(munmap((void *)r.p, r.pieces * PIECE));
+	DO(close(fd));
+	drop_caches();
+	fd = DO(open("f", O_RDONLY));
+	for (i = 0; i < r.pieces; i++) {
+		CHECK_EQ(pread(fd, piece, PIECE, i * PIECE), PIECE);
+		check_piece(piece, data, i);
+	}
+}
+
 static void protections(void)
 {
 	int fd;
@@ -329,6 +396,7 @@ static const struct claim claims[] = {
 	{ "the page behind the end is zeros and is never written", beyond_end },
 	{ "stores into a hole come back, and zeros around", into_hole },
 	{ "read and write from and into a mapping of the same file end", into_itself },
+	{ "stores beside writes to the same page: both are kept", stores_beside_writes },
 	{ "a mapping wants the descriptor's modes, and no directory", protections },
 	{ "8 MiB of dirty mapped pages come back", many_dirty },
 };

@@ -244,6 +244,36 @@ static void remove_while_reading(void)
 	DO(rmdir("../d"));
 }
 
+/*
+ * Away and back: what a listing has shown is behind it, whatever becomes of it. Long names, so
+ * that few of them are more than what is asked for at a time.
+ */
+static void rename_while_reading(void)
+{
+	int nr = test_scale(600), came = 0, i;
+	struct dirent *d;
+	char name[256];
+	DIR *dir;
+
+	DO(mkdir("d", 0755));
+	DO(chdir("d"));
+	for (i = 0; i < nr; i++) {
+		snprintf(name, sizeof(name), "file-%06d%0200d", i, 0);
+		touch(name);
+	}
+	dir = opendir(".");
+	CHECK(dir);
+	while ((d = readdir(dir))) {
+		if (d->d_name[0] == '.')
+			continue;
+		DO(rename(d->d_name, "other"));
+		DO(rename("other", d->d_name));
+		CHECK(++came <= 3 * nr);
+	}
+	CHECK(came >= nr);
+	closedir(dir);
+}
+
 static void tell_and_seek(void)
 {
 	enum { NR = 500 };
@@ -425,6 +455,7 @@ static const struct claim claims[] = {
 	{ "attributes after a listing are right", attributes_after },
 	{ "each name that stays comes once while others come and go", while_changing },
 	{ "removing each name as it comes removes all", remove_while_reading },
+	{ "a listing ends that renames each name as it comes", rename_while_reading },
 	{ "seekdir goes back to any telldir, also in a new stream", tell_and_seek },
 	{ "a listing goes on from a place whose names were removed", seek_to_removed },
 	{ "rewinddir shows what came and went", rewound },
