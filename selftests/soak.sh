@@ -152,19 +152,14 @@ under_database() {
 
 # --- killers ----------------------------------------------------------------------------
 
-is_served() { [[ $(ferry list) == *" live "* ]]; }
-is_gone() { [ ! -d "/proc/$1" ]; }
-
 kills() { # N
-	local i pid
+	local i
 	for ((i = 0; i < $1; i++)); do
-		until_so is_served || return 1
+		until_so served_by_other "$killed" || return 1
 		sleep "0.0$((RANDOM % 100))"
-		pid=$(pgrep -n -x ferryd)
-		kill -KILL "$pid"
-		until_so is_gone "$pid" || return 1
+		kill_server || return 1
 	done
-	until_so is_served
+	is_followed
 }
 
 moves() { # N
@@ -196,10 +191,13 @@ on_disk() {
 		echo "its server has no successor"
 		return 1
 	fi
-	mkfs.ext4 -q -F "$disk" && mount "$disk" "$mnt" || return
-	"${@:3}" || status=1
-	unmount_fs "$mnt" || status=1
-	e2fsck -fn "$disk" >"$work/fsck" 2>&1 || { cat "$work/fsck"; status=1; }
+	if mkfs.ext4 -q -F "$disk" && mount "$disk" "$mnt"; then
+		"${@:3}" || status=1
+		unmount_fs "$mnt" || status=1
+		e2fsck -fn "$disk" >"$work/fsck" 2>&1 || { cat "$work/fsck"; status=1; }
+	else
+		status=1
+	fi
 	ferry disk del "$disk" || status=1
 	no_daemon_left && log_is_clean && no_io_error || status=1
 	return "$status"
