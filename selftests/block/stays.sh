@@ -102,12 +102,12 @@ sent_home() {
 		ioctl $dev, 0xc018fe06, $move or die "move: $!\n"' "$1" "$work/host/moved"
 }
 
-# And then he is killed.
+# And then he is killed. Half of 20 s: from then on whoever is called has all the time that he wants.
 is_forgotten() { # DISK
 	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none &&
 		ferry set "$1" grace=20 &&
 		sent_home "$(cat "/sys/block/$(basename "$1")/ferry/channel")" &&
-		is_detached && until_so serves kernel "$1"
+		ferry set "$1" grace=3600 && until_so serves kernel "$1"
 }
 
 if wanted is_forgotten; then
