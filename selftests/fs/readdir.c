@@ -250,7 +250,7 @@ static void remove_while_reading(void)
  */
 static void rename_while_reading(void)
 {
-	int nr = test_scale(600), came = 0, i;
+	int nr = test_scale(300), came = 0, i;
 	struct dirent *d;
 	char name[256];
 	DIR *dir;
