@@ -74,6 +74,82 @@ each_line_once() {
 	rm "$mnt/log"
 }
 
+# --- a database as client ----------------------------------------------------------
+
+# pg PROGRAM ARGUMENT...: of PostgreSQL's, which are not root's to run
+pg() {
+	local program
+	program=$(printf '%s\n' /usr/lib/postgresql/*/bin/"$1" | sort -V | tail -n 1)
+	setpriv --reuid=postgres --regid=postgres --clear-groups \
+		env -C "$work" PGHOST="$work/socket" PGUSER=postgres PGDATA="$mnt/base" "$program" "${@:2}"
+}
+
+# Short pieces of its log, and checkpoints often, so that much is written and renamed.
+starts() {
+	pg pg_ctl -s -w -t 600 -l "$work/socket/log" start -o "-k $work/socket -c listen_addresses='' \
+		-c max_wal_size=8MB -c min_wal_size=2MB -c checkpoint_timeout=30s -c wal_recycle=off" &&
+		return
+	tail -n 10 "$work/socket/log"
+	return 1
+}
+
+# pgbench's transactions move money: what the accounts, tellers and branches have is what history says.
+# Each that was acknowledged is there, once.
+balance() { # N
+	is "what the database has" "$(pg psql -A -t -F ' ' -c 'select count(*), sum(delta) =
+		(select sum(abalance) from pgbench_accounts), sum(delta) =
+		(select sum(tbalance) from pgbench_tellers), sum(delta) =
+		(select sum(bbalance) from pgbench_branches) from pgbench_history' postgres 2>&1)" \
+		"$1 t t t" && pg pg_amcheck --install-missing --heapallindexed postgres
+}
+
+transacts() {
+	local n=0
+	while [ ! -e "$work/stop" ]; do
+		if pg pgbench -n -c 4 -t 25 postgres >"$work/pgbench" 2>&1 &&
+			grep -q '^number of failed transactions: 0 ' "$work/pgbench"; then
+			n=$((n + 100))
+			echo "$n" >"$work/transacted"
+		else
+			complain "pgbench: $(tail -n 5 "$work/pgbench")"
+		fi
+	done
+}
+
+# with_database COMMAND...
+with_database() {
+	compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || { skips "no PostgreSQL"; return; }
+	"$@"
+}
+
+makes_database() {
+	mkdir -p "$mnt/base" "$work/socket" && chown postgres: "$mnt/base" "$work/socket" &&
+		pg initdb -k -A trust --locale=C --wal-segsize=1 && starts && pg pgbench -q -i postgres
+} >"$work/made" 2>&1
+
+# under_database COMMAND...: the command, while transactions go on. Afterwards the database is
+# stopped as by a crash, and starts from its log; then as it should be.
+under_database() {
+	local status=0 n
+	rm -rf "$work/stop" "$work/errors" "$work/transacted" "$work/socket"
+	if ! makes_database; then
+		tail -n 10 "$work/made"
+		pg pg_ctl -s -m immediate stop
+		return 1
+	fi
+	transacts &
+	until_so test -s "$work/transacted" && "$@" || status=1
+	touch "$work/stop"
+	wait $!
+	if [ -s "$work/errors" ]; then head -n 20 "$work/errors"; status=1; fi
+	n=$(<"$work/transacted")
+	balance "$n" && pg pg_ctl -s -m immediate stop && starts && balance "$n" || status=1
+	pg pg_ctl -s -w -t 600 stop || status=1
+	pg pg_checksums -c >"$work/checksums" 2>&1 || { cat "$work/checksums"; status=1; }
+	! grep -E 'PANIC|could not|corrupt|invalid page|verification failed' "$work/socket/log" || status=1
+	return "$status"
+}
+
 # --- killers ----------------------------------------------------------------------------
 
 is_served() { [[ $(ferry list) == *" live "* ]]; }
@@ -98,11 +174,11 @@ moves() { # N
 	done
 }
 
-# on_mount SOURCE OPTIONS COMMAND...
+# on_mount SOURCE OPTIONS CLIENTS COMMAND...: CLIENTS is a function as under_load
 on_mount() {
 	local status=0
 	ferry mount ${2:+-o "$2"} "$1" "$mnt" || return
-	under_load "${@:3}" || status=1
+	"${@:3}" || status=1
 	after_test || status=1
 	return "$status"
 }
@@ -111,7 +187,7 @@ no_io_error() {
 	log_lacks 'I/O error|EXT4-fs (error|warning)|JBD2'
 }
 
-# on_disk SOURCE OPTIONS COMMAND...: ext4 on a disk
+# on_disk SOURCE OPTIONS CLIENTS COMMAND...: ext4 on a disk
 on_disk() {
 	local disk status=0
 	disk=$(ferry disk add ${2:+-o "$2"} "$1") || return
@@ -121,7 +197,7 @@ on_disk() {
 		return 1
 	fi
 	mkfs.ext4 -q -F "$disk" && mount "$disk" "$mnt" || return
-	under_load "${@:3}" || status=1
+	"${@:3}" || status=1
 	unmount_fs "$mnt" || status=1
 	e2fsck -fn "$disk" >"$work/fsck" 2>&1 || { cat "$work/fsck"; status=1; }
 	ferry disk del "$disk" || status=1
@@ -145,14 +221,27 @@ for case in "mount memfs sync" "mount memfs poll" "mount mirror:$work/host sync"
 	case $backend in file) truncate -s 48M "$work/host/img" ;; esac
 	mark_log "$case"
 	claim "$backend, $style: $n deaths of its server are not noticed" \
-		"on_$kind" "$source" "wait=$style" kills "$n"
+		"on_$kind" "$source" "wait=$style" under_load kills "$n"
 done
 n=$(scaled 2)
 if wanted moves; then
 	mark_log moves
 	claim "memfs: it moves to and fro $n times, and nobody notices" \
-		on_mount memfs "" moves "$n"
+		on_mount memfs "" under_load moves "$n"
 fi
+
+# A database needs minutes to come into being.
+for case in "mount memfs:size=512M kills" "mount memfs:size=512M moves" \
+	"disk file:path=$work/host/img kills" "disk ramdisk:size=256M kills"; do
+	read -r kind source what <<<"$case"
+	backend=${source%%:*}
+	if [ "$FERRY_TEST_SCALE" -le 100 ] || ! wanted "database/$backend/$what"; then continue; fi
+	case $backend in file) truncate -s 256M "$work/host/img" ;; esac
+	n=$(scaled 1)
+	mark_log "$case"
+	claim "$backend: a database on it does not notice $n $what, and each transaction is there once" \
+		with_database "on_$kind" "$source" "" under_database "$what" "$n"
+done
 
 # --- what comes and goes -------------------------------------------------------------------
 
