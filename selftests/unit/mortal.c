@@ -202,10 +202,14 @@ static void close_left(void)
 	struct stat state, st;
 	int fd;
 
-	for (fd = server_fds; state_fd >= 0 && fd < server_fds + 8; fd++)
-		if (fd != state_fd && !fstat(state_fd, &state) && !fstat(fd, &st) &&
-		    st.st_ino == state.st_ino && st.st_dev == state.st_dev)
+	if (state_fd < 0 || fstat(state_fd, &state))
+		return;
+	for (fd = server_fds; fd < FERRY_KEPT_FD; fd++)
+		if (fd != state_fd && !fstat(fd, &st) &&
+		    st.st_ino == state.st_ino && st.st_dev == state.st_dev) {
 			close(fd);
+			return;
+		}
 }
 
 static void forget_server(void)
