@@ -211,8 +211,11 @@ static int succeed(struct ferry_session *session, const struct ferry_session_opt
 			  err == -EBUSY ? ": it has a server" :
 			  err == -EPERM ? ": another user has served it: only that one may" :
 			  err == -ENOTCONN ? ": it does not wait for a server" : "");
-		/* Whoever has followed is told by one error that there is nothing to follow. */
-		return err == -ENOENT || err == -EBUSY ? -ENOTCONN : err;
+		/*
+		 * Whoever is to follow is told by one error that there is nothing to follow. Not so
+		 * where it has a server: that may be the dead one, whose io_uring goes after it.
+		 */
+		return err == -ENOENT ? -ENOTCONN : err;
 	}
 	session->state_fd = setup.state_fd;
 	if (strcmp(setup.name, name)) {
