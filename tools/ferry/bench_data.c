@@ -112,7 +112,7 @@ int bench_measure_##name(struct bench_run *run)						\
 #define SCATTERED	.bytes = 4096, .step = 4096 * 611
 #define IN_A_ROW(n)	.bytes = (n), .step = (n)
 
-DATA(cold_read, IN_A_ROW(1048576), .cold = true)
+DATA(cold_read, IN_A_ROW(131072), .cold = true)
 DATA(read_4k, SCATTERED)
 DATA(write_4k, SCATTERED, .write = true)
 DATA(read_1m, IN_A_ROW(1048576))

@@ -133,9 +133,9 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.flags = BENCH_RATE | BENCH_DIRECT,
 	}, {
 		.name = "seq-write",
-		.what = "write a new file 1 MiB at a time through the cache, and fsync; memfs",
+		.what = "write a new file through the cache, and fsync; memfs",
 		.unit = "MB/s",
-		.bytes = 1048576,
+		.bytes = 131072,
 		.backend = "memfs",
 		.writeback = true,
 		.options = CACHED,
@@ -143,9 +143,9 @@ const struct bench_case bench_fs_cases[BENCH_NR_FS_CASES] = {
 		.flags = BENCH_RATE | BENCH_FSYNC,
 	}, {
 		.name = "seq-read",
-		.what = "read a file 1 MiB at a time through the cache, which is cold; memfs",
+		.what = "read a file through the cache, which is cold; memfs",
 		.unit = "MB/s",
-		.bytes = 1048576,
+		.bytes = 131072,
 		.backend = "memfs",
 		.options = CACHED,
 		.fio = "rw=read\n" FIO_SEQUENTIAL,
