@@ -213,7 +213,7 @@ misuse() {
 
 what_to_do() {
 	local status=0 as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
-	refused "memfs: .*siz.*size, nodes and writeback.*ferryd --help memfs" \
+	refused "memfs: .*siz.*size, nodes, mode, uid, gid and writeback.*ferryd --help memfs" \
 		ferry mount memfs:siz=1G "$mnt" || status=1
 	refused "ramdisk: .*siz.*size, max and block.*ferryd --help ramdisk" \
 		ferry disk add delay:ms=1+ramdisk:siz=1G || status=1
