@@ -400,6 +400,7 @@ static vm_fault_t ferry_page_mkwrite(struct vm_fault *vmf)
 		ret = VM_FAULT_NOPAGE;
 	} else {
 		folio_mark_dirty(folio);
+		ferry_past_stored(folio);
 	}
 	filemap_invalidate_unlock_shared(mapping);
 	sb_end_pagefault(inode->i_sb);

@@ -5,8 +5,9 @@
  *
  * Coherence with the cache: dirty pages of the range go to the server first, and a
  * write drops the range's pages before it, so that they are not read again with old
- * bytes for long, and after it, for those that were. What a mapping has dirtied again
- * by then cannot be dropped, and has old bytes beside the stores: it gets the data, too.
+ * bytes for long, and after it, for those that were. If a mapping has been stored to in
+ * one of them by then, old bytes went to the server beside the stores, or will: the
+ * data goes there once more, while nobody can store.
  */
 #include <linux/capability.h>
 #include <linux/mm.h>
@@ -15,6 +16,9 @@
 #include <linux/writeback.h>
 #include "compat/pagecache.h"
 #include "fs/fs.h"
+
+/* Bytes that are written again at a time, while nobody may store to a mapping. */
+#define ALONE_MAX	SZ_64K
 
 /* One READ of @len bytes into @to; how many came, or -errno. */
 static ssize_t read_piece(struct file *file, loff_t pos, struct iov_iter *to, size_t len)
@@ -174,31 +178,97 @@ static ssize_t write_from_memory(struct kiocb *iocb, struct iov_iter *from, u32 
 	return done ?: *err;
 }
 
-/* Drop clean pages; -EBUSY: a mapping has just dirtied some again, which stay. */
-static int drop_pages(struct address_space *mapping, loff_t pos, size_t len)
+/* Drop pages, but those that a mapping has just dirtied again. */
+static void drop_pages(struct address_space *mapping, loff_t pos, size_t len)
 {
-	if (!len || !mapping->nrpages)
-		return 0;
-	return invalidate_inode_pages2_range(mapping, pos >> PAGE_SHIFT,
-					     (pos + len - 1) >> PAGE_SHIFT);
+	if (len && mapping->nrpages)
+		invalidate_inode_pages2_range(mapping, pos >> PAGE_SHIFT,
+					      (pos + len - 1) >> PAGE_SHIFT);
 }
 
 /*
- * Pages of what was written are dirty, and were read before that: to the server they shall not
- * take back the old bytes. The data goes to the cache as well, and from there once more.
+ * From here on a store to one of the pages of @past is noticed. One before it is seen as a dirty
+ * page: both sides take the lock, a store after its page has become dirty.
  */
-static ssize_t write_to_cache(struct kiocb *iocb, struct iov_iter *from, loff_t pos)
+static void past_begin(struct inode *inode, struct ferry_past *past)
 {
-	loff_t end = iocb->ki_pos;
-	ssize_t len = end - pos, ret;
+	struct ferry_inode *fi = ferry_inode_of(inode);
 
-	iov_iter_truncate(from, len);
-	iocb->ki_pos = pos;
-	ret = generic_perform_write(iocb, from);
-	iocb->ki_pos = end;
-	if (ret == len)
-		return ret;
-	return ret < 0 ? ret : -EIO;
+	spin_lock(&fi->lock);
+	list_add(&past->link, &fi->past);
+	spin_unlock(&fi->lock);
+}
+
+/* Was there one? */
+static bool past_end(struct inode *inode, struct ferry_past *past)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+
+	spin_lock(&fi->lock);
+	list_del(&past->link);
+	spin_unlock(&fi->lock);
+	return past->stored;
+}
+
+/**
+ * ferry_past_stored() - a mapping is about to be stored to
+ * @folio: where; locked, and dirty already
+ */
+void ferry_past_stored(struct folio *folio)
+{
+	struct ferry_inode *fi = ferry_inode_of(folio->mapping->host);
+	struct ferry_past *past;
+
+	spin_lock(&fi->lock);
+	list_for_each_entry(past, &fi->past, link) {
+		if (past->first < folio_next_index(folio) && folio->index <= past->last)
+			past->stored = true;
+	}
+	spin_unlock(&fi->lock);
+}
+
+/*
+ * Write @len bytes again, by pieces that were copied before: no page can be stored to, or
+ * come, while invalidate_lock is held, and the caller's memory may be a mapping of this file.
+ * What was stored goes before it.
+ */
+static ssize_t write_alone(struct kiocb *iocb, struct iov_iter *from, loff_t pos, size_t len,
+			   u32 write_flags)
+{
+	struct file *file = iocb->ki_filp;
+	struct address_space *mapping = file->f_mapping;
+	struct kvec kvec = { .iov_base = kvmalloc(min_t(size_t, len, ALONE_MAX), GFP_KERNEL) };
+	ssize_t done = 0, put = 0;
+
+	if (!kvec.iov_base)
+		return -ENOMEM;
+	while (done < len) {
+		struct iov_iter piece;
+
+		kvec.iov_len = min3(len - done, (size_t)ALONE_MAX,
+				    (size_t)ferry_mount_of(file_inode(file))->max_write);
+		put = -EFAULT;
+		if (copy_from_iter(kvec.iov_base, kvec.iov_len, from) != kvec.iov_len)
+			break;
+		iov_iter_kvec(&piece, ITER_SOURCE, &kvec, 1, kvec.iov_len);
+		put = down_write_killable(&mapping->invalidate_lock);
+		if (put)
+			break;
+		put = ferry_sync_range(mapping, pos + done, pos + done + kvec.iov_len - 1);
+		if (!put)
+			put = write_piece(file, pos + done, &piece, kvec.iov_len, write_flags);
+		drop_pages(mapping, pos + done, kvec.iov_len);
+		filemap_invalidate_unlock(mapping);
+		if (put > 0)
+			done += put;
+		if (put != kvec.iov_len)
+			break;
+	}
+	kvfree(kvec.iov_base);
+	iocb->ki_pos = pos + done;
+	if (done)
+		ferry_attr_wrote(file_inode(file), pos + done);
+	return done ?: put;
 }
 
 /*
@@ -248,8 +318,12 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	loff_t pos = iocb->ki_pos;
 	size_t len = iov_iter_count(from);
 	u32 write_flags = 0;
-	int busy, err;
+	struct ferry_past past = {
+		.first = pos >> PAGE_SHIFT,
+		.last = (pos + len - 1) >> PAGE_SHIFT,
+	};
 	ssize_t ret;
+	int err;
 
 	if (m->handle_killpriv || m->killpriv_v2) {
 		if (m->killpriv_v2 && !capable(CAP_FSETID))
@@ -262,23 +336,27 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 		return ret;
 	if (pos > i_size_read(inode))
 		ferry_zero_tail(inode);
+	past_begin(inode, &past);
 	if (mapping->nrpages) {
 		ret = ferry_sync_range(mapping, pos, pos + len - 1);
-		if (ret)
+		if (ret) {
+			past_end(inode, &past);
 			return ret;
+		}
 		drop_pages(mapping, pos, len);
 	}
 
 	ret = write_from_memory(iocb, from, write_flags, &err);
-
-	/* Also after an error: a server whose caller was killed may still write. */
-	busy = drop_pages(mapping, pos, len);
+	/* Before the pages go: write-back cuts them at the size. */
 	if (ret > 0)
 		ferry_attr_wrote(inode, pos + ret);
 	else
 		ferry_attr_invalidate(inode);
-	if (busy && ret > 0)
-		ret = write_to_cache(iocb, &again, pos);
+
+	/* Also after an error: a server whose caller was killed may still write. */
+	drop_pages(mapping, pos, len);
+	if (past_end(inode, &past) && ret > 0)
+		ret = write_alone(iocb, &again, pos, ret, write_flags);
 	/* Who grows the file has i_rwsem for himself. */
 	if (err && pos + len > i_size_read(inode))
 		ferry_size_unknown(inode);

@@ -212,6 +212,7 @@ struct ferry_forget {
  * @cache_mtime: the server's mtime with which the cached pages agree
  * @write_files: open files that may write, for write-back (link: ferry_file.write_node).
  *	At eviction those are left that the end of a process left here: ferry_release()
+ * @past: writes past the cache that are under way: struct ferry_past
  * @io_mode: open files that use the page cache, or as a negative number those that have a
  *	backing file; other open files do neither
  * @writing: WRITEs of pages under way; who waits does so on its address
@@ -236,6 +237,7 @@ struct ferry_inode {
 	u64			attr_changed;
 	struct timespec64	cache_mtime;
 	struct list_head	write_files;
+	struct list_head	past;
 	int			io_mode;
 	atomic_t		writing;
 	struct times		*times_next;
@@ -536,6 +538,22 @@ bool ferry_pins_wait(struct ferry_mount *m);
 void ferry_pins_end(struct ferry_mount *m);
 
 /* direct.c */
+
+/**
+ * struct ferry_past - a write past the cache; on its caller's stack
+ * @link: in ferry_inode.past
+ * @first: page that it begins in
+ * @last: and ends in
+ * @stored: one of them was about to be stored to since it began
+ */
+struct ferry_past {
+	struct list_head	link;
+	pgoff_t			first;
+	pgoff_t			last;
+	bool			stored;
+};
+
+void ferry_past_stored(struct folio *folio);
 ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t ferry_direct_write(struct kiocb *iocb, struct iov_iter *from);
 

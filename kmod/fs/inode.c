@@ -50,6 +50,7 @@ struct inode *ferry_inode_alloc(struct super_block *sb)
 	fi->attr_version = 0;
 	fi->attr_changed = 0;
 	INIT_LIST_HEAD(&fi->write_files);
+	INIT_LIST_HEAD(&fi->past);
 	fi->io_mode = 0;
 	atomic_set(&fi->writing, 0);
 	fi->times_next = NULL;

@@ -294,8 +294,19 @@ static void into_itself(void)
 struct race {
 	volatile char *p;	/* the file, mapped */
 	long pieces;
-	volatile long at;	/* the one that is being written */
+	volatile long at;	/* the one that is being written; .pieces: all were */
 };
+
+static void *write_back_beside(void *arg)
+{
+	const struct race *r = arg;
+
+	while (r->at < r->pieces) {
+		if (r->at >= 0)
+			msync((char *)r->p + r->at * PIECE, PIECE, MS_SYNC);
+	}
+	return NULL;
+}
 
 static void *store_beside(void *arg)
 {
@@ -322,27 +333,37 @@ static void check_piece(const char *piece, const char *data, long i)
 		claim_fail(__FILE__, __LINE__, "piece %ld: what was written is lost", i);
 }
 
-/* In the same page and in the same moment, the one by write(), the other by a mapping. */
-static void stores_beside_writes(void)
+/*
+ * In the same page and in the same moment, the one by write(), the other by a mapping; @written_back:
+ * and the page, with the store and without the write, goes to the server as well. Who writes may not read.
+ */
+static void store_and_write(bool written_back)
 {
 	struct race r = { .pieces = test_scale(200), .at = -1 };
 	char *data = xmalloc(PIECE), *piece = xmalloc(PIECE);
 	int fd = DO(open("f", O_RDWR | O_CREAT, 0600));
-	pthread_t other;
+	pthread_t other, third;
+	int out = DO(open("f", O_WRONLY));
 	long i;
 
 	memset(data, 'w', PIECE);
 	DO(ftruncate(fd, r.pieces * PIECE));
 	r.p = map_shared(fd, r.pieces * PIECE);
 	CHECK(!pthread_create(&other, NULL, store_beside, &r));
+	if (written_back)
+		CHECK(!pthread_create(&third, NULL, write_back_beside, &r));
 	for (i = 0; i < r.pieces; i++) {
 		r.at = i;
-		CHECK_EQ(pwrite(fd, data, PIECE - 2 * END, i * PIECE + END), PIECE - 2 * END);
+		CHECK_EQ(pwrite(out, data, PIECE - 2 * END, i * PIECE + END), PIECE - 2 * END);
 	}
+	r.at = r.pieces;
 	CHECK(!pthread_join(other, NULL));
+	if (written_back)
+		CHECK(!pthread_join(third, NULL));
 	for (i = 0; i < r.pieces; i++)
 		check_piece((const char *)r.p + i * PIECE, data, i);
 	DO(munmap((void *)r.p, r.pieces * PIECE));
+	DO(close(out));
 	DO(close(fd));
 	drop_caches();
 	fd = DO(open("f", O_RDONLY));
@@ -350,6 +371,16 @@ static void stores_beside_writes(void)
 		CHECK_EQ(pread(fd, piece, PIECE, i * PIECE), PIECE);
 		check_piece(piece, data, i);
 	}
+}
+
+static void stores_beside_writes(void)
+{
+	store_and_write(false);
+}
+
+static void stores_written_back(void)
+{
+	store_and_write(true);
 }
 
 static void protections(void)
@@ -397,6 +428,7 @@ static const struct claim claims[] = {
 	{ "stores into a hole come back, and zeros around", into_hole },
 	{ "read and write from and into a mapping of the same file end", into_itself },
 	{ "stores beside writes to the same page: both are kept", stores_beside_writes },
+	{ "the same while the page is written back", stores_written_back },
 	{ "a mapping wants the descriptor's modes, and no directory", protections },
 	{ "8 MiB of dirty mapped pages come back", many_dirty },
 };
