@@ -20,6 +20,7 @@ static void leave_behind(struct ferry_slot *slot)
 	const struct ferry_args *args = slot->args;
 	struct ferry_chan *chan = slot->queue->chan;
 
+	ferry_slot_bring_locked(slot);
 	slot->node2 = node2_of(args);
 	slot->late_data = args->flags & FERRY_ARGS_LATE_DATA;
 	spin_lock(&chan->left_lock);

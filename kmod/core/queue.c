@@ -403,6 +403,7 @@ struct ferry_slot *ferry_queue_fetch(struct ferry_queue *q, bool wait)
 			return ERR_PTR(-EINTR);
 	}
 got:
+	ferry_slot_bring(slot);
 	trace_ferry_fetch(q->chan, slot->tag, slot->opcode, slot->unique);
 	return slot;
 }

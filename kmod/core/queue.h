@@ -121,6 +121,7 @@ struct ferry_rest {
  * @data_in: bytes of data that go with it
  * @wants_data: its reply has data
  * @in_slot: data that goes along lies in the slot's data area
+ * @due: no, not yet: ferry_slot_bring(); under @lock once it is FETCHED
  * @iter: the request's data for copies by the server's thread: kernel pages
  * @pushed: bytes of reply data that XFER or write() has put there; under @lock
  * @pin: backs @iter where the data is in user memory
@@ -151,6 +152,7 @@ struct ferry_slot {
 	bool			lazy;
 	bool			wants_data;
 	bool			in_slot;
+	bool			due;
 	bool			spin;
 	u8			again;
 	struct list_head	node_pending;
@@ -274,6 +276,8 @@ struct ferry_slot *ferry_slot_by_tag(struct ferry_chan *chan, u32 tag);
 struct ferry_slot *ferry_slot_by_unique(struct ferry_chan *chan, u64 unique);
 int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 		    struct task_struct *waiter, const struct ferry_pin *pin);
+void ferry_slot_bring(struct ferry_slot *slot);
+void ferry_slot_bring_locked(struct ferry_slot *slot);
 int ferry_slot_wait(struct ferry_slot *slot);
 int ferry_slot_kick(struct ferry_slot *slot);
 int ferry_slot_finish(struct ferry_slot *slot, struct ferry_rest *rest);

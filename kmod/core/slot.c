@@ -201,6 +201,7 @@ int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 	slot->pushed = 0;
 	slot->pin.bvec = NULL;
 	slot->in_slot = false;
+	slot->due = false;
 	slot->unique += geo->nr_queues * geo->depth;
 
 	if (args->data) {
@@ -221,13 +222,43 @@ int ferry_slot_fill(struct ferry_slot *slot, struct ferry_args *args,
 		} else {
 			iov_iter_kvec(&slot->iter, in ? ITER_SOURCE : ITER_DEST, NULL, 0, 0);
 		}
-		if (in && slot->in_slot &&
+		/* A submitted request's pages stay: a server's thread has the time to copy. */
+		slot->due = in && slot->in_slot && !waiter && !user_backed_iter(args->data) &&
+			    !ferry_spins(chan);
+		if (in && slot->in_slot && !slot->due &&
 		    copy_nofault(ferry_ring_data(slot), args->data_len, &args->core.iter, true) !=
 		    args->data_len)
 			return -EFAULT;
 	}
 	ferry_ring_write(slot, args, len);
 	return 0;
+}
+
+/* By who has the slot, or the lock that keeps it from going back. */
+void ferry_slot_bring_locked(struct ferry_slot *slot)
+{
+	struct iov_iter iter;
+
+	if (!slot->due)
+		return;
+	iter = slot->iter;
+	/* From pages of the kernel's all of it comes. */
+	slot->due = copy_from_iter(ferry_ring_data(slot), slot->data_in, &iter) != slot->data_in;
+}
+
+/*
+ * A server's thread has fetched @slot: the data that goes along comes with it. Whoever goes
+ * without an answer has brought it before: leave_behind().
+ */
+void ferry_slot_bring(struct ferry_slot *slot)
+{
+	if (likely(!READ_ONCE(slot->due)))
+		return;
+	spin_lock(&slot->lock);
+	smp_mb__after_spinlock();	/* pairs with ferry_slot_wait_for_copies() */
+	if (ferry_slot_is_fetched(slot))
+		ferry_slot_bring_locked(slot);
+	spin_unlock(&slot->lock);
 }
 
 /* Does the reply fit what was asked? Owner only; no copy is under way any more. */

@@ -52,6 +52,7 @@ static void finish(struct io_uring_cmd *cmd, unsigned int issue_flags)
 			ferry_slot_hand_back(slot);
 			res = -ECANCELED;
 		} else {
+			ferry_slot_bring(slot);
 			trace_ferry_fetch(slot->queue->chan, slot->tag, slot->opcode,
 					  slot->unique);
 		}

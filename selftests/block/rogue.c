@@ -600,6 +600,35 @@ static void not_overtaken(void)
 	server_end_disk(&s, index);
 }
 
+#if __SIZEOF_POINTER__ == 8
+/*
+ * A stopped server has requests that it has not seen: the data of a WRITE is not in its slot yet
+ * when the caller goes, and shall not be what his memory has become by the time it is.
+ */
+static void left_unseen(void)
+{
+	char *buf = xmalloc(4096);
+	struct server s = server_new(NULL);
+	int index, fd, status;
+
+	s.how.timeout = 1;
+	server_start(&s);
+	index = server_wait_added(&s);
+	CHECK(index >= 0);
+	fd = DO(disk_open(index));
+	fill_pattern(buf, 4096, 0, 1);
+	DO(kill(s.pid, SIGSTOP));
+	CHECK_EQ(waitpid(s.pid, &status, WUNTRACED), s.pid);
+	CHECK_ERR(pwrite(fd, buf, 4096, 65536), ETIMEDOUT);
+	fill_pattern(buf, 4096, 0, 2);
+	DO(kill(s.pid, SIGCONT));
+	CHECK_EQ(pread(fd, buf, 4096, 65536), 4096);
+	CHECK_EQ(find_difference(buf, 4096, 0, 1), -1);
+	close(fd);
+	server_end_disk(&s, index);
+}
+#endif
+
 /* Its own disk, or the partition, in the place of what it has. */
 static bool read_itself(struct server *s, const struct request *req)
 {
@@ -733,6 +762,7 @@ IN_RING(long_read)
 IN_RING(bad_writes)
 IN_RING(times_out)
 IN_RING(not_overtaken)
+IN_RING(left_unseen)
 IN_RING(resize_lied)
 
 static const struct claim claims[] = {
@@ -782,6 +812,7 @@ static const struct claim claims[] = {
 	RING("a write or flush that fails, or is answered with data, is EIO", bad_writes)
 	RING("a request that takes too long is ETIMEDOUT, and the disk goes on", times_out)
 	RING("no write overtakes one that took too long", not_overtaken)
+	RING("a write that is given up before its server looked has its own bytes", left_unseen)
 	RING("a server that lies or dies in a resize", resize_lied)
 };
 CLAIMS_MAIN(claims)
