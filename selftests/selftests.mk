@@ -15,10 +15,12 @@ ifeq ($(strip $(HOST)),)
 check soak demo: export HEADERS := newest
 endif
 
+all_cpus = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # In a make of their own: what deps installs is asked for when the makefiles are read.
 check: ## the whole test-suite; TESTS=PATTERN for some, DISTRO=NAME elsewhere, HOST=1 right here
 	@tools/deps
-	@test -n '$(DISTRO)' || $(MAKE) --no-print-directory -s all selftests unit-tests
+	@test -n '$(DISTRO)' || $(MAKE) --no-print-directory -s $(all_cpus) all selftests unit-tests
 	@HOST='$(HOST)' DISTRO='$(DISTRO)' selftests/check '$(TESTS)'
 
 # $(call check_each,KERNEL...): on each, "here" is this machine's newest; each has a place for its TAP.
