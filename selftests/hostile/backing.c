@@ -38,8 +38,7 @@ static bool backs_file(struct rogue *r, const struct request *req)
 		if (req->head.nodeid != FILE_NODE || stat("host", &st))
 			return false;
 		attr.attr.size = st.st_size;
-		CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &attr,
-								.structs_len = sizeof(attr) }), 0);
+		CHECK_EQ(rogue_reply(r, req, &attr, sizeof(attr)), 0);
 		return true;
 	case FUSE_OPEN:
 		if (nr_backed-- > 0) {
@@ -49,8 +48,7 @@ static bool backs_file(struct rogue *r, const struct request *req)
 			out.backing_id = DO(back(r, fd)) + spoil_id;
 			DO(close(fd));
 		}
-		CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-								.structs_len = sizeof(out) }), 0);
+		CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 		return true;
 	}
 	return false;
@@ -153,8 +151,7 @@ static bool backs_second(struct rogue *r, const struct request *req)
 
 	if (req->head.opcode == FUSE_OPEN && nr_backed == 1) {
 		nr_backed++;
-		CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-								.structs_len = sizeof(out) }), 0);
+		CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 		return true;
 	}
 	return backs_file(r, req);
@@ -315,8 +312,7 @@ static bool names_what_is_noted(struct rogue *r, const struct request *req)
 
 	if (req->head.opcode != FUSE_OPEN)
 		return backs_file(r, req);
-	CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-							.structs_len = sizeof(out) }), 0);
+	CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 	return true;
 }
 

@@ -188,8 +188,7 @@ static bool hoard(struct rogue *r, const struct request *req)
 		struct fuse_entry_out out = rogue_entry(FILE_NODE);
 
 		while (nr_kept) {
-			int err = rogue_answer(r, &kept[--nr_kept], &(struct answer){
-				.structs = &out, .structs_len = sizeof(out) });
+			int err = rogue_reply(r, &kept[--nr_kept], &out, sizeof(out));
 
 			CHECK(err == 0 || err == ENOENT);
 		}

@@ -255,8 +255,7 @@ static bool keep_plus(struct rogue *r, const struct request *req)
 
 	switch (req->head.opcode) {
 	case FUSE_INIT:
-		rogue_answer(r, req, &(struct answer){ .structs = &init,
-						       .structs_len = sizeof(init) });
+		rogue_reply(r, req, &init, sizeof(init));
 		(*r->told)--;
 		return true;
 	case FUSE_READDIRPLUS:

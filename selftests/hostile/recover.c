@@ -137,8 +137,7 @@ static bool long_init(struct rogue *r, const struct request *req)
 
 	if (req->head.opcode != FUSE_INIT)
 		return false;
-	CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-							.structs_len = sizeof(out) }), 0);
+	CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 	return true;
 }
 
@@ -184,9 +183,8 @@ static bool big_file(struct rogue *r, const struct request *req)
 		return long_init(r, req);
 	entry.attr.size = BIG_SIZE;
 	attr.attr.size = BIG_SIZE;
-	CHECK_EQ(rogue_answer(r, req, lookup ?
-		&(struct answer){ .structs = &entry, .structs_len = sizeof(entry) } :
-		&(struct answer){ .structs = &attr, .structs_len = sizeof(attr) }), 0);
+	CHECK_EQ(lookup ? rogue_reply(r, req, &entry, sizeof(entry)) :
+			  rogue_reply(r, req, &attr, sizeof(attr)), 0);
 	return true;
 }
 

@@ -267,7 +267,7 @@ static bool tangle(struct rogue *r, const struct request *req)
 	if (req->head.opcode != FUSE_LOOKUP)
 		return false;
 	out = rogue_entry(DIR_NODE);
-	rogue_answer(r, req, &(struct answer){ .structs = &out, .structs_len = sizeof(out) });
+	rogue_reply(r, req, &out, sizeof(out));
 	return true;
 }
 

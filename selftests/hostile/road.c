@@ -230,13 +230,11 @@ static bool keep_writes(struct rogue *r, const struct request *req)
 
 	switch (req->head.opcode) {
 	case FUSE_INIT:
-		rogue_answer(r, req, &(struct answer){ .structs = &init,
-						       .structs_len = sizeof(init) });
+		rogue_reply(r, req, &init, sizeof(init));
 		(*r->told)--;
 		return true;
 	case FUSE_OPEN:
-		rogue_answer(r, req, &(struct answer){ .structs = &open,
-						       .structs_len = sizeof(open) });
+		rogue_reply(r, req, &open, sizeof(open));
 		(*r->told)--;
 		return true;
 	case FUSE_WRITE:

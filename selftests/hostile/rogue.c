@@ -288,7 +288,7 @@ struct fuse_entry_out rogue_entry(uint64_t node)
 	return (struct fuse_entry_out){ .nodeid = node, .attr = rogue_attr(node) };
 }
 
-static int answer_structs(struct rogue *r, const struct request *req, const void *p, size_t len)
+int rogue_reply(struct rogue *r, const struct request *req, const void *p, size_t len)
 {
 	return rogue_answer(r, req, &(struct answer){ .structs = p, .structs_len = len });
 }
@@ -310,7 +310,7 @@ static int answer_init(struct rogue *r, const struct request *req)
 		.time_gran = 1,
 	};
 
-	return answer_structs(r, req, &out, sizeof(out));
+	return rogue_reply(r, req, &out, sizeof(out));
 }
 
 void rogue_answer_init(struct rogue *r, const struct request *req, bool passthrough)
@@ -322,7 +322,7 @@ void rogue_answer_init(struct rogue *r, const struct request *req, bool passthro
 	};
 
 	(&out.flags2)[1] = passthrough;
-	CHECK_EQ(answer_structs(r, req, &out, sizeof(out)), 0);
+	CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 }
 
 static int answer_lookup(struct rogue *r, const struct request *req)
@@ -334,7 +334,7 @@ static int answer_lookup(struct rogue *r, const struct request *req)
 	for (node = FILE_NODE; node <= LINK_NODE; node++) {
 		if (req->head.nodeid == ROOT && !strcmp(req->arg, names[node])) {
 			out = rogue_entry(node);
-			return answer_structs(r, req, &out, sizeof(out));
+			return rogue_reply(r, req, &out, sizeof(out));
 		}
 	}
 	return answer_error(r, req, -ENOENT);
@@ -386,18 +386,18 @@ void rogue_be_honest(struct rogue *r, const struct request *req)
 		break;
 	case FUSE_GETATTR:
 	case FUSE_SETATTR:
-		err = answer_structs(r, req, &attr, sizeof(attr));
+		err = rogue_reply(r, req, &attr, sizeof(attr));
 		break;
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
-		err = answer_structs(r, req, &open, sizeof(open));
+		err = rogue_reply(r, req, &open, sizeof(open));
 		break;
 	case FUSE_READ:
 		err = answer_read(r, req);
 		break;
 	case FUSE_WRITE:
 		written.size = req->room;
-		err = answer_structs(r, req, &written, sizeof(written));
+		err = rogue_reply(r, req, &written, sizeof(written));
 		break;
 	case FUSE_READDIR:
 		err = answer_readdir(r, req);
@@ -406,10 +406,10 @@ void rogue_be_honest(struct rogue *r, const struct request *req)
 		err = rogue_answer(r, req, &(struct answer){ .data = "target", .data_len = 6 });
 		break;
 	case FUSE_STATFS:
-		err = answer_structs(r, req, &statfs, sizeof(statfs));
+		err = rogue_reply(r, req, &statfs, sizeof(statfs));
 		break;
 	case FUSE_MKDIR:
-		err = answer_structs(r, req, &made, sizeof(made));
+		err = rogue_reply(r, req, &made, sizeof(made));
 		break;
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:

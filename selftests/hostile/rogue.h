@@ -126,6 +126,8 @@ void rogue_kill(struct rogue *r);
 bool rogue_fetch(struct rogue *r, struct request *req);
 /** rogue_answer() - 0, or the errno that the kernel refused the answer with */
 int rogue_answer(struct rogue *r, const struct request *req, const struct answer *a);
+/** rogue_reply() - the same for an answer that is structs alone, @len bytes at @p */
+int rogue_reply(struct rogue *r, const struct request *req, const void *p, size_t len);
 /** rogue_be_honest() - the right answer */
 void rogue_be_honest(struct rogue *r, const struct request *req);
 /** rogue_answer_init() - the right answer to INIT; @passthrough: it backs files */

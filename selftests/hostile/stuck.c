@@ -64,25 +64,21 @@ static bool tell_file(struct rogue *r, const struct request *req)
 	attr.attr.nlink = !unlinked;
 	switch (req->head.opcode) {
 	case FUSE_INIT:
-		rogue_answer(r, req, &(struct answer){ .structs = &init,
-						       .structs_len = sizeof(init) });
+		rogue_reply(r, req, &init, sizeof(init));
 		return true;
 	case FUSE_LOOKUP:
 		if (strcmp(req->arg, "file") || unlinked)
 			return false;
-		rogue_answer(r, req, &(struct answer){ .structs = &entry,
-						       .structs_len = sizeof(entry) });
+		rogue_reply(r, req, &entry, sizeof(entry));
 		return true;
 	case FUSE_GETATTR:
 	case FUSE_SETATTR:
 		if (req->head.nodeid != FILE_NODE)
 			return false;
-		rogue_answer(r, req, &(struct answer){ .structs = &attr,
-						       .structs_len = sizeof(attr) });
+		rogue_reply(r, req, &attr, sizeof(attr));
 		return true;
 	case FUSE_OPEN:
-		rogue_answer(r, req, &(struct answer){ .structs = &open,
-						       .structs_len = sizeof(open) });
+		rogue_reply(r, req, &open, sizeof(open));
 		return true;
 	case FUSE_UNLINK:
 		unlinked = true;

@@ -101,8 +101,7 @@ static bool read_all_from_host(struct rogue *r, const struct request *req)
 	const struct fuse_read_in *in = (const void *)req->arg;
 
 	if (req->head.opcode == FUSE_INIT) {
-		CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &init,
-								.structs_len = sizeof(init) }), 0);
+		CHECK_EQ(rogue_reply(r, req, &init, sizeof(init)), 0);
 		return true;
 	}
 	if (req->head.opcode != FUSE_READ)
@@ -145,8 +144,7 @@ static bool write_to_host(struct rogue *r, const struct request *req)
 	/* A part of it again, elsewhere. */
 	CHECK_EQ(pull_fd(r, req, host_fd, in->size - 100, FILE_SIZE), 100);
 	CHECK_EQ(pull_fd(r, req, host_fd, in->size, 0), 0);
-	CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-							.structs_len = sizeof(out) }), 0);
+	CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 	return true;
 }
 

@@ -34,11 +34,9 @@ static bool tell_new(struct rogue *r, const struct request *req)
 	struct fuse_attr_out attr = { .attr = entry.attr };
 
 	if (req->head.opcode == FUSE_LOOKUP && !strcmp(req->arg, "new"))
-		rogue_answer(r, req, &(struct answer){ .structs = &entry,
-						       .structs_len = sizeof(entry) });
+		rogue_reply(r, req, &entry, sizeof(entry));
 	else if (req->head.opcode == FUSE_GETATTR && req->head.nodeid == NEW_NODE)
-		rogue_answer(r, req, &(struct answer){ .structs = &attr,
-						       .structs_len = sizeof(attr) });
+		rogue_reply(r, req, &attr, sizeof(attr));
 	else
 		return false;
 	return true;
@@ -263,15 +261,13 @@ static bool tell_file(struct rogue *r, const struct request *req)
 
 	switch (req->head.opcode) {
 	case FUSE_INIT:
-		rogue_answer(r, req, &(struct answer){ .structs = &init,
-						       .structs_len = sizeof(init) });
+		rogue_reply(r, req, &init, sizeof(init));
 		return true;
 	case FUSE_LOOKUP:
 		if (strcmp(req->arg, "file"))
 			return false;
 		((struct notes *)r->page)->looked_up++;
-		rogue_answer(r, req, &(struct answer){ .structs = &entry,
-						       .structs_len = sizeof(entry) });
+		rogue_reply(r, req, &entry, sizeof(entry));
 		return true;
 	case FUSE_GETATTR:
 		if (req->head.nodeid != FILE_NODE)
@@ -280,8 +276,7 @@ static bool tell_file(struct rogue *r, const struct request *req)
 		answer_attr(r, req, 0);
 		return true;
 	case FUSE_OPEN:
-		rogue_answer(r, req, &(struct answer){ .structs = &open,
-						       .structs_len = sizeof(open) });
+		rogue_reply(r, req, &open, sizeof(open));
 		return true;
 	case FUSE_READ:
 		if (!emptied)
@@ -635,15 +630,14 @@ static bool grow_meanwhile(struct rogue *r, const struct request *req)
 			kept = *req;
 			return true;
 		}
-		rogue_answer(r, req, &(struct answer){ .structs = &out, .structs_len = sizeof(out) });
+		rogue_reply(r, req, &out, sizeof(out));
 		return true;
 	case FUSE_READ:
 		/* Shorter than the file is known to be */
 		rogue_answer(r, req, &(struct answer){ 0 });
 		return true;
 	case FUSE_READLINK:
-		rogue_answer(r, &kept, &(struct answer){ .structs = &out,
-							 .structs_len = sizeof(out) });
+		rogue_reply(r, &kept, &out, sizeof(out));
 		return false;
 	case FUSE_WRITE:
 		CHECK_EQ(((const struct fuse_write_in *)req->arg)->offset, FILE_SIZE + 100);
