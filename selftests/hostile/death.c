@@ -218,8 +218,7 @@ static void others_are_served(enum style style)
 	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
 	CHECK_EQ(rogue_try(op_statfs, 5), 0);
 	CHECK_EQ(rogue_try(op_readlink, 5), 0);
-	status = rogue_status(pid, 5, "stat");
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CHECK_EQ(rogue_status(pid, 5, "stat"), 0);
 	rogue_end(&r);
 }
 IN_BOTH_STYLES(others_are_served)
@@ -323,8 +322,7 @@ static void resumed(enum style style)
 	usleep(200000);
 	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
 	DO(kill(r.pid, SIGCONT));
-	status = rogue_status(pid, 5, "stat");
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CHECK_EQ(rogue_status(pid, 5, "stat"), 0);
 	rogue_end(&r);
 }
 IN_BOTH_STYLES(resumed)

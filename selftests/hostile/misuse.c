@@ -90,13 +90,8 @@ static void end_work(const pid_t *pids, size_t nr)
 	size_t i;
 
 	work->stop = 1;
-	for (i = 0; i < nr; i++) {
-		int status = rogue_status(pids[i], 10, "a client");
-
-		if (!WIFEXITED(status) || WEXITSTATUS(status))
-			claim_fail(__FILE__, __LINE__, "a client noticed: status %#x, %s", status,
-				   WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "a signal");
-	}
+	for (i = 0; i < nr; i++)
+		rogue_unharmed(pids[i]);
 }
 
 /* --- memory ------------------------------------------------------------------------- */
@@ -390,7 +385,7 @@ static void child_goes_on(enum style style)
 
 	rogue_await(&r, 1);
 	rogue_kill(&r);
-	CHECK_EQ(rogue_status(pid, 10, "the client"), 0);
+	rogue_unharmed(pid);
 	CHECK_EQ(rogue_try(op_statfs, 10), 0);
 	CHECK_EQ(rogue_try(op_read_file, 10), 0);
 	rogue_end(&r);

@@ -237,3 +237,12 @@ int rogue_status(pid_t pid, unsigned int seconds, const char *what)
 	}
 	return status;
 }
+
+void rogue_unharmed(pid_t pid)
+{
+	int status = rogue_status(pid, 10, "the client");
+
+	if (status)
+		claim_fail(__FILE__, __LINE__, "the client noticed: status %#x, %s", status,
+			   WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "a signal");
+}

@@ -93,35 +93,31 @@ static void still_waits(pid_t pid)
 		claim_fail(__FILE__, __LINE__, "the client did not wait: status %#x", status);
 }
 
-static void ends_well(pid_t pid)
-{
-	int status = rogue_status(pid, 10, "the client");
-
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		claim_fail(__FILE__, __LINE__, "the client noticed: status %#x, %s", status,
-			   WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "a signal");
-}
-
 /* --- claims -------------------------------------------------------------------------- */
+
+/* A client waits for what @first keeps; that server dies, and one that does as @then follows. */
+static void follow(enum style style, const struct wait *w, lie_fn first, lie_fn then)
+{
+	struct rogue r;
+	pid_t pid;
+
+	kept = w->opcode;
+	r = rogue_start_as(reissuing(style), style, first);
+	pid = rogue_waiting(&r, w);
+	rogue_kill(&r);
+	still_waits(pid);
+	rogue_next(&r, then);
+	rogue_unharmed(pid);
+	all_came(&r);
+	rogue_end(&r);
+}
 
 static void comes_again(enum style style)
 {
 	size_t i;
 
-	for (i = 0; rogue_waits[i].op; i++) {
-		struct rogue r;
-		pid_t pid;
-
-		kept = rogue_waits[i].opcode;
-		r = rogue_start_as(reissuing(style), style, keep);
-		pid = rogue_waiting(&r, &rogue_waits[i]);
-		rogue_kill(&r);
-		still_waits(pid);
-		rogue_next(&r, compare);
-		ends_well(pid);
-		all_came(&r);
-		rogue_end(&r);
-	}
+	for (i = 0; rogue_waits[i].op; i++)
+		follow(style, &rogue_waits[i], keep, compare);
 }
 
 /* INIT as the rogue answers it, but for long requests, or with a page cache that writes back. */
@@ -236,20 +232,8 @@ static void half_moved(enum style style)
 	};
 	size_t i;
 
-	for (i = 0; i < COUNT(big); i++) {
-		struct rogue r;
-		pid_t pid;
-
-		kept = big[i].opcode;
-		r = rogue_start_as(reissuing(style), style, move_half);
-		pid = rogue_waiting(&r, &big[i]);
-		rogue_kill(&r);
-		still_waits(pid);
-		rogue_next(&r, move_all);
-		ends_well(pid);
-		all_came(&r);
-		rogue_end(&r);
-	}
+	for (i = 0; i < COUNT(big); i++)
+		follow(style, &big[i], move_half, move_all);
 }
 
 static bool keep_write_back(struct rogue *r, const struct request *req)
@@ -277,18 +261,8 @@ static bool check_write(struct rogue *r, const struct request *req)
 static void write_back(enum style style)
 {
 	static const struct wait w = { FUSE_WRITE, op_write_back, "write-back" };
-	struct rogue r;
-	pid_t pid;
 
-	kept = w.opcode;
-	r = rogue_start_as(reissuing(style), style, keep_write_back);
-	pid = rogue_waiting(&r, &w);
-	rogue_kill(&r);
-	still_waits(pid);
-	rogue_next(&r, check_write);
-	ends_well(pid);
-	all_came(&r);
-	rogue_end(&r);
+	follow(style, &w, keep_write_back, check_write);
 }
 
 /* Reply half and reply area are as the dead server left them: a journal may be there. */
@@ -326,17 +300,8 @@ static bool find_answer(struct rogue *r, const struct request *req)
 static void as_left(enum style style)
 {
 	static const struct wait w = { FUSE_STATFS, op_statfs, "statfs" };
-	struct rogue r;
-	pid_t pid;
 
-	kept = w.opcode;
-	r = rogue_start_as(reissuing(style), style, half_answer);
-	pid = rogue_waiting(&r, &w);
-	rogue_kill(&r);
-	rogue_next(&r, find_answer);
-	ends_well(pid);
-	all_came(&r);
-	rogue_end(&r);
+	follow(style, &w, half_answer, find_answer);
 }
 
 /* Another name each time: what many clients ask for at once. */
@@ -353,7 +318,7 @@ static void all_end_well(const pid_t *pids, unsigned int nr)
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		ends_well(pids[i]);
+		rogue_unharmed(pids[i]);
 }
 
 static void never_fetched(enum style style)
@@ -418,7 +383,7 @@ static void done_counts(void)
 	for (i = 0; i < 5; i++) {
 		pid = rogue_client(op_statfs);
 		/* Nobody else is there to answer. */
-		ends_well(pid);
+		rogue_unharmed(pid);
 		DO(waitpid(r.pid, NULL, 0));
 		kept = FUSE_STATFS;
 		rogue_next(&r, i < 4 ? answer_unsaid : compare);

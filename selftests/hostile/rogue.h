@@ -166,6 +166,8 @@ void rogue_await_sleep(pid_t pid);
 bool rogue_gone(pid_t pid, int *status, double seconds);
 /** rogue_status() - how @pid ended, which it must within @seconds; @what: for the complaint */
 int rogue_status(pid_t pid, unsigned int seconds, const char *what);
+/** rogue_unharmed() - @pid, a client, ends within ten seconds, and noticed nothing */
+void rogue_unharmed(pid_t pid);
 
 int op_stat_file(void);
 int op_read_file(void);
