@@ -36,7 +36,7 @@ struct server {
 /**
  * struct thread - one of its threads
  * @fd: an endpoint
- * @held: tags that were fetched, to be answered later; @uniques: RW, the same
+ * @held: tags that were fetched, to be answered later; not with RW
  * @commands: of the ring, under way
  */
 struct thread {
@@ -46,7 +46,6 @@ struct thread {
 	uint64_t rng;
 	int fd;
 	uint32_t held[HELD];
-	uint64_t uniques[HELD];
 	unsigned int nr_held;
 	struct reply reply;
 	char *buf;
