@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /**
@@ -111,6 +112,8 @@ size_t read_all(int fd, void *buf, size_t len);
 size_t pread_all(int fd, void *buf, size_t len, off_t off);
 void pwrite_all(int fd, const void *buf, size_t len, off_t off);
 
+/** stat_of() - what lstat() says of @name */
+struct stat stat_of(const char *name);
 /** xmalloc() - zeroed and page aligned */
 void *xmalloc(size_t len);
 /** wait_ok() - @pid ends, with status 0 */
