@@ -223,13 +223,6 @@ static char *string_of(const char *args, const char *name)
 	return s;
 }
 
-static bool has(const char *args, const char *name)
-{
-	size_t len;
-
-	return ferry_opt_find(args, name, &len);
-}
-
 static int file_init(struct ferry_server *server, const char *args)
 {
 	static const char *const known[] = { "path", "block", "direct", "ro", NULL };
@@ -249,11 +242,11 @@ static int file_init(struct ferry_server *server, const char *args)
 	}
 	server->block.logical_block = block;
 	server->block.physical_block = FERRY_PAGE_SIZE;
-	server->block.read_only = has(args, "ro");
+	server->block.read_only = ferry_opt_has(args, "ro");
 	server->block.fua = true;
 	server->block.does_io = true;
 	server->block.repeats = true;
-	err = open_file(server, path, has(args, "direct"));
+	err = open_file(server, path, ferry_opt_has(args, "direct"));
 	ferry_free(path);
 	return err;
 }

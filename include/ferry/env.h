@@ -211,6 +211,14 @@ void ferry_log(enum ferry_log_level level, const char *fmt, ...) FERRY_PRINTF(2,
  */
 const char *ferry_opt_find(const char *args, const char *name, size_t *len);
 
+/** ferry_opt_has() - is the option given, with a value or without? As ferry_opt_find() */
+static inline bool ferry_opt_has(const char *args, const char *name)
+{
+	size_t len;
+
+	return ferry_opt_find(args, name, &len);
+}
+
 /**
  * ferry_opt_size() - read a number with an optional suffix K, M, G, T (powers of 1024)
  * @args, @name: as ferry_opt_find()
