@@ -446,7 +446,6 @@ int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat
 		  u32 mask, unsigned int flags);
 int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
 int ferry_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
-int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *file);
 int ferry_setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
 		       struct fuse_attr_out *out);
 int ferry_setattr_check(struct inode *inode, const struct fuse_attr_out *out);
