@@ -678,8 +678,6 @@ aborted() { # SERVER
 	return "$status"
 }
 
-is_detached() { ferry list | grep -q ' detached '; }
-
 while read -r server options text; do
 	wanted "aborted/$server" || continue
 	mark_log "aborted $server"

@@ -10,8 +10,6 @@ mnt=$work/mnt
 mkdir "$mnt"
 echo "TAP version 13"
 
-side() { ferry list --json | tr -d ' \n' | grep -q "\"placement\":\"$1\""; }
-
 # to_and_fro WAIT N
 to_and_fro() {
 	local i
