@@ -484,6 +484,8 @@ struct ferry_file *ferry_file_alloc(struct ferry_mount *m);
 int ferry_file_open(struct inode *inode, struct file *file, bool isdir);
 /* file->private_data and caching mode from what the server said at OPEN or CREATE */
 void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry_file *ff);
+/* FSYNC or FSYNCDIR; with -ENOSYS as above */
+int ferry_file_sync(struct ferry_file *ff, int datasync);
 void ferry_file_get(struct ferry_file *ff);
 void ferry_file_put(struct ferry_file *ff);		/* the last one sends RELEASE */
 void ferry_releases_go_on(struct ferry_mount *m);
