@@ -159,12 +159,12 @@ int rogue_call(struct rogue *r, unsigned long arg)
 	return ret < 0 ? -errno : ret;
 }
 
-static bool fetch_sync(struct rogue *r, struct request *req, unsigned long how)
+static bool fetch_sync(struct rogue *r, struct request *req)
 {
 	int tag;
 
 	do
-		tag = rogue_call(r, how);
+		tag = rogue_call(r, FERRY_SYNC_WAIT);
 	while (tag == -EINTR || tag == -EAGAIN);
 	if (tag < 0) {
 		CHECK_EQ(tag, -ENODEV);
@@ -191,7 +191,7 @@ static bool fetch_poll(struct rogue *r, struct request *req)
 	while (box->box == FERRY_BOX_SPINNING && !box->pending && now() < end)
 		;
 	if (swap_box(rogue_box(r), FERRY_BOX_SPINNING, FERRY_BOX_NONE))
-		return fetch_sync(r, req, FERRY_SYNC_WAIT);
+		return fetch_sync(r, req);
 	take(r, req, box->box);
 	box->box = FERRY_BOX_NONE;
 	return true;
@@ -206,7 +206,7 @@ bool rogue_fetch(struct rogue *r, struct request *req)
 	case POLL:
 		return fetch_poll(r, req);
 	default:
-		return fetch_sync(r, req, FERRY_SYNC_WAIT);
+		return fetch_sync(r, req);
 	}
 }
 

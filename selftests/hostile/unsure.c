@@ -239,12 +239,11 @@ static struct fuse_attr attr_of_file(void)
 	return attr;
 }
 
-static int answer_attr(struct rogue *r, const struct request *req, int err)
+static int answer_attr(struct rogue *r, const struct request *req)
 {
 	struct fuse_attr_out out = { .attr_valid = HOUR, .attr = attr_of_file() };
 
-	return rogue_answer(r, req, &(struct answer){ .error = err, .structs = &out,
-						      .structs_len = err ? 0 : sizeof(out) });
+	return rogue_reply(r, req, &out, sizeof(out));
 }
 
 /* "file" has a size that changes, and zeroes in place of a hole. */
@@ -273,7 +272,7 @@ static bool tell_file(struct rogue *r, const struct request *req)
 		if (req->head.nodeid != FILE_NODE)
 			return false;
 		((struct notes *)r->page)->asked++;
-		answer_attr(r, req, 0);
+		answer_attr(r, req);
 		return true;
 	case FUSE_OPEN:
 		rogue_reply(r, req, &open, sizeof(open));
@@ -328,7 +327,7 @@ static void do_kept(struct rogue *r, struct request *kept)
 	switch (kept->head.opcode) {
 	case FUSE_SETATTR:
 		CHECK(change_file(kept));
-		CHECK_EQ(answer_attr(r, kept, 0), 0);
+		CHECK_EQ(answer_attr(r, kept), 0);
 		break;
 	case FUSE_WRITE:
 		size = write->offset + write->size;
@@ -361,7 +360,7 @@ static bool change_late(struct rogue *r, const struct request *req)
 		do_kept(r, &kept);
 	if (notes->at_once && req->head.opcode == FUSE_GETATTR && req->head.nodeid == FILE_NODE) {
 		DO(sched_setscheduler(0, SCHED_FIFO, &param));
-		CHECK_EQ(answer_attr(r, req, 0), 0);
+		CHECK_EQ(answer_attr(r, req), 0);
 		do_kept(r, &kept);
 		notes->at_once = false;
 		param.sched_priority = 0;
