@@ -76,13 +76,9 @@ static pid_t worker(const struct rogue *r, int cpu)
 static void await_work(int nr)
 {
 	int from = __atomic_load_n(&work->done, __ATOMIC_RELAXED);
-	double end = now() + patience(20);
 
-	while (__atomic_load_n(&work->done, __ATOMIC_RELAXED) - from < nr) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "clients do no work any more");
-		usleep(1000);
-	}
+	CHECK_SOON(__atomic_load_n(&work->done, __ATOMIC_RELAXED) - from >= nr, 20,
+		   "clients do no work any more");
 }
 
 static void end_work(const pid_t *pids, size_t nr)
@@ -242,14 +238,9 @@ static void words_set_back(void)
 	int i;
 
 	for (i = 0; i < 10; i++) {
-		double end = now() + patience(10);
-
 		CHECK_EQ(rogue_try(op_statfs, 10), 0);
 		*returned = 1;
-		while (*returned) {
-			CHECK(now() < end);
-			usleep(1000);
-		}
+		CHECK_SOON(!*returned, 10, "the words are not set back");
 		CHECK_EQ(rogue_try(op_statfs, 10), 0);
 		rogue_await(&r, i + 1);
 	}
@@ -381,7 +372,6 @@ static void child_goes_on(enum style style)
 {
 	struct rogue r = rogue_start(style, leave_to_child);
 	pid_t pid = rogue_client(op_statfs);
-	double end;
 
 	rogue_await(&r, 1);
 	rogue_kill(&r);
@@ -389,8 +379,7 @@ static void child_goes_on(enum style style)
 	CHECK_EQ(rogue_try(op_statfs, 10), 0);
 	CHECK_EQ(rogue_try(op_read_file, 10), 0);
 	rogue_end(&r);
-	for (end = now() + patience(5); !*(volatile int *)r.page; usleep(1000))
-		CHECK(now() < end);
+	CHECK_SOON(*(volatile int *)r.page, 5, "the child does not end");
 }
 IN_EACH_STYLE(child_goes_on)
 

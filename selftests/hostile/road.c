@@ -49,13 +49,9 @@ static void let_go(struct rogue *r, int nr)
 static void await_held(struct rogue *r, int nr)
 {
 	struct held *held = r->page;
-	double end = now() + patience(20);
 
-	while (__atomic_load_n(&held->nr, __ATOMIC_SEQ_CST) < nr) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "no server has request %d", nr);
-		usleep(1000);
-	}
+	CHECK_SOON(__atomic_load_n(&held->nr, __ATOMIC_SEQ_CST) >= nr, 20,
+		   "no server has request %d", nr);
 }
 
 static bool holds_lookups(struct rogue *r, const struct request *req)

@@ -557,13 +557,7 @@ void rogue_end(struct rogue *r)
 
 void rogue_await(const struct rogue *r, int nr)
 {
-	double end = now() + patience(20);
-
-	while (*r->told < nr) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "%d requests to lie about, not %d", *r->told, nr);
-		usleep(10000);
-	}
+	CHECK_SOON(*r->told >= nr, 20, "%d requests to lie about, not %d", *r->told, nr);
 }
 
 void rogue_kill(struct rogue *r)

@@ -149,11 +149,7 @@ static void let_go(bool unlinked)
 
 static void await_ready(void)
 {
-	double end = now() + 20;
-
-	while (!plan->ready && now() < end)
-		usleep(10000);
-	CHECK(plan->ready);
+	CHECK_SOON(plan->ready, 20, "the client is not ready");
 	plan->ready = false;
 }
 
@@ -244,18 +240,13 @@ static void unmounting_server(void)
 {
 	struct rogue r = start(FUSE_WRITE);
 	pid_t pid = rogue_client(op_write_and_close);
-	double end = now() + patience(20);
 	int status;
 
 	rogue_await(&r, 1);
 	rogue_dies(pid);
 	plan->umount = true;
 	CHECK_EQ(rogue_try(op_statfs, 10), 0);
-	while (rogue_state(r.pid) != 'D') {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "the server does not wait in umount");
-		usleep(10000);
-	}
+	CHECK_SOON(rogue_state(r.pid) == 'D', 20, "the server does not wait in umount");
 	DO(kill(r.pid, SIGKILL));
 	if (!rogue_gone(r.pid, &status, 20))
 		claim_fail(__FILE__, __LINE__, "the server waits for itself");

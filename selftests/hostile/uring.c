@@ -448,9 +448,7 @@ static void leave_unseen(struct rogue *r)
 static void unseen(void)
 {
 	struct rogue r;
-	double end;
 	pid_t pid;
-	int status;
 
 	/* Elsewhere a completion comes at any time. */
 	if (!(setup & IORING_SETUP_DEFER_TASKRUN))
@@ -460,9 +458,7 @@ static void unseen(void)
 	pid = rogue_client(op_stat_file);
 	rogue_await_sleep(pid);
 	say(&r);
-	for (end = now() + patience(10); waitpid(pid, &status, WNOHANG) != pid; usleep(1000))
-		CHECK(now() < end);
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	rogue_unharmed(pid);
 	rogue_end(&r);
 }
 FOR_EACH_SETUP(unseen)
