@@ -125,14 +125,12 @@ static uint32_t init_flags;
 
 static bool long_init(struct rogue *r, const struct request *req)
 {
-	const struct fuse_init_out out = {
-		.major = 7, .minor = 38, .max_write = BIG_SIZE, .max_readahead = 4096,
-		.flags = FUSE_BIG_WRITES | FUSE_MAX_PAGES | init_flags, .max_pages = BIG_SIZE / 4096,
-		.time_gran = 1,
-	};
+	struct fuse_init_out out = rogue_init(FUSE_BIG_WRITES | FUSE_MAX_PAGES | init_flags);
 
 	if (req->head.opcode != FUSE_INIT)
 		return false;
+	out.max_write = BIG_SIZE;
+	out.max_pages = BIG_SIZE / 4096;
 	CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 	return true;
 }

@@ -216,10 +216,7 @@ static unsigned int open_flags;
 
 static bool keep_writes(struct rogue *r, const struct request *req)
 {
-	struct fuse_init_out init = {
-		.major = 7, .minor = 38, .max_readahead = 4096, .max_write = 65536,
-		.flags = FUSE_HANDLE_KILLPRIV, .time_gran = 1,
-	};
+	struct fuse_init_out init = rogue_init(FUSE_HANDLE_KILLPRIV);
 	struct fuse_open_out open = { .open_flags = open_flags };
 	static struct request kept[2];
 	static unsigned int nr;

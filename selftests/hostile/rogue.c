@@ -268,6 +268,18 @@ int rogue_answer(struct rogue *r, const struct request *req, const struct answer
 	return r->style == RW ? answer_rw(r, req, a) : answer_sync(r, req, a);
 }
 
+struct fuse_init_out rogue_init(uint32_t flags)
+{
+	return (struct fuse_init_out){
+		.major = 7,
+		.minor = 38,
+		.max_readahead = 4096,
+		.max_write = 65536,
+		.time_gran = 1,
+		.flags = flags,
+	};
+}
+
 struct fuse_attr rogue_attr(uint64_t node)
 {
 	static const uint32_t modes[] = {
@@ -300,27 +312,18 @@ static int answer_error(struct rogue *r, const struct request *req, int error)
 
 static int answer_init(struct rogue *r, const struct request *req)
 {
-	struct fuse_init_out out = {
-		.major = 7,
-		.minor = 38,
-		.max_readahead = 4096,
-		.flags = FUSE_BIG_WRITES | FUSE_MAX_PAGES,
-		.max_write = 65536,
-		.max_pages = 16,
-		.time_gran = 1,
-	};
+	struct fuse_init_out out = rogue_init(FUSE_BIG_WRITES | FUSE_MAX_PAGES);
 
+	out.max_pages = 16;
 	return rogue_reply(r, req, &out, sizeof(out));
 }
 
 void rogue_answer_init(struct rogue *r, const struct request *req, bool passthrough)
 {
-	struct fuse_init_out out = {
-		.major = 7, .minor = 38, .max_readahead = 65536, .max_write = 65536, .time_gran = 1,
-		.flags = passthrough ? FUSE_INIT_EXT | FUSE_ASYNC_READ : FUSE_ASYNC_READ,
-		.flags2 = passthrough ? FERRY_FUSE_PASSTHROUGH : 0,
-	};
+	struct fuse_init_out out = rogue_init(FUSE_ASYNC_READ | (passthrough ? FUSE_INIT_EXT : 0));
 
+	out.max_readahead = 65536;
+	out.flags2 = passthrough ? FERRY_FUSE_PASSTHROUGH : 0;
 	(&out.flags2)[1] = passthrough;
 	CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 }

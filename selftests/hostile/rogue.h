@@ -141,6 +141,8 @@ int rogue_call(struct rogue *r, unsigned long arg);
 struct ferry_desc *rogue_desc(struct rogue *r, unsigned int tag);
 char *rogue_slot(struct rogue *r, unsigned int tag);
 struct ferry_box *rogue_box(struct rogue *r);
+/** rogue_init() - what INIT may be answered with: 4 KiB are read ahead, 64 KiB written */
+struct fuse_init_out rogue_init(uint32_t flags);
 struct fuse_attr rogue_attr(uint64_t node);
 struct fuse_entry_out rogue_entry(uint64_t node);
 

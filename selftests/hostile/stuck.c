@@ -52,10 +52,7 @@ static bool is_meant(const struct request *req)
 static bool tell_file(struct rogue *r, const struct request *req)
 {
 	static bool unlinked;
-	struct fuse_init_out init = {
-		.major = 7, .minor = 38, .max_readahead = 65536, .max_write = 65536, .time_gran = 1,
-		.flags = FUSE_WRITEBACK_CACHE | FUSE_ASYNC_READ,
-	};
+	struct fuse_init_out init = rogue_init(FUSE_WRITEBACK_CACHE | FUSE_ASYNC_READ);
 	struct fuse_entry_out entry = rogue_entry(FILE_NODE);
 	struct fuse_attr_out attr = { .attr_valid = HOUR, .attr = entry.attr };
 	struct fuse_open_out open = { .open_flags = FOPEN_KEEP_CACHE };
@@ -64,6 +61,7 @@ static bool tell_file(struct rogue *r, const struct request *req)
 	attr.attr.nlink = !unlinked;
 	switch (req->head.opcode) {
 	case FUSE_INIT:
+		init.max_readahead = 65536;
 		rogue_reply(r, req, &init, sizeof(init));
 		return true;
 	case FUSE_LOOKUP:

@@ -249,10 +249,7 @@ static int answer_attr(struct rogue *r, const struct request *req)
 /* "file" has a size that changes, and zeroes in place of a hole. */
 static bool tell_file(struct rogue *r, const struct request *req)
 {
-	struct fuse_init_out init = {
-		.major = 7, .minor = 38, .max_readahead = 4096, .max_write = 65536,
-		.flags = no_writeback ? 0 : FUSE_WRITEBACK_CACHE, .time_gran = 1,
-	};
+	struct fuse_init_out init = rogue_init(no_writeback ? 0 : FUSE_WRITEBACK_CACHE);
 	struct fuse_entry_out entry = { .nodeid = FILE_NODE, .entry_valid = HOUR,
 					.attr_valid = HOUR, .attr = attr_of_file() };
 	struct fuse_open_out open = { .open_flags = FOPEN_KEEP_CACHE };
