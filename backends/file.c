@@ -9,10 +9,6 @@
 #include <ferry/block.h>
 #include <ferry/state.h>
 
-/* So often, a second in all, is a file tried to be had that somebody else has for himself. */
-#define BUSY_TRIES	200
-#define BUSY_US		5000
-
 /* What the next server finds when this one was killed. */
 struct left {
 	struct ferry_file_id id;
@@ -122,11 +118,12 @@ static int check_same(const struct ferry_file_id *id, const struct ferry_file_id
 static int open_free(const struct ferry_server *server, const char *path, u32 flags,
 		     struct ferry_file **file)
 {
-	unsigned int tries = ferry_server_loads(server) ? 1 : BUSY_TRIES;
+	unsigned int tries = 0;
 	int err;
 
-	while ((err = ferry_file_open(path, flags, file)) == -EBUSY && --tries)
-		ferry_sleep(BUSY_US);
+	do
+		err = ferry_file_open(path, flags, file);
+	while (!ferry_server_loads(server) && ferry_file_again(err, &tries));
 	return err;
 }
 
@@ -223,13 +220,6 @@ static char *string_of(const char *args, const char *name)
 	return s;
 }
 
-static bool has(const char *args, const char *name)
-{
-	size_t len;
-
-	return ferry_opt_find(args, name, &len);
-}
-
 static int file_init(struct ferry_server *server, const char *args)
 {
 	static const char *const known[] = { "path", "block", "direct", "ro", NULL };
@@ -249,11 +239,11 @@ static int file_init(struct ferry_server *server, const char *args)
 	}
 	server->block.logical_block = block;
 	server->block.physical_block = FERRY_PAGE_SIZE;
-	server->block.read_only = has(args, "ro");
+	server->block.read_only = ferry_opt_has(args, "ro");
 	server->block.fua = true;
 	server->block.does_io = true;
 	server->block.repeats = true;
-	err = open_file(server, path, has(args, "direct"));
+	err = open_file(server, path, ferry_opt_has(args, "direct"));
 	ferry_free(path);
 	return err;
 }

@@ -210,7 +210,6 @@ static int configure(struct memfs *fs, struct ferry_server *server, const char *
 	static const char *const known[] = { "size", "nodes", "mode", "uid", "gid", "writeback", NULL };
 	u64 size = SIZE_DEFAULT;
 	u64 nodes = NODES_DEFAULT;
-	size_t len;
 	int err;
 
 	err = ferry_args_check(server, args, known);
@@ -228,7 +227,7 @@ static int configure(struct memfs *fs, struct ferry_server *server, const char *
 		return err;
 	}
 	fs->max_nodes = nodes ? min(nodes, (u64)MEMFS_NODES_MAX - 1) : MEMFS_NODES_MAX - 1;
-	server->fs.writeback = ferry_opt_find(args, "writeback", &len);
+	server->fs.writeback = ferry_opt_has(args, "writeback");
 	return 0;
 }
 

@@ -225,6 +225,19 @@ void memfs_dir_clear(struct memfs_node *dir)
 	memset(d, 0, sizeof(*d));
 }
 
+/* The directory of a number, locked for reading. NULL: the request is answered. */
+static inline struct memfs_node *dir_read(struct ferry_req *req, u64 id)
+{
+	struct memfs_node *dir = memfs_node_read(memfs_of(req), id);
+
+	if (likely(dir && dir->type == S_IFDIR))
+		return dir;
+	if (dir)
+		ferry_read_unlock(&dir->lock);
+	ferry_reply_err(req, dir ? -ENOTDIR : -ESTALE);
+	return NULL;
+}
+
 void memfs_lookup(struct ferry_req *req, u64 parent, const char *name)
 {
 	struct ferry_entry entry = { .entry_ns = FERRY_FOREVER };
@@ -234,16 +247,9 @@ void memfs_lookup(struct ferry_req *req, u64 parent, const char *name)
 	struct memfs_name *n;
 	u64 id;
 
-	dir = memfs_node_read(fs, parent);
-	if (!dir) {
-		ferry_reply_err(req, -ESTALE);
+	dir = dir_read(req, parent);
+	if (!dir)
 		return;
-	}
-	if (dir->type != S_IFDIR) {
-		ferry_read_unlock(&dir->lock);
-		ferry_reply_err(req, -ENOTDIR);
-		return;
-	}
 	n = memfs_dir_find(dir, name, len, memfs_name_hash(fs, name, len));
 	if (!n) {
 		ferry_read_unlock(&dir->lock);
@@ -339,19 +345,12 @@ void memfs_readdir(struct ferry_req *req, u64 id, struct ferry_handle *handle, u
 		   bool plus)
 {
 	struct memfs *fs = memfs_of(req);
-	struct memfs_node *dir = memfs_node_read(fs, id);
+	struct memfs_node *dir = dir_read(req, id);
 	u64 cookie = off > COOKIE_DOTDOT ? off - 1 : ~0ULL;
 	bool more = false;
 
-	if (!dir) {
-		ferry_reply_err(req, -ESTALE);
+	if (!dir)
 		return;
-	}
-	if (dir->type != S_IFDIR) {
-		ferry_read_unlock(&dir->lock);
-		ferry_reply_err(req, -ENOTDIR);
-		return;
-	}
 	/* A removed directory lists nothing. */
 	if (dir->nlink)
 		more = add_dots(req, dir, off);

@@ -102,19 +102,28 @@ int memfs_map_set(struct memfs_map *map, u64 key, void *item)
 	return 0;
 }
 
+/*
+ * What is at @key, which fits. NULL: and nothing at the keys around it, those which differ in
+ * the lowest @shift bits alone.
+ */
+static inline void *descend(const struct memfs_map *map, u64 key, u32 *shift)
+{
+	void *p = map->root;
+
+	*shift = map->height * BITS;
+	while (p && *shift) {
+		*shift -= BITS;
+		p = ((struct branch *)p)->slot[(key >> *shift) % SLOTS];
+	}
+	return p;
+}
+
 /* What is at @key, or NULL */
 void *memfs_map_get(const struct memfs_map *map, u64 key)
 {
-	u32 shift = map->height * BITS;
-	void *p = map->root;
+	u32 shift;
 
-	if (!fits(map, key))
-		return NULL;
-	while (p && shift) {
-		shift -= BITS;
-		p = ((struct branch *)p)->slot[(key >> shift) % SLOTS];
-	}
-	return p;
+	return fits(map, key) ? descend(map, key, &shift) : NULL;
 }
 
 /*
@@ -125,21 +134,15 @@ void *memfs_map_get(const struct memfs_map *map, u64 key)
 void *memfs_map_next(const struct memfs_map *map, u64 *key)
 {
 	u64 k = *key;
+	u32 shift;
 
-	while (fits(map, k)) {
-		u32 shift = map->height * BITS;
-		void *p = map->root;
+	while (map->root && fits(map, k)) {
+		void *p = descend(map, k, &shift);
 
-		while (p && shift) {
-			shift -= BITS;
-			p = ((struct branch *)p)->slot[(k >> shift) % SLOTS];
-		}
 		if (p) {
 			*key = k;
 			return p;
 		}
-		if (!map->root)
-			return NULL;
 		/* nothing below that slot: go on behind all it could hold */
 		k = ((k >> shift) + 1) << shift;
 	}
@@ -154,15 +157,11 @@ void *memfs_map_next(const struct memfs_map *map, u64 *key)
 void *memfs_map_prev(const struct memfs_map *map, u64 *key)
 {
 	u64 k = fits(map, *key) ? *key : (1ULL << (map->height * BITS)) - 1;
+	u32 shift;
 
 	while (map->root) {
-		u32 shift = map->height * BITS;
-		void *p = map->root;
+		void *p = descend(map, k, &shift);
 
-		while (p && shift) {
-			shift -= BITS;
-			p = ((struct branch *)p)->slot[(k >> shift) % SLOTS];
-		}
 		if (p) {
 			*key = k;
 			return p;

@@ -184,7 +184,6 @@ static void null_statfs(struct ferry_req *req, u64 node)
 static int init(struct ferry_server *server, const char *args, const char *const *known)
 {
 	struct null *null;
-	size_t len;
 	int err;
 
 	err = ferry_args_check(server, args, known);
@@ -194,7 +193,7 @@ static int init(struct ferry_server *server, const char *args, const char *const
 	if (!null)
 		return -ENOMEM;
 	null->size = SIZE_DEFAULT;
-	null->untouched = ferry_opt_find(args, "untouched", &len);
+	null->untouched = ferry_opt_has(args, "untouched");
 	err = ferry_opt_size(args, "size", &null->size);
 	if (err) {
 		ferry_log(FERRY_LOG_ERR, "null: size= wants bytes, as in size=512M");

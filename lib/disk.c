@@ -17,9 +17,8 @@
 static int take_number(const char *str, const char *name, u32 *value)
 {
 	u64 v = 0;
-	size_t len;
 
-	if (!ferry_opt_find(str, name, &len))
+	if (!ferry_opt_has(str, name))
 		return 0;
 	/* 0 stands for one that was not given. */
 	if (ferry_opt_size(str, name, &v) || !v || v > UINT32_MAX) {
@@ -55,7 +54,6 @@ int ferry_disk_options_parse(const char *str, struct ferry_disk_options *options
 		"io_timeout", "serial", NULL
 	};
 	struct ferry_disk_options o = { .size = sizeof(o) };
-	size_t len;
 
 	if (ferry_opt_check(str, known) ||
 	    take_number(str, "logical", &o.logical_block) ||
@@ -66,8 +64,8 @@ int ferry_disk_options_parse(const char *str, struct ferry_disk_options *options
 	    take_number(str, "io_timeout", &o.timeout) ||
 	    take_serial(str, o.serial, sizeof(o.serial)))
 		return -EINVAL;
-	o.read_only = ferry_opt_find(str, "ro", &len);
-	o.rotational = ferry_opt_find(str, "rotational", &len);
+	o.read_only = ferry_opt_has(str, "ro");
+	o.rotational = ferry_opt_has(str, "rotational");
 	memcpy(options, &o, sizeof(o));
 	return 0;
 }

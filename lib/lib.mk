@@ -43,14 +43,11 @@ ASAN_FLAGS      := -fsanitize=address,undefined -fno-sanitize-recover=undefined 
 
 $(B)/asan/%.o: %.c | libraries
 	@mkdir -p $(@D)
-	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(ASAN_FLAGS) $(WARN_OFF) -c -o $@ $<
+	$(CC) $(UFLAGS) $(UFLAGS_$(firstword $(subst /, ,$<))) $(ASAN_FLAGS) -c -o $@ $<
 
 UNIT_DISPATCH   := dispatch dispatch_fuzz dispatch_opts
 UNIT_OBJECTS    := $(patsubst %,$(B)/asan/lib/dispatch/%.o,$(LIB_DISPATCH)) \
 		   $(B)/asan/selftests/claim.o
-
-# In the tables of tests what is left out is 0.
-$(B)/asan/selftests/%.o: private WARN_OFF := -Wno-missing-field-initializers
 
 $(UNIT_DISPATCH:%=$(B)/test/%): $(B)/test/%: $(B)/asan/selftests/unit/%.o $(UNIT_OBJECTS) \
 		$(B)/asan/selftests/unit/dispatch_host.o $(B)/asan/selftests/unit/dispatch_record.o

@@ -140,14 +140,14 @@ static int configure(int fs, const char *options, unsigned long *ms)
 {
 	char *copy = strdup(options ? options : ""), *rest = copy, *option;
 	bool sloppy = false;
-	size_t len, i;
+	size_t i;
 	int err = 0;
 
 	if (!copy) {
 		ferry_log(FERRY_LOG_ERR, "no memory for the options");
 		return -ENOMEM;
 	}
-	*ms = ferry_opt_find(options, "remount", &len) ? MS_REMOUNT : 0;
+	*ms = ferry_opt_has(options, "remount") ? MS_REMOUNT : 0;
 	while (!err && (option = ferry_option_cut(&rest))) {
 		if (!strcmp(option, "sloppy"))
 			sloppy = true;
@@ -296,7 +296,6 @@ int ferry_mount(const char *source, const char *dir, const char *options)
 {
 	int fs = fsopen("ferry", FSOPEN_CLOEXEC), err = -errno;
 	unsigned long ms;
-	size_t len;
 
 	if (fs < 0)
 		return complain(dir, source, err, why_not_opened(err));
@@ -308,7 +307,7 @@ int ferry_mount(const char *source, const char *dir, const char *options)
 	} else if (is_ferry_mount(dir)) {
 		err = complain(dir, source, -EBUSY, why_not_attached(-EBUSY));
 	} else {
-		err = create(fs, source, dir, ferry_opt_find(options, "fd", &len));
+		err = create(fs, source, dir, ferry_opt_has(options, "fd"));
 		if (!err)
 			err = attach(fs, source, dir, ms);
 	}

@@ -8,10 +8,6 @@
 #include "internal.h"
 #include "saved.h"
 
-/* For a second in all. */
-#define BUSY_TRIES	200
-#define BUSY_US		5000
-
 /* A stream in a file, at its position. */
 struct fd_stream {
 	struct ferry_stream stream;
@@ -135,11 +131,12 @@ static int load(struct ferry_session *session, const struct ferry_backend *backe
 /* The last server has been sent home, but may still be letting go of what it had for itself. */
 int ferry_saved_load(struct ferry_session *session, const struct ferry_backend *backend, int fd)
 {
-	unsigned int tries = BUSY_TRIES;
+	unsigned int tries = 0;
 	int err;
 
-	while ((err = load(session, backend, fd)) == -EBUSY && --tries)
-		ferry_sleep(BUSY_US);
+	do
+		err = load(session, backend, fd);
+	while (ferry_file_again(err, &tries));
 	if (err)
 		ferry_log(FERRY_LOG_ERR, "%s: did not load what the last server saved: %s%s",
 			  backend->name, strerror(-err),

@@ -94,8 +94,8 @@ keeps_size() {
 	blkdiscard -o 0 -l 1M "$disk"
 	kill_server || status=1
 	cmp <(dd if="$disk" bs=1M skip=40 count=1 iflag=direct status=none) "$work/host/data" || status=1
-	is "$(bytes "$disk")" 50331648 size || status=1
-	ferry disk resize "$disk" 64M && is "$(bytes "$disk")" 67108864 "size, once more" || status=1
+	is size "$(bytes "$disk")" 50331648 || status=1
+	ferry disk resize "$disk" 64M && is "size, once more" "$(bytes "$disk")" 67108864 || status=1
 	ferry disk del "$disk" || status=1
 	no_disk_left || status=1
 	return "$status"
@@ -142,8 +142,8 @@ moves() { # SOURCE DISK
 	begin_busy "$2" || status=1
 	for to in kernel user ${FERRY_TEST_WHOLE:+kernel user}; do
 		ferry move "$2" --to "$to" || status=1
-		is "$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $5 }')" \
-			"$to" "placement" || status=1
+		is "placement" "$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $5 }')" \
+			"$to" || status=1
 	done
 	ferry upgrade "$2" || status=1
 	end_busy || status=1
@@ -156,7 +156,7 @@ kept_over_moves() { # DISK
 	dd if="$work/host/data" of="$1" bs=1M seek=80 oflag=direct status=none
 	ferry move "$1" --to kernel || return
 	cmp <(dd if="$1" bs=1M skip=80 count=8 iflag=direct status=none) "$work/host/data" &&
-		is "$(bytes "$1")" 100663296 "size" && ferry move "$1" --to user &&
+		is "size" "$(bytes "$1")" 100663296 && ferry move "$1" --to user &&
 		cmp <(dd if="$1" bs=1M skip=80 count=8 iflag=direct status=none) "$work/host/data"
 }
 
@@ -237,11 +237,11 @@ fails_as_told() { # DISK
 	local seen='' _
 	: >"$work/err"
 	for _ in 1 2 3 4 5 6; do writes "$1" && seen+=+ || seen+=-; done
-	is "$seen" ++--++ "writes" || return
-	is "$(grep -c "No space left" "$work/err")" 2 "of them with ENOSPC" || return
+	is "writes" "$seen" ++--++ || return
+	is "of them with ENOSPC" "$(grep -c "No space left" "$work/err")" 2 || return
 	reads "$1" 2047 && ! reads "$1" 2048 && ! reads "$1" 2055 && reads "$1" 2056 &&
 		! reads "$1" 9000 && reads "$1" 9001 &&
-		is "$(grep -c "Input/output error" "$work/err")" 3 "reads with EIO" &&
+		is "reads with EIO" "$(grep -c "Input/output error" "$work/err")" 3 &&
 		! blkdiscard -f -o 0 -l 1M "$1" 2>/dev/null && blkdiscard -f -z -o 0 -l 1M "$1" || return
 	! dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct conv=fsync 2>/dev/null || { echo "it flushes"; return 1; }
 }
@@ -291,7 +291,7 @@ filters_stay() { # DISK
 		esac
 		: >"$work/err"
 		if ! { reads "$1" 2047 && ! reads "$1" 2048 && ! reads "$1" 4103 && reads "$1" 4104 &&
-			is "$(grep -c "No data available" "$work/err")" 2 "reads with ENODATA" &&
+			is "reads with ENODATA" "$(grep -c "No data available" "$work/err")" 2 &&
 			dd if="$1" bs=512k count=1 iflag=direct status=none |
 			cmp - "$work/host/data"; }; then
 			echo "after $next"
@@ -428,7 +428,7 @@ connects_slowly() { # DISK
 	wait "$asker" && { echo "it was resized"; status=1; }
 	rm -f "$socket" "$work/connected"
 	mv "$socket.away" "$socket"
-	ferry disk resize "$1" 32M && is "$(bytes "$1")" 33554432 size || status=1
+	ferry disk resize "$1" 32M && is size "$(bytes "$1")" 33554432 || status=1
 	return "$status"
 }
 
@@ -437,7 +437,7 @@ export_grows() { # DISK
 	local status=0 _
 	begin_busy "$1" || status=1
 	truncate -s 128M "$work/host/nbd" && ferry disk resize "$1" &&
-		is "$(bytes "$1")" 134217728 "size" || status=1
+		is "size" "$(bytes "$1")" 134217728 || status=1
 	end_busy || status=1
 	head -c 64k /dev/urandom >"$work/host/data"
 	for _ in 1 2 3 4; do
@@ -495,19 +495,19 @@ stays_with_daemon() { # DISK
 		kill_server && is_followed && until_so tried || return
 	done
 	sleep 3
-	is "$(serving)" "$server" "its server" && dd if="$1" of=/dev/null bs=4k count=1 iflag=direct
+	is "its server" "$(serving)" "$server" && dd if="$1" of=/dev/null bs=4k count=1 iflag=direct
 }
 
 tried() { ! log_lacks 'there is no backend "nbd"'; }
 
 like_export() { # DISK
-	is "$(queue "$1" logical_block_size)" 4096 logical_block_size &&
-		is "$(queue "$1" physical_block_size)" 4096 physical_block_size &&
-		is "$(cat "/sys/block/$(basename "$1")/ro")" 1 ro &&
-		is "$(queue "$1" max_hw_sectors_kb)" 128 max_hw_sectors_kb &&
-		is "$(bytes "$1")" 67108864 size || return
+	is logical_block_size "$(queue "$1" logical_block_size)" 4096 &&
+		is physical_block_size "$(queue "$1" physical_block_size)" 4096 &&
+		is ro "$(cat "/sys/block/$(basename "$1")/ro")" 1 &&
+		is max_hw_sectors_kb "$(queue "$1" max_hw_sectors_kb)" 128 &&
+		is size "$(bytes "$1")" 67108864 || return
 	truncate -s 80M "$work/host/nbd" && ferry disk resize "$1" &&
-		is "$(bytes "$1")" 83886080 "size, grown" &&
+		is "size, grown" "$(bytes "$1")" 83886080 &&
 		! ferry disk resize "$1" 1G 2>/dev/null
 }
 
@@ -677,8 +677,6 @@ aborted() { # SERVER
 	no_disk_left || status=1
 	return "$status"
 }
-
-is_detached() { ferry list | grep -q ' detached '; }
 
 while read -r server options text; do
 	wanted "aborted/$server" || continue

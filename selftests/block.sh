@@ -83,16 +83,16 @@ fi
 # --- what a disk looks like --------------------------------------------------------------
 
 limits() { # DISK
-	is "$(queue "$1" logical_block_size)" 4096 logical_block_size &&
-		is "$(queue "$1" physical_block_size)" 16384 physical_block_size &&
-		is "$(queue "$1" minimum_io_size)" 32768 minimum_io_size &&
-		is "$(queue "$1" optimal_io_size)" 1048576 optimal_io_size &&
-		is "$(queue "$1" rotational)" 1 rotational &&
-		is "$(queue "$1" io_timeout)" "$timeout" io_timeout &&
-		is "$(cat "/sys/block/$(basename "$1")/ro")" 1 ro &&
-		is "$(cat "/sys/block/$(basename "$1")/ferry/serial")" abc-1 serial &&
+	is logical_block_size "$(queue "$1" logical_block_size)" 4096 &&
+		is physical_block_size "$(queue "$1" physical_block_size)" 16384 &&
+		is minimum_io_size "$(queue "$1" minimum_io_size)" 32768 &&
+		is optimal_io_size "$(queue "$1" optimal_io_size)" 1048576 &&
+		is rotational "$(queue "$1" rotational)" 1 &&
+		is io_timeout "$(queue "$1" io_timeout)" "$timeout" &&
+		is ro "$(cat "/sys/block/$(basename "$1")/ro")" 1 &&
+		is serial "$(cat "/sys/block/$(basename "$1")/ferry/serial")" abc-1 &&
 		{ ! dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct 2>/dev/null; } &&
-		is "$(lsblk -b -n -d -o SIZE "$1")" 67108864 size
+		is size "$(lsblk -b -n -d -o SIZE "$1")" 67108864
 }
 
 # Not even the device mapper writes to it, which some kernels let have it for that.
@@ -116,16 +116,16 @@ many_limits=ro,rotational,logical=4096,physical=16K,io_min=32K,io_opt=1M,serial=
 
 partitions() { # DISK
 	echo 'size=16M' | sfdisk -q "$1" && [ -b "${1}p1" ] && mkfs.ext4 -q -F "${1}p1" &&
-		is "$(blkid -p -o value -s TYPE "${1}p1")" ext4 "blkid" && mount "${1}p1" "$work/mnt" &&
+		is "blkid" "$(blkid -p -o value -s TYPE "${1}p1")" ext4 && mount "${1}p1" "$work/mnt" &&
 		umount "$work/mnt"
 }
 
 grows() { # DISK
 	mkfs.ext4 -q -F "$1" && mount "$1" "$work/mnt" && ferry disk resize "$1" 128M &&
-		is "$(lsblk -b -n -d -o SIZE "$1")" 134217728 size && resize2fs "$1" &&
+		is size "$(lsblk -b -n -d -o SIZE "$1")" 134217728 && resize2fs "$1" &&
 		[ "$(stat -f -c %b "$work/mnt")" -gt 80000 ] && umount "$work/mnt" &&
 		e2fsck -fn "$1" && ferry disk resize "$1" &&
-		is "$(lsblk -b -n -d -o SIZE "$1")" 268435456 "size, all there is" &&
+		is "size, all there is" "$(lsblk -b -n -d -o SIZE "$1")" 268435456 &&
 		! ferry disk resize "$1" 1T 2>/dev/null && ! ferry disk resize "$1" 1000 2>/dev/null
 }
 
@@ -143,15 +143,15 @@ counts() { # DISK
 	udevadm settle -t 20 2>/dev/null	# somebody may be looking at a new disk
 	read -r -a stat <"/sys/block/$(basename "$1")/stat"
 	dd if="$1" of=/dev/null bs=4k count=100 iflag=direct status=none &&
-		is "$(counted "$1")" "100 800 0 0 0 0 0 0" "after 100 reads of 4 KiB" &&
+		is "after 100 reads of 4 KiB" "$(counted "$1")" "100 800 0 0 0 0 0 0" &&
 		dd if=/dev/zero of="$1" bs=16k count=50 oflag=direct status=none &&
-		is "$(counted "$1")" "100 800 50 1600 0 0 0 0" "after 50 writes of 16 KiB" &&
+		is "after 50 writes of 16 KiB" "$(counted "$1")" "100 800 50 1600 0 0 0 0" &&
 		blkdiscard -f -o 1M -l 1M "$1" &&
-		is "$(counted "$1")" "100 800 50 1600 1 2048 0 0" "after a discard of 1 MiB" &&
+		is "after a discard of 1 MiB" "$(counted "$1")" "100 800 50 1600 1 2048 0 0" &&
 		dd if=/dev/zero of="$1" bs=4k count=1 conv=fsync oflag=direct status=none || return
 	# Some kernels count what asks for a flush as a write of nothing, too.
-	is "$(counted "$1" | cut -d ' ' -f 1,2,4-)" "100 800 1608 1 2048 1 0" \
-		"after a write and a flush" || return
+	is "after a write and a flush" "$(counted "$1" | cut -d ' ' -f 1,2,4-)" \
+		"100 800 1608 1 2048 1 0" || return
 	read -r -a stat <"/sys/block/$(basename "$1")/stat"
 	[ "${stat[9]}" -gt 0 ] || { echo "it was never busy"; return 1; }
 }
@@ -160,7 +160,7 @@ counts() { # DISK
 queues_of() { cat "/sys/block/$(basename "$1")"/mq/*/nr_tags | tr '\n' ' '; }
 
 # A hardware queue a server queue; as deep as that, or as asked for.
-queues_are() { is "$(queues_of "$2")" "$1 " "depth of the queues"; }
+queues_are() { is "depth of the queues" "$(queues_of "$2")" "$1 "; }
 
 # Its server's reads and writes by system call, in KiB: what the kernel moves is not in them.
 touched() {
@@ -191,7 +191,7 @@ with_udev() {
 
 group_serves() {
 	udevadm trigger --action=change --name-match=/dev/ferry && udevadm settle -t 20 &&
-		is "$(stat -c %U:%G:%a /dev/ferry)" root:ferry:660 /dev/ferry
+		is /dev/ferry "$(stat -c %U:%G:%a /dev/ferry)" root:ferry:660
 }
 
 seen_by_udev() {
@@ -199,12 +199,12 @@ seen_by_udev() {
 	disk=$(add_disk user-sync ramdisk:size=64M serial=shelf-7) || return
 	{
 		echo 'size=16M' | sfdisk -q "$disk" && udevadm settle -t 20 &&
-			is "$(readlink -f "$link")" "$disk" by-id &&
-			is "$(readlink -f "$link"-part1)" "${disk}p1" "by-id of the partition" &&
-			is "$(lsblk -n -d -o SERIAL "$disk")" shelf-7 "serial in lsblk" &&
-			is "$(lsblk -n -o TYPE "${disk}p1")" part "type in lsblk" &&
+			is by-id "$(readlink -f "$link")" "$disk" &&
+			is "by-id of the partition" "$(readlink -f "$link"-part1)" "${disk}p1" &&
+			is "serial in lsblk" "$(lsblk -n -d -o SERIAL "$disk")" shelf-7 &&
+			is "type in lsblk" "$(lsblk -n -o TYPE "${disk}p1")" part &&
 			mkfs.ext4 -q -F -L shelf "${disk}p1" && udevadm settle -t 20 &&
-			is "$(blkid -o value -s LABEL "${disk}p1")" shelf "label in blkid"
+			is "label in blkid" "$(blkid -o value -s LABEL "${disk}p1")" shelf
 	} || status=1
 	ferry disk del "$disk" && udevadm settle -t 20 || status=1
 	[ ! -L "$link" ] || { echo "$link is there"; status=1; }
@@ -257,7 +257,7 @@ for placement in user-sync user-poll user-uring; do
 done
 
 names() { # EXPECTED DISK
-	is "$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $8 }')" "$1" "in the list"
+	is "in the list" "$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $8 }')" "$1"
 }
 
 for placement in user-sync kernel; do

@@ -227,6 +227,14 @@ void check_file(const char *name, size_t len, unsigned int seed)
 	free(buf);
 }
 
+struct stat stat_of(const char *name)
+{
+	struct stat st;
+
+	DO(lstat(name, &st));
+	return st;
+}
+
 void *xmalloc(size_t len)
 {
 	void *p;

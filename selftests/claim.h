@@ -28,7 +28,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 /**
  * struct claim - one claim
@@ -61,6 +63,16 @@ void claim_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	if (!(expr))							\
 		claim_fail(__FILE__, __LINE__, "not so: %s (errno: %s)", #expr,	\
 			   strerror(errno));				\
+} while (0)
+
+/* The claim does not hold, and why is told, unless @expr comes true within patience(@seconds). */
+#define CHECK_SOON(expr, seconds, ...) do {				\
+	double end_ = now() + patience(seconds);			\
+	while (!(expr)) {						\
+		if (now() > end_)					\
+			claim_fail(__FILE__, __LINE__, __VA_ARGS__);	\
+		usleep(1000);						\
+	}								\
 } while (0)
 
 /* Both are integers; shows them. */
@@ -111,6 +123,8 @@ size_t read_all(int fd, void *buf, size_t len);
 size_t pread_all(int fd, void *buf, size_t len, off_t off);
 void pwrite_all(int fd, const void *buf, size_t len, off_t off);
 
+/** stat_of() - what lstat() says of @name */
+struct stat stat_of(const char *name);
 /** xmalloc() - zeroed and page aligned */
 void *xmalloc(size_t len);
 /** wait_ok() - @pid ends, with status 0 */

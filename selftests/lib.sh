@@ -243,6 +243,12 @@ stat_of() {
 		print $o->{$field} // 0, "\n"' "$2" "$3"
 }
 
+# field NAME: of the only channel
+field() { ferry list --json | sed -n "s/^ *\"$1\": *\"\?\([^\",]*\)\"\?,\?\$/\1/p"; }
+
+# side PLACEMENT: is the only channel served there?
+side() { [ "$(field placement)" = "$1" ]; }
+
 # serving: the process that serves the only channel, if one does
 serving() {
 	ferry list --json | perl -MJSON::PP -e '

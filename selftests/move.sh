@@ -10,8 +10,6 @@ mnt=$work/mnt
 mkdir "$mnt"
 echo "TAP version 13"
 
-side() { ferry list --json | tr -d ' \n' | grep -q "\"placement\":\"$1\""; }
-
 # to_and_fro WAIT N
 to_and_fro() {
 	local i
@@ -28,7 +26,7 @@ upgrades() {
 	done
 }
 
-# keeps_all WAIT: what was there stays: contents, links, attributes, open and unlinked files
+# keeps_all: what was there stays: contents, links, attributes, open and unlinked files
 keeps_all() {
 	local before after fd status=0
 	cp -a "$here" "$mnt/tree" && setfattr -n user.a -v b "$mnt/tree" || return 1
@@ -73,7 +71,7 @@ for wait in sync poll uring; do
 	claim "$wait: a server moves to and fro under load, $((2 * n)) times" \
 		while_used to_and_fro "$wait" "$n"
 	claim "$wait: a daemon is replaced under load" while_used upgrades
-	claim "$wait: all that was there stays" keeps_all "$wait"
+	claim "$wait: all that was there stays" keeps_all
 	claim "$wait: it is unmounted" ends
 done
 if wanted many; then

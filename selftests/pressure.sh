@@ -148,8 +148,6 @@ on_disk() { # MEGABYTES
 
 # --- moves: what a server knows is there once more meanwhile ----------------------------------------
 
-side() { ferry list --json | tr -d ' \n' | grep -q "\"placement\":\"$1\""; }
-
 # It is refused, and all goes on.
 has_no_room() { # COMMAND...
 	refused "not enough memory" "$@" && [ "$(<"$mnt/text")" = text ]

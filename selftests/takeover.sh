@@ -11,9 +11,6 @@ mnt=$work/mnt
 mkdir "$mnt"
 echo "TAP version 13"
 
-# field NAME: of the only channel
-field() { ferry list --json | sed -n "s/^ *\"$1\": *\"\?\([^\",]*\)\"\?,\?\$/\1/p"; }
-side() { [ "$(field placement)" = "$1" ]; }
 state() { [ "$(field state)" = "$1" ]; }
 stalled() { [ "$(field stalls)" -ge "$1" ]; }
 

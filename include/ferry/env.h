@@ -120,6 +120,22 @@ struct ferry_file;
 int ferry_file_open(const char *path, u32 flags, struct ferry_file **file);
 void ferry_file_close(struct ferry_file *file);
 
+/**
+ * ferry_file_again() - may what failed for a file that is in use be tried once more?
+ * @err: what it failed with
+ * @tries: 0 at first
+ *
+ * Who has it may be about to let it go. Waits for that, a second in all.
+ * Return: false: it was not -EBUSY, or has been for so long
+ */
+static inline bool ferry_file_again(int err, unsigned int *tries)
+{
+	if (err != -EBUSY || ++*tries == 200)
+		return false;
+	ferry_sleep(5000);
+	return true;
+}
+
 /** ferry_file_size() - bytes of a file or device as it is now; or -errno */
 s64 ferry_file_size(const struct ferry_file *file);
 
@@ -210,6 +226,14 @@ void ferry_log(enum ferry_log_level level, const char *fmt, ...) FERRY_PRINTF(2,
  *	such option. For an option without '=' it points at its end.
  */
 const char *ferry_opt_find(const char *args, const char *name, size_t *len);
+
+/** ferry_opt_has() - is the option given, with a value or without? As ferry_opt_find() */
+static inline bool ferry_opt_has(const char *args, const char *name)
+{
+	size_t len;
+
+	return ferry_opt_find(args, name, &len);
+}
 
 /**
  * ferry_opt_size() - read a number with an optional suffix K, M, G, T (powers of 1024)

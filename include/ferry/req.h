@@ -180,9 +180,6 @@ int ferry_server_save(struct ferry_server *server, u32 class, struct ferry_strea
 
 #define FERRY_ARGS_MAX	4096	/* bytes of a server's arguments with their NUL */
 
-/** ferry_stream_flush() - what was written leaves the buffer; 0 or -errno, which lasts */
-int ferry_stream_flush(struct ferry_stream *stream);
-
 /** ferry_stream_is_saved() - reads the begin of @stream: is it of ferry_server_save()? */
 bool ferry_stream_is_saved(struct ferry_stream *stream);
 

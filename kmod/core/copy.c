@@ -204,7 +204,7 @@ static ssize_t copy_data(struct ferry_slot *slot, u64 offset, struct iov_iter *u
 			break;
 
 		spin_lock(&slot->lock);
-		smp_mb__after_spinlock();	/* pairs with wait_for_copies(), slot.c */
+		smp_mb__after_spinlock();	/* pairs with ferry_slot_wait_for_copies() */
 		if (!ferry_slot_is_fetched(slot) || !slot->args->data ||
 		    !place_find(&place, slot, offset)) {
 			err = -ENOENT;

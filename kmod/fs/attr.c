@@ -573,7 +573,7 @@ static void setattr_take(struct inode *inode, const struct iattr *attr,
 	ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec, asked);
 }
 
-int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *file)
+static int do_setattr(struct dentry *dentry, struct iattr *attr, struct file *file)
 {
 	struct inode *inode = d_inode(dentry);
 	struct ferry_mount *m = ferry_mount_of(inode);
@@ -685,7 +685,7 @@ int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *
 	if (!attr->ia_valid)
 		return 0;
 
-	err = ferry_do_setattr(dentry, attr, file);
+	err = do_setattr(dentry, attr, file);
 	/* The server may check at LOOKUP who may search a directory. */
 	if (!err && d_is_dir(dentry) && (attr->ia_valid & ATTR_MODE))
 		dentry->d_time = 0;

@@ -402,16 +402,33 @@ static int ferry_flush(struct file *file, fl_owner_t id)
 	return flush_result(m, ferry_call(m->chan, &args));
 }
 
-static int ferry_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+int ferry_file_sync(struct ferry_file *ff, int datasync)
 {
-	struct inode *inode = file_inode(file);
-	struct ferry_file *ff = file->private_data;
 	struct ferry_mount *m = ff->mount;
+	bool *none = ff->isdir ? &m->no_fsyncdir : &m->no_fsync;
 	struct fuse_fsync_in in = {
 		.fh = ff->fh,
 		.fsync_flags = datasync ? FUSE_FSYNC_FDATASYNC : 0,
 	};
 	struct ferry_args args;
+	int err;
+
+	if (*none)
+		return 0;
+	ferry_args_init(&args, ff->isdir ? FUSE_FSYNCDIR : FUSE_FSYNC, ff->node);
+	ferry_args_in(&args, &in, sizeof(in));
+	err = ferry_call(m->chan, &args);
+	if (err == -ENOSYS) {
+		*none = true;
+		err = 0;
+	}
+	return err;
+}
+
+static int ferry_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	struct inode *inode = file_inode(file);
+	struct ferry_file *ff = file->private_data;
 	int err;
 
 	if (ferry_is_bad(inode))
@@ -424,16 +441,7 @@ static int ferry_fsync(struct file *file, loff_t start, loff_t end, int datasync
 		err = file_check_and_advance_wb_err(file);
 	if (!err && !datasync)
 		err = ferry_times_write(inode);
-	if (err || m->no_fsync)
-		return err;
-	ferry_args_init(&args, FUSE_FSYNC, ff->node);
-	ferry_args_in(&args, &in, sizeof(in));
-	err = ferry_call(m->chan, &args);
-	if (err == -ENOSYS) {
-		m->no_fsync = true;
-		err = 0;
-	}
-	return err;
+	return err ? err : ferry_file_sync(ff, datasync);
 }
 
 static bool is_direct(const struct kiocb *iocb)

@@ -448,7 +448,6 @@ int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat
 		  u32 mask, unsigned int flags);
 int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
 int ferry_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
-int ferry_do_setattr(struct dentry *dentry, struct iattr *attr, struct file *file);
 int ferry_setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
 		       struct fuse_attr_out *out);
 int ferry_setattr_check(struct inode *inode, const struct fuse_attr_out *out);
@@ -487,6 +486,8 @@ struct ferry_file *ferry_file_alloc(struct ferry_mount *m);
 int ferry_file_open(struct inode *inode, struct file *file, bool isdir);
 /* file->private_data and caching mode from what the server said at OPEN or CREATE */
 void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry_file *ff);
+/* FSYNC or FSYNCDIR; with -ENOSYS as above */
+int ferry_file_sync(struct ferry_file *ff, int datasync);
 void ferry_file_get(struct ferry_file *ff);
 void ferry_file_put(struct ferry_file *ff);		/* the last one sends RELEASE */
 void ferry_releases_go_on(struct ferry_mount *m);

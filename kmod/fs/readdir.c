@@ -287,28 +287,9 @@ static int dir_release(struct inode *inode, struct file *file)
 
 static int dir_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 {
-	struct inode *inode = file_inode(file);
-	struct ferry_mount *m = ferry_mount_of(inode);
-	struct ferry_file *ff = file->private_data;
-	struct fuse_fsync_in in = {
-		.fh = ff->fh,
-		.fsync_flags = datasync ? FUSE_FSYNC_FDATASYNC : 0,
-	};
-	struct ferry_args args;
-	int err;
-
-	if (ferry_is_bad(inode))
+	if (ferry_is_bad(file_inode(file)))
 		return -EIO;
-	if (m->no_fsyncdir)
-		return 0;
-	ferry_args_init(&args, FUSE_FSYNCDIR, ferry_inode_of(inode)->node);
-	ferry_args_in(&args, &in, sizeof(in));
-	err = ferry_call(m->chan, &args);
-	if (err == -ENOSYS) {
-		m->no_fsyncdir = true;
-		err = 0;
-	}
-	return err;
+	return ferry_file_sync(file->private_data, datasync);
 }
 
 const struct file_operations ferry_dir_operations = {

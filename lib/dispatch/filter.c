@@ -14,13 +14,6 @@ static char *copy(const char *s, size_t len)
 	return p;
 }
 
-static bool has(const char *args, const char *name)
-{
-	size_t len;
-
-	return ferry_opt_find(args, name, &len);
-}
-
 /* How many filters stand before a server that is put below @server. */
 static unsigned int depth(const struct ferry_server *server)
 {
@@ -99,7 +92,7 @@ int ferry_filter_init(struct ferry_server *server, const char *args, char **own)
 	if (err)
 		ferry_free(*own);
 	/* A disk without a cache would be sent none. */
-	else if (has(*own, "flush"))
+	else if (ferry_opt_has(*own, "flush"))
 		server->block.flush = true;
 	return err;
 }
@@ -201,11 +194,11 @@ int ferry_pick_init(struct ferry_pick *pick, const char *name, const char *args)
 	u64 percent = 100;
 
 	memset(pick, 0, sizeof(*pick));
-	pick->ops = (has(args, "read") ? FERRY_FILTER_READ : 0) |
-		    (has(args, "write") ? FERRY_FILTER_WRITE : 0) |
-		    (has(args, "flush") ? FERRY_FILTER_FLUSH : 0) |
-		    (has(args, "discard") ? FERRY_FILTER_DISCARD : 0) |
-		    (has(args, "zeroes") ? FERRY_FILTER_ZEROES : 0);
+	pick->ops = (ferry_opt_has(args, "read") ? FERRY_FILTER_READ : 0) |
+		    (ferry_opt_has(args, "write") ? FERRY_FILTER_WRITE : 0) |
+		    (ferry_opt_has(args, "flush") ? FERRY_FILTER_FLUSH : 0) |
+		    (ferry_opt_has(args, "discard") ? FERRY_FILTER_DISCARD : 0) |
+		    (ferry_opt_has(args, "zeroes") ? FERRY_FILTER_ZEROES : 0);
 	if (!pick->ops)
 		pick->ops = ~0U;
 	if (ferry_opt_size(args, "percent", &percent) || percent > 100 ||

@@ -27,18 +27,18 @@ static int write_out(struct ferry_stream *stream, const void *p, size_t len)
 	return stream->err;
 }
 
-int ferry_stream_flush(struct ferry_stream *stream)
+/* What was written leaves the buffer. */
+static int flush(struct ferry_stream *stream)
 {
 	if (!stream->err && !write_out(stream, stream->buf, stream->len))
 		stream->len = 0;
 	return stream->err;
 }
-FERRY_EXPORT(ferry_stream_flush);
 
 int ferry_stream_write(struct ferry_stream *stream, const void *p, size_t len)
 {
 	if (unlikely(len > stream->size - stream->len)) {
-		if (ferry_stream_flush(stream))
+		if (flush(stream))
 			return stream->err;
 		if (len > stream->size)
 			return write_out(stream, p, len);
@@ -56,7 +56,7 @@ void *ferry_stream_room(struct ferry_stream *stream, size_t len)
 	void *p;
 
 	if (unlikely(len > stream->size - stream->len)) {
-		if (ferry_stream_flush(stream))
+		if (flush(stream))
 			return NULL;
 		if (len > stream->size)
 			stream->err = -EINVAL;
@@ -207,7 +207,7 @@ int ferry_server_save(struct ferry_server *server, u32 class, struct ferry_strea
 		ferry_stream_write(stream, server->args, head.args_len);
 	for (; server && !stream->err; server = server->below)
 		stream->err = save_own(server, class, stream);
-	return ferry_stream_flush(stream);
+	return flush(stream);
 }
 FERRY_EXPORT(ferry_server_save);
 

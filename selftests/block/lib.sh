@@ -92,8 +92,6 @@ good_disk() { # FSTYPE DISK
 
 queue() { cat "/sys/block/$(basename "$1")/queue/$2"; }
 
-is() { [ "$1" = "$2" ] || { echo "$3: $1, not $2"; return 1; }; }
-
 discards() { # DISK
 	local disk=$1
 	dd if=/dev/urandom of="$disk" bs=1M count=4 oflag=direct 2>/dev/null &&

@@ -13,7 +13,7 @@ upgraded_without_server() { # DISK
 		end_export
 		[ -z "$size" ] || { truncate -s "$size" "$work/host/nbd" && export_file "$work/host/nbd"; } || return
 		refused "put back what it serves" ferry upgrade "$1" || status=1
-		is "$(serving)" "$pid" "server, with an export of ${size:-nothing}" || status=1
+		is "server, with an export of ${size:-nothing}" "$(serving)" "$pid" || status=1
 	done
 	end_export
 	truncate -s 64M "$work/host/nbd" && export_file "$work/host/nbd" && until_so reads_now "$1" &&
@@ -31,7 +31,7 @@ upgraded_while_slow() { # DISK
 	ferry upgrade "$1" || status=1
 	kill -CONT "$export_pid"
 	dd if="$1" bs=64k count=1 iflag=direct status=none | cmp - "$work/host/data" || status=1
-	is "$(bytes "$1")" 67108864 size || status=1
+	is size "$(bytes "$1")" 67108864 || status=1
 	return "$status"
 }
 

@@ -305,13 +305,7 @@ void server_next(struct server *s)
 
 static void await(volatile int *what, int value, const char *name)
 {
-	double end = now() + patience(20);
-
-	while (*what < value) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "%s: not within 20 s", name);
-		usleep(2000);
-	}
+	CHECK_SOON(*what >= value, 20, "%s: not within 20 s", name);
 }
 
 int server_wait_added(struct server *s)
@@ -325,16 +319,11 @@ void server_wait_told(struct server *s, int nr)
 	await(&s->shared->told, nr, "the request");
 }
 
-static void reap(struct server *s, double seconds)
+static void reap(struct server *s)
 {
-	double end = now() + patience(seconds);
 	int status;
 
-	while (waitpid(s->pid, &status, WNOHANG) != s->pid) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "the server is there after %g s", seconds);
-		usleep(2000);
-	}
+	CHECK_SOON(waitpid(s->pid, &status, WNOHANG) == s->pid, 5, "the server is there after 5 s");
 	if (WIFEXITED(status))
 		CHECK_EQ(WEXITSTATUS(status), 0);
 }
@@ -342,12 +331,12 @@ static void reap(struct server *s, double seconds)
 void server_kill(struct server *s)
 {
 	DO(kill(s->pid, SIGKILL));
-	reap(s, 5);
+	reap(s);
 }
 
 void server_end(struct server *s)
 {
-	reap(s, 5);
+	reap(s);
 }
 
 int control(unsigned long request, void *arg)
@@ -381,15 +370,10 @@ int disk_open(int index)
 
 void disk_wait_gone(int index)
 {
-	double end = now() + patience(5);
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/block/ferryb%d", index);
-	while (!access(path, F_OK)) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "%s is there after 5 s", path);
-		usleep(2000);
-	}
+	CHECK_SOON(access(path, F_OK), 5, "%s is there after 5 s", path);
 }
 
 static lie_fn later_lie;

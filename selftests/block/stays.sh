@@ -25,7 +25,7 @@ with_ferryd() {
 serves() { # SIDE DISK
 	local said
 	said=$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $5 }')
-	is "$said" "$1" "placement" &&
+	is "placement" "$said" "$1" &&
 		dd if="$2" bs=64k count=1 iflag=direct status=none | cmp - "$work/host/data"
 }
 
@@ -35,7 +35,7 @@ stays_out() { # DISK
 	dd if="$work/host/data" of="$1" oflag=direct bs=64k status=none || return
 	daemon=$(serving)
 	elsewhere ferry move --to kernel "$1" && said "was not moved: what it serves is away" &&
-		is "$(serving)" "$daemon" "its server" && serves user "$1"
+		is "its server" "$(serving)" "$daemon" && serves user "$1"
 }
 
 # Who takes the place of a daemon finds out when that one has gone.

@@ -8,14 +8,6 @@
 
 #include "../claim.h"
 
-static struct stat stat_of(const char *name)
-{
-	struct stat st;
-
-	DO(lstat(name, &st));
-	return st;
-}
-
 static void chmod_bits(void)
 {
 	static const mode_t modes[] = { 0, 0400, 0777, 04755, 02755, 01777, 07777, 0644 };

@@ -10,14 +10,6 @@
 
 #include "../claim.h"
 
-static struct stat stat_of(const char *name)
-{
-	struct stat st;
-
-	DO(lstat(name, &st));
-	return st;
-}
-
 static void many_files(void)
 {
 	static const size_t sizes[] = { 0, 1, 100, 4095, 4096, 4097, 65536, 70001 };

@@ -20,14 +20,6 @@ static int open_direct(const char *name, int flags)
 	return fd;
 }
 
-static off_t size_of(const char *name)
-{
-	struct stat st;
-
-	DO(stat(name, &st));
-	return st.st_size;
-}
-
 static void round_trip(void)
 {
 	static const size_t sizes[] = { 4096, 8192, 65536, 1 << 20, (3 << 20) + 4096 };
@@ -43,7 +35,7 @@ static void round_trip(void)
 		CHECK_EQ(pread(fd, buf, sizes[i], off), sizes[i]);
 		CHECK_EQ(find_difference(buf, sizes[i], off, i), -1);
 		off += sizes[i];
-		CHECK_EQ(size_of("f"), off);
+		CHECK_EQ(stat_of("f").st_size, off);
 	}
 }
 

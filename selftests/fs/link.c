@@ -7,14 +7,6 @@
 
 #include "../claim.h"
 
-static struct stat stat_of(const char *name)
-{
-	struct stat st;
-
-	DO(lstat(name, &st));
-	return st;
-}
-
 static void same_inode(void)
 {
 	make_file("a", 3000, 1);

@@ -13,14 +13,6 @@ static void touch(const char *name)
 	DO(close(DO(open(name, O_CREAT | O_EXCL | O_WRONLY, 0644))));
 }
 
-static struct stat stat_of(const char *name)
-{
-	struct stat st;
-
-	DO(lstat(name, &st));
-	return st;
-}
-
 static void missing(void)
 {
 	struct stat st;

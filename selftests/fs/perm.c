@@ -9,14 +9,6 @@
 
 enum { OWNER = 2001, GROUP = 2002, STRANGER = 2003 };
 
-static struct stat stat_of(const char *name)
-{
-	struct stat st;
-
-	DO(lstat(name, &st));
-	return st;
-}
-
 /* Runs the block that follows as @uid and @gid, in a process of its own. */
 #define AS(uid, gid) for (pid_t pid_ = as(uid, gid); pid_ >= 0; \
 			  pid_ ? (void)(wait_ok(pid_), pid_ = -1) : _exit(0)) if (!pid_)

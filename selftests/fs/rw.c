@@ -12,14 +12,6 @@
 
 #include "../claim.h"
 
-static off_t size_of(const char *name)
-{
-	struct stat st;
-
-	DO(stat(name, &st));
-	return st.st_size;
-}
-
 static void sizes_and_places(void)
 {
 	static const struct { off_t off; size_t len; } at[] = {
@@ -35,7 +27,7 @@ static void sizes_and_places(void)
 		pwrite_all(fd, model + at[i].off, at[i].len, at[i].off);
 		if (size < at[i].off + at[i].len)
 			size = at[i].off + at[i].len;
-		CHECK_EQ(size_of("f"), size);
+		CHECK_EQ(stat_of("f").st_size, size);
 		CHECK_EQ(pread_all(fd, buf, 1 << 19, 0), size);
 		CHECK(!memcmp(buf, model, size));
 	}
@@ -97,7 +89,7 @@ static void at_the_end(void)
 	CHECK_EQ(write(fd, buf, 0), 0);
 	CHECK_ERR(lseek(fd, -4101, SEEK_END), EINVAL);
 	CHECK_EQ(lseek(fd, 10, SEEK_END), 4110);
-	CHECK_EQ(size_of("f"), 4100);
+	CHECK_EQ(stat_of("f").st_size, 4100);
 }
 
 static void gap_is_zero(void)
@@ -173,7 +165,7 @@ static void append_mode(void)
 	CHECK(!strcmp(buf, "abc"));
 	DO(truncate("f", 1));
 	write_all(fd, "z", 1);
-	CHECK_EQ(size_of("f"), 2);
+	CHECK_EQ(stat_of("f").st_size, 2);
 }
 
 struct record {
@@ -203,7 +195,7 @@ static void append_many(void)
 	}
 	for (p = 0; p < procs; p++)
 		wait_ok(pids[p]);
-	CHECK_EQ(size_of("f"), procs * each * sizeof(r));
+	CHECK_EQ(stat_of("f").st_size, procs * each * sizeof(r));
 	fd = DO(open("f", O_RDONLY));
 	for (i = 0; i < procs * each; i++) {
 		CHECK_EQ(read_all(fd, &r, sizeof(r)), sizeof(r));
@@ -289,7 +281,7 @@ static void size_limit(void)
 	CHECK_EQ(write(fd, buf, 4000), 1000);
 	CHECK_ERR(write(fd, buf, 1), EFBIG);
 	CHECK_ERR(ftruncate(fd, 6000), EFBIG);
-	CHECK_EQ(size_of("f"), 5000);
+	CHECK_EQ(stat_of("f").st_size, 5000);
 }
 
 static void copies_in_kernel(void)

@@ -11,14 +11,6 @@
 #define M	(1024 * K)
 #define G	(1024 * M)
 
-static struct stat stat_of(const char *name)
-{
-	struct stat st;
-
-	DO(stat(name, &st));
-	return st;
-}
-
 static bool all_zero(const char *buf, size_t len)
 {
 	return !len || (!buf[0] && !memcmp(buf, buf + 1, len - 1));

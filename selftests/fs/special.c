@@ -9,14 +9,6 @@
 
 #include "../claim.h"
 
-static struct stat stat_of(const char *name)
-{
-	struct stat st;
-
-	DO(lstat(name, &st));
-	return st;
-}
-
 static void fifo_carries(void)
 {
 	char buf[6] = "";

@@ -11,14 +11,6 @@
 
 enum { A = 1, M = 2, C = 4 };
 
-static struct stat stat_of(const char *name)
-{
-	struct stat st;
-
-	DO(lstat(name, &st));
-	return st;
-}
-
 static bool later(struct timespec a, struct timespec b)
 {
 	return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;

@@ -49,7 +49,7 @@ struct round {
 
 /**
  * struct request - one that a server has fetched
- * @opcode: and so on: of its header
+ * @head: its header
  * @arg: structs and names behind it; at least 4096 bytes, whatever it has
  * @room: bytes of data that may be in the answer
  * @in: bytes of data that came with it

@@ -36,7 +36,7 @@ struct server {
 /**
  * struct thread - one of its threads
  * @fd: an endpoint
- * @held: tags that were fetched, to be answered later; @uniques: RW, the same
+ * @held: tags that were fetched, to be answered later; not with RW
  * @commands: of the ring, under way
  */
 struct thread {
@@ -46,7 +46,6 @@ struct thread {
 	uint64_t rng;
 	int fd;
 	uint32_t held[HELD];
-	uint64_t uniques[HELD];
 	unsigned int nr_held;
 	struct reply reply;
 	char *buf;
@@ -166,7 +165,7 @@ static long xfer(struct thread *t, uint32_t tag, uint32_t flags, uint64_t offset
 
 static void submit(struct thread *t, uint64_t arg);
 
-static void answer_slot(struct thread *t, uint32_t tag, unsigned long more)
+static void answer_slot(struct thread *t, uint32_t tag)
 {
 	struct ferry_desc *d = desc_of(t->s, tag);
 	struct request req = { 0 };
@@ -179,12 +178,12 @@ static void answer_slot(struct thread *t, uint32_t tag, unsigned long more)
 	if (t->reply.data_len > t->s->geo->data_size || (t->reply.data_len && one_in(&t->rng, 8)))
 		pushed = xfer(t, tag, FERRY_XFER_PUSH, 0, t->reply.data, t->reply.data_len);
 	fill_slot(t, tag, pushed > 0 ? pushed : 0);
-	if (t->r->style == POLL && !more && !one_in(&t->rng, 4)) {
+	if (t->r->style == POLL && !one_in(&t->rng, 4)) {
 		__atomic_store_n(&d->done, 1, __ATOMIC_SEQ_CST);
 		if (d->wait || one_in(&t->rng, 4))
 			ioctl(t->fd, FERRY_IOC_SYNC, FERRY_SYNC_KICK | tag);
 	} else if (t->r->style == URING && one_in(&t->rng, 2)) {
-		submit(t, FERRY_SYNC_REPLY | tag | more);
+		submit(t, FERRY_SYNC_REPLY | tag);
 	} else {
 		ioctl(t->fd, FERRY_IOC_SYNC, FERRY_SYNC_REPLY | tag);
 	}
@@ -198,13 +197,13 @@ static void have(struct thread *t, uint32_t tag)
 	if (!t->r->calm && t->nr_held < HELD && one_in(&t->rng, 6))
 		t->held[t->nr_held++] = tag;
 	else
-		answer_slot(t, tag, 0);
+		answer_slot(t, tag);
 }
 
 static void let_go(struct thread *t)
 {
 	if (t->nr_held)
-		answer_slot(t, t->held[--t->nr_held], 0);
+		answer_slot(t, t->held[--t->nr_held]);
 }
 
 /* --- styles ------------------------------------------------------------------- */
@@ -582,7 +581,7 @@ static void anything(struct thread *t)
 		break;
 	case 19 ... 22:
 		if (t->s->map && !one_in(&t->rng, 3))
-			answer_slot(t, some_tag(t) % (t->s->geo->nr_queues * t->s->geo->depth), 0);
+			answer_slot(t, some_tag(t) % (t->s->geo->nr_queues * t->s->geo->depth));
 		break;
 	case 23 ... 26:
 		random_ioctl(t);

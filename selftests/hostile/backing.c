@@ -38,8 +38,7 @@ static bool backs_file(struct rogue *r, const struct request *req)
 		if (req->head.nodeid != FILE_NODE || stat("host", &st))
 			return false;
 		attr.attr.size = st.st_size;
-		CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &attr,
-								.structs_len = sizeof(attr) }), 0);
+		CHECK_EQ(rogue_reply(r, req, &attr, sizeof(attr)), 0);
 		return true;
 	case FUSE_OPEN:
 		if (nr_backed-- > 0) {
@@ -49,18 +48,17 @@ static bool backs_file(struct rogue *r, const struct request *req)
 			out.backing_id = DO(back(r, fd)) + spoil_id;
 			DO(close(fd));
 		}
-		CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-								.structs_len = sizeof(out) }), 0);
+		CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 		return true;
 	}
 	return false;
 }
 
-static struct rogue start(int flags, int nr)
+static struct rogue start(int flags)
 {
 	make_file("host", FILE_SIZE, 7);
 	host_flags = flags;
-	nr_backed = nr;
+	nr_backed = 1;
 	return rogue_start(SYNC, backs_file);
 }
 
@@ -89,7 +87,7 @@ static int op_use_backed(void)
 
 static void data_goes_past_the_server(void)
 {
-	struct rogue r = start(O_RDWR, 1);
+	struct rogue r = start(O_RDWR);
 
 	/* What the server itself would say is another pattern, and a write to it is lost. */
 	CHECK_EQ(rogue_try(op_use_backed, 10), 0);
@@ -110,7 +108,7 @@ static int op_append(void)
 
 static void append_is_the_backing_files(void)
 {
-	struct rogue r = start(O_WRONLY, 1);
+	struct rogue r = start(O_WRONLY);
 
 	CHECK_EQ(rogue_try(op_append, 10), 0);
 	check_file("host", FILE_SIZE + 100, 7);
@@ -122,7 +120,7 @@ static void spoiled(int by)
 	struct rogue r;
 
 	spoil_id = by;
-	r = start(O_RDWR, 1);
+	r = start(O_RDWR);
 	CHECK_EQ(rogue_try(op_open_file, 10), EIO);
 	/* The next OPEN names none, and is well. */
 	CHECK_EQ(rogue_try(op_open_file, 10), 0);
@@ -139,7 +137,7 @@ static void unknown_number(void)
 
 static void not_open_for_it(void)
 {
-	struct rogue r = start(O_RDONLY, 1);
+	struct rogue r = start(O_RDONLY);
 
 	CHECK_EQ(rogue_try(op_open_file, 10), EIO);
 	CHECK_EQ(rogue_try(op_open_file, 10), 0);
@@ -153,8 +151,7 @@ static bool backs_second(struct rogue *r, const struct request *req)
 
 	if (req->head.opcode == FUSE_OPEN && nr_backed == 1) {
 		nr_backed++;
-		CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-								.structs_len = sizeof(out) }), 0);
+		CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 		return true;
 	}
 	return backs_file(r, req);
@@ -181,7 +178,7 @@ static void cache_first(void)
 
 static void modes_do_not_mix(void)
 {
-	struct rogue r = start(O_RDWR, 1);
+	struct rogue r = start(O_RDWR);
 	char *buf = xmalloc(FILE_SIZE);
 	int past, by_server;
 	void *p;
@@ -284,7 +281,7 @@ static void before_there_is_a_mount(void)
 
 static void outlives_the_server(void)
 {
-	struct rogue r = start(O_RDWR, 1);
+	struct rogue r = start(O_RDWR);
 	char *buf = xmalloc(FILE_SIZE);
 	int fd = DO(open("mnt/file", O_RDWR));
 
@@ -315,8 +312,7 @@ static bool names_what_is_noted(struct rogue *r, const struct request *req)
 
 	if (req->head.opcode != FUSE_OPEN)
 		return backs_file(r, req);
-	CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-							.structs_len = sizeof(out) }), 0);
+	CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 	return true;
 }
 

@@ -188,8 +188,7 @@ static bool hoard(struct rogue *r, const struct request *req)
 		struct fuse_entry_out out = rogue_entry(FILE_NODE);
 
 		while (nr_kept) {
-			int err = rogue_answer(r, &kept[--nr_kept], &(struct answer){
-				.structs = &out, .structs_len = sizeof(out) });
+			int err = rogue_reply(r, &kept[--nr_kept], &out, sizeof(out));
 
 			CHECK(err == 0 || err == ENOENT);
 		}
@@ -219,8 +218,7 @@ static void others_are_served(enum style style)
 	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
 	CHECK_EQ(rogue_try(op_statfs, 5), 0);
 	CHECK_EQ(rogue_try(op_readlink, 5), 0);
-	status = rogue_status(pid, 5, "stat");
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CHECK_EQ(rogue_status(pid, 5, "stat"), 0);
 	rogue_end(&r);
 }
 IN_BOTH_STYLES(others_are_served)
@@ -324,8 +322,7 @@ static void resumed(enum style style)
 	usleep(200000);
 	CHECK_EQ(waitpid(pid, &status, WNOHANG), 0);
 	DO(kill(r.pid, SIGCONT));
-	status = rogue_status(pid, 5, "stat");
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CHECK_EQ(rogue_status(pid, 5, "stat"), 0);
 	rogue_end(&r);
 }
 IN_BOTH_STYLES(resumed)

@@ -400,14 +400,11 @@ static bool write_back_init(struct rogue *r, const struct request *req)
 
 	attr.attr.size = entry.attr.size = 1 << 20;
 	if (req->head.opcode == FUSE_INIT)
-		rogue_answer(r, req, &(struct answer){ .structs = &out,
-						       .structs_len = sizeof(out) });
+		rogue_reply(r, req, &out, sizeof(out));
 	else if (req->head.opcode == FUSE_LOOKUP)
-		rogue_answer(r, req, &(struct answer){ .structs = &entry,
-						       .structs_len = sizeof(entry) });
+		rogue_reply(r, req, &entry, sizeof(entry));
 	else if (req->head.opcode == FUSE_GETATTR && req->head.nodeid == FILE_NODE)
-		rogue_answer(r, req, &(struct answer){ .structs = &attr,
-						       .structs_len = sizeof(attr) });
+		rogue_reply(r, req, &attr, sizeof(attr));
 	else
 		return req->head.opcode == FUSE_WRITE;
 	return true;

@@ -209,8 +209,7 @@ static bool moves_with_faults(struct rogue *r, const struct request *req)
 	case FUSE_WRITE:
 		each_fault("pull", do_pull, NULL);
 		each_fault("pull to a file", do_pull_to_file, NULL);
-		CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-								.structs_len = sizeof(out) }), 0);
+		CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 		return true;
 	}
 	return false;

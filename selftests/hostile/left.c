@@ -246,17 +246,13 @@ static bool keep_plus(struct rogue *r, const struct request *req)
 {
 	struct seen *seen = r->page;
 	static struct request kept;
-	struct fuse_init_out init = {
-		.major = 7, .minor = 38, .max_readahead = 4096, .max_write = 65536,
-		.flags = FUSE_DO_READDIRPLUS, .time_gran = 1,
-	};
+	struct fuse_init_out init = rogue_init(FUSE_DO_READDIRPLUS);
 	struct { struct fuse_direntplus d; char name[8]; } e[3];
 	size_t i;
 
 	switch (req->head.opcode) {
 	case FUSE_INIT:
-		rogue_answer(r, req, &(struct answer){ .structs = &init,
-						       .structs_len = sizeof(init) });
+		rogue_reply(r, req, &init, sizeof(init));
 		(*r->told)--;
 		return true;
 	case FUSE_READDIRPLUS:

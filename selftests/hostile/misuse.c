@@ -76,13 +76,9 @@ static pid_t worker(const struct rogue *r, int cpu)
 static void await_work(int nr)
 {
 	int from = __atomic_load_n(&work->done, __ATOMIC_RELAXED);
-	double end = now() + patience(20);
 
-	while (__atomic_load_n(&work->done, __ATOMIC_RELAXED) - from < nr) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "clients do no work any more");
-		usleep(1000);
-	}
+	CHECK_SOON(__atomic_load_n(&work->done, __ATOMIC_RELAXED) - from >= nr, 20,
+		   "clients do no work any more");
 }
 
 static void end_work(const pid_t *pids, size_t nr)
@@ -90,13 +86,8 @@ static void end_work(const pid_t *pids, size_t nr)
 	size_t i;
 
 	work->stop = 1;
-	for (i = 0; i < nr; i++) {
-		int status = rogue_status(pids[i], 10, "a client");
-
-		if (!WIFEXITED(status) || WEXITSTATUS(status))
-			claim_fail(__FILE__, __LINE__, "a client noticed: status %#x, %s", status,
-				   WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "a signal");
-	}
+	for (i = 0; i < nr; i++)
+		rogue_unharmed(pids[i]);
 }
 
 /* --- memory ------------------------------------------------------------------------- */
@@ -247,14 +238,9 @@ static void words_set_back(void)
 	int i;
 
 	for (i = 0; i < 10; i++) {
-		double end = now() + patience(10);
-
 		CHECK_EQ(rogue_try(op_statfs, 10), 0);
 		*returned = 1;
-		while (*returned) {
-			CHECK(now() < end);
-			usleep(1000);
-		}
+		CHECK_SOON(!*returned, 10, "the words are not set back");
 		CHECK_EQ(rogue_try(op_statfs, 10), 0);
 		rogue_await(&r, i + 1);
 	}
@@ -386,16 +372,14 @@ static void child_goes_on(enum style style)
 {
 	struct rogue r = rogue_start(style, leave_to_child);
 	pid_t pid = rogue_client(op_statfs);
-	double end;
 
 	rogue_await(&r, 1);
 	rogue_kill(&r);
-	CHECK_EQ(rogue_status(pid, 10, "the client"), 0);
+	rogue_unharmed(pid);
 	CHECK_EQ(rogue_try(op_statfs, 10), 0);
 	CHECK_EQ(rogue_try(op_read_file, 10), 0);
 	rogue_end(&r);
-	for (end = now() + patience(5); !*(volatile int *)r.page; usleep(1000))
-		CHECK(now() < end);
+	CHECK_SOON(*(volatile int *)r.page, 5, "the child does not end");
 }
 IN_EACH_STYLE(child_goes_on)
 

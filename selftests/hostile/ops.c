@@ -218,13 +218,7 @@ static bool sleeps(pid_t pid)
 
 void rogue_await_sleep(pid_t pid)
 {
-	double end = now() + patience(10);
-
-	while (!sleeps(pid)) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "client %d does not wait", (int)pid);
-		usleep(1000);
-	}
+	CHECK_SOON(sleeps(pid), 10, "client %d does not wait", (int)pid);
 }
 
 int rogue_status(pid_t pid, unsigned int seconds, const char *what)
@@ -236,4 +230,13 @@ int rogue_status(pid_t pid, unsigned int seconds, const char *what)
 		claim_fail(__FILE__, __LINE__, "%s still waits after %u s", what, seconds);
 	}
 	return status;
+}
+
+void rogue_unharmed(pid_t pid)
+{
+	int status = rogue_status(pid, 10, "the client");
+
+	if (status)
+		claim_fail(__FILE__, __LINE__, "the client noticed: status %#x, %s", status,
+			   WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "a signal");
 }

@@ -93,35 +93,31 @@ static void still_waits(pid_t pid)
 		claim_fail(__FILE__, __LINE__, "the client did not wait: status %#x", status);
 }
 
-static void ends_well(pid_t pid)
-{
-	int status = rogue_status(pid, 10, "the client");
-
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		claim_fail(__FILE__, __LINE__, "the client noticed: status %#x, %s", status,
-			   WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "a signal");
-}
-
 /* --- claims -------------------------------------------------------------------------- */
+
+/* A client waits for what @first keeps; that server dies, and one that does as @then follows. */
+static void follow(enum style style, const struct wait *w, lie_fn first, lie_fn then)
+{
+	struct rogue r;
+	pid_t pid;
+
+	kept = w->opcode;
+	r = rogue_start_as(reissuing(style), style, first);
+	pid = rogue_waiting(&r, w);
+	rogue_kill(&r);
+	still_waits(pid);
+	rogue_next(&r, then);
+	rogue_unharmed(pid);
+	all_came(&r);
+	rogue_end(&r);
+}
 
 static void comes_again(enum style style)
 {
 	size_t i;
 
-	for (i = 0; rogue_waits[i].op; i++) {
-		struct rogue r;
-		pid_t pid;
-
-		kept = rogue_waits[i].opcode;
-		r = rogue_start_as(reissuing(style), style, keep);
-		pid = rogue_waiting(&r, &rogue_waits[i]);
-		rogue_kill(&r);
-		still_waits(pid);
-		rogue_next(&r, compare);
-		ends_well(pid);
-		all_came(&r);
-		rogue_end(&r);
-	}
+	for (i = 0; rogue_waits[i].op; i++)
+		follow(style, &rogue_waits[i], keep, compare);
 }
 
 /* INIT as the rogue answers it, but for long requests, or with a page cache that writes back. */
@@ -129,16 +125,13 @@ static uint32_t init_flags;
 
 static bool long_init(struct rogue *r, const struct request *req)
 {
-	const struct fuse_init_out out = {
-		.major = 7, .minor = 38, .max_write = BIG_SIZE, .max_readahead = 4096,
-		.flags = FUSE_BIG_WRITES | FUSE_MAX_PAGES | init_flags, .max_pages = BIG_SIZE / 4096,
-		.time_gran = 1,
-	};
+	struct fuse_init_out out = rogue_init(FUSE_BIG_WRITES | FUSE_MAX_PAGES | init_flags);
 
 	if (req->head.opcode != FUSE_INIT)
 		return false;
-	CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-							.structs_len = sizeof(out) }), 0);
+	out.max_write = BIG_SIZE;
+	out.max_pages = BIG_SIZE / 4096;
+	CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 	return true;
 }
 
@@ -184,9 +177,8 @@ static bool big_file(struct rogue *r, const struct request *req)
 		return long_init(r, req);
 	entry.attr.size = BIG_SIZE;
 	attr.attr.size = BIG_SIZE;
-	CHECK_EQ(rogue_answer(r, req, lookup ?
-		&(struct answer){ .structs = &entry, .structs_len = sizeof(entry) } :
-		&(struct answer){ .structs = &attr, .structs_len = sizeof(attr) }), 0);
+	CHECK_EQ(lookup ? rogue_reply(r, req, &entry, sizeof(entry)) :
+			  rogue_reply(r, req, &attr, sizeof(attr)), 0);
 	return true;
 }
 
@@ -238,20 +230,8 @@ static void half_moved(enum style style)
 	};
 	size_t i;
 
-	for (i = 0; i < COUNT(big); i++) {
-		struct rogue r;
-		pid_t pid;
-
-		kept = big[i].opcode;
-		r = rogue_start_as(reissuing(style), style, move_half);
-		pid = rogue_waiting(&r, &big[i]);
-		rogue_kill(&r);
-		still_waits(pid);
-		rogue_next(&r, move_all);
-		ends_well(pid);
-		all_came(&r);
-		rogue_end(&r);
-	}
+	for (i = 0; i < COUNT(big); i++)
+		follow(style, &big[i], move_half, move_all);
 }
 
 static bool keep_write_back(struct rogue *r, const struct request *req)
@@ -279,18 +259,8 @@ static bool check_write(struct rogue *r, const struct request *req)
 static void write_back(enum style style)
 {
 	static const struct wait w = { FUSE_WRITE, op_write_back, "write-back" };
-	struct rogue r;
-	pid_t pid;
 
-	kept = w.opcode;
-	r = rogue_start_as(reissuing(style), style, keep_write_back);
-	pid = rogue_waiting(&r, &w);
-	rogue_kill(&r);
-	still_waits(pid);
-	rogue_next(&r, check_write);
-	ends_well(pid);
-	all_came(&r);
-	rogue_end(&r);
+	follow(style, &w, keep_write_back, check_write);
 }
 
 /* Reply half and reply area are as the dead server left them: a journal may be there. */
@@ -328,17 +298,8 @@ static bool find_answer(struct rogue *r, const struct request *req)
 static void as_left(enum style style)
 {
 	static const struct wait w = { FUSE_STATFS, op_statfs, "statfs" };
-	struct rogue r;
-	pid_t pid;
 
-	kept = w.opcode;
-	r = rogue_start_as(reissuing(style), style, half_answer);
-	pid = rogue_waiting(&r, &w);
-	rogue_kill(&r);
-	rogue_next(&r, find_answer);
-	ends_well(pid);
-	all_came(&r);
-	rogue_end(&r);
+	follow(style, &w, half_answer, find_answer);
 }
 
 /* Another name each time: what many clients ask for at once. */
@@ -355,7 +316,7 @@ static void all_end_well(const pid_t *pids, unsigned int nr)
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		ends_well(pids[i]);
+		rogue_unharmed(pids[i]);
 }
 
 static void never_fetched(enum style style)
@@ -420,7 +381,7 @@ static void done_counts(void)
 	for (i = 0; i < 5; i++) {
 		pid = rogue_client(op_statfs);
 		/* Nobody else is there to answer. */
-		ends_well(pid);
+		rogue_unharmed(pid);
 		DO(waitpid(r.pid, NULL, 0));
 		kept = FUSE_STATFS;
 		rogue_next(&r, i < 4 ? answer_unsaid : compare);

@@ -49,13 +49,9 @@ static void let_go(struct rogue *r, int nr)
 static void await_held(struct rogue *r, int nr)
 {
 	struct held *held = r->page;
-	double end = now() + patience(20);
 
-	while (__atomic_load_n(&held->nr, __ATOMIC_SEQ_CST) < nr) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "no server has request %d", nr);
-		usleep(1000);
-	}
+	CHECK_SOON(__atomic_load_n(&held->nr, __ATOMIC_SEQ_CST) >= nr, 20,
+		   "no server has request %d", nr);
 }
 
 static bool holds_lookups(struct rogue *r, const struct request *req)
@@ -220,23 +216,18 @@ static unsigned int open_flags;
 
 static bool keep_writes(struct rogue *r, const struct request *req)
 {
-	struct fuse_init_out init = {
-		.major = 7, .minor = 38, .max_readahead = 4096, .max_write = 65536,
-		.flags = FUSE_HANDLE_KILLPRIV, .time_gran = 1,
-	};
+	struct fuse_init_out init = rogue_init(FUSE_HANDLE_KILLPRIV);
 	struct fuse_open_out open = { .open_flags = open_flags };
 	static struct request kept[2];
 	static unsigned int nr;
 
 	switch (req->head.opcode) {
 	case FUSE_INIT:
-		rogue_answer(r, req, &(struct answer){ .structs = &init,
-						       .structs_len = sizeof(init) });
+		rogue_reply(r, req, &init, sizeof(init));
 		(*r->told)--;
 		return true;
 	case FUSE_OPEN:
-		rogue_answer(r, req, &(struct answer){ .structs = &open,
-						       .structs_len = sizeof(open) });
+		rogue_reply(r, req, &open, sizeof(open));
 		(*r->told)--;
 		return true;
 	case FUSE_WRITE:

@@ -159,12 +159,12 @@ int rogue_call(struct rogue *r, unsigned long arg)
 	return ret < 0 ? -errno : ret;
 }
 
-static bool fetch_sync(struct rogue *r, struct request *req, unsigned long how)
+static bool fetch_sync(struct rogue *r, struct request *req)
 {
 	int tag;
 
 	do
-		tag = rogue_call(r, how);
+		tag = rogue_call(r, FERRY_SYNC_WAIT);
 	while (tag == -EINTR || tag == -EAGAIN);
 	if (tag < 0) {
 		CHECK_EQ(tag, -ENODEV);
@@ -191,7 +191,7 @@ static bool fetch_poll(struct rogue *r, struct request *req)
 	while (box->box == FERRY_BOX_SPINNING && !box->pending && now() < end)
 		;
 	if (swap_box(rogue_box(r), FERRY_BOX_SPINNING, FERRY_BOX_NONE))
-		return fetch_sync(r, req, FERRY_SYNC_WAIT);
+		return fetch_sync(r, req);
 	take(r, req, box->box);
 	box->box = FERRY_BOX_NONE;
 	return true;
@@ -206,7 +206,7 @@ bool rogue_fetch(struct rogue *r, struct request *req)
 	case POLL:
 		return fetch_poll(r, req);
 	default:
-		return fetch_sync(r, req, FERRY_SYNC_WAIT);
+		return fetch_sync(r, req);
 	}
 }
 
@@ -268,6 +268,18 @@ int rogue_answer(struct rogue *r, const struct request *req, const struct answer
 	return r->style == RW ? answer_rw(r, req, a) : answer_sync(r, req, a);
 }
 
+struct fuse_init_out rogue_init(uint32_t flags)
+{
+	return (struct fuse_init_out){
+		.major = 7,
+		.minor = 38,
+		.max_readahead = 4096,
+		.max_write = 65536,
+		.time_gran = 1,
+		.flags = flags,
+	};
+}
+
 struct fuse_attr rogue_attr(uint64_t node)
 {
 	static const uint32_t modes[] = {
@@ -288,7 +300,7 @@ struct fuse_entry_out rogue_entry(uint64_t node)
 	return (struct fuse_entry_out){ .nodeid = node, .attr = rogue_attr(node) };
 }
 
-static int answer_structs(struct rogue *r, const struct request *req, const void *p, size_t len)
+int rogue_reply(struct rogue *r, const struct request *req, const void *p, size_t len)
 {
 	return rogue_answer(r, req, &(struct answer){ .structs = p, .structs_len = len });
 }
@@ -300,29 +312,20 @@ static int answer_error(struct rogue *r, const struct request *req, int error)
 
 static int answer_init(struct rogue *r, const struct request *req)
 {
-	struct fuse_init_out out = {
-		.major = 7,
-		.minor = 38,
-		.max_readahead = 4096,
-		.flags = FUSE_BIG_WRITES | FUSE_MAX_PAGES,
-		.max_write = 65536,
-		.max_pages = 16,
-		.time_gran = 1,
-	};
+	struct fuse_init_out out = rogue_init(FUSE_BIG_WRITES | FUSE_MAX_PAGES);
 
-	return answer_structs(r, req, &out, sizeof(out));
+	out.max_pages = 16;
+	return rogue_reply(r, req, &out, sizeof(out));
 }
 
 void rogue_answer_init(struct rogue *r, const struct request *req, bool passthrough)
 {
-	struct fuse_init_out out = {
-		.major = 7, .minor = 38, .max_readahead = 65536, .max_write = 65536, .time_gran = 1,
-		.flags = passthrough ? FUSE_INIT_EXT | FUSE_ASYNC_READ : FUSE_ASYNC_READ,
-		.flags2 = passthrough ? FERRY_FUSE_PASSTHROUGH : 0,
-	};
+	struct fuse_init_out out = rogue_init(FUSE_ASYNC_READ | (passthrough ? FUSE_INIT_EXT : 0));
 
+	out.max_readahead = 65536;
+	out.flags2 = passthrough ? FERRY_FUSE_PASSTHROUGH : 0;
 	(&out.flags2)[1] = passthrough;
-	CHECK_EQ(answer_structs(r, req, &out, sizeof(out)), 0);
+	CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 }
 
 static int answer_lookup(struct rogue *r, const struct request *req)
@@ -334,7 +337,7 @@ static int answer_lookup(struct rogue *r, const struct request *req)
 	for (node = FILE_NODE; node <= LINK_NODE; node++) {
 		if (req->head.nodeid == ROOT && !strcmp(req->arg, names[node])) {
 			out = rogue_entry(node);
-			return answer_structs(r, req, &out, sizeof(out));
+			return rogue_reply(r, req, &out, sizeof(out));
 		}
 	}
 	return answer_error(r, req, -ENOENT);
@@ -386,18 +389,18 @@ void rogue_be_honest(struct rogue *r, const struct request *req)
 		break;
 	case FUSE_GETATTR:
 	case FUSE_SETATTR:
-		err = answer_structs(r, req, &attr, sizeof(attr));
+		err = rogue_reply(r, req, &attr, sizeof(attr));
 		break;
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
-		err = answer_structs(r, req, &open, sizeof(open));
+		err = rogue_reply(r, req, &open, sizeof(open));
 		break;
 	case FUSE_READ:
 		err = answer_read(r, req);
 		break;
 	case FUSE_WRITE:
 		written.size = req->room;
-		err = answer_structs(r, req, &written, sizeof(written));
+		err = rogue_reply(r, req, &written, sizeof(written));
 		break;
 	case FUSE_READDIR:
 		err = answer_readdir(r, req);
@@ -406,10 +409,10 @@ void rogue_be_honest(struct rogue *r, const struct request *req)
 		err = rogue_answer(r, req, &(struct answer){ .data = "target", .data_len = 6 });
 		break;
 	case FUSE_STATFS:
-		err = answer_structs(r, req, &statfs, sizeof(statfs));
+		err = rogue_reply(r, req, &statfs, sizeof(statfs));
 		break;
 	case FUSE_MKDIR:
-		err = answer_structs(r, req, &made, sizeof(made));
+		err = rogue_reply(r, req, &made, sizeof(made));
 		break;
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
@@ -557,13 +560,7 @@ void rogue_end(struct rogue *r)
 
 void rogue_await(const struct rogue *r, int nr)
 {
-	double end = now() + patience(20);
-
-	while (*r->told < nr) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "%d requests to lie about, not %d", *r->told, nr);
-		usleep(10000);
-	}
+	CHECK_SOON(*r->told >= nr, 20, "%d requests to lie about, not %d", *r->told, nr);
 }
 
 void rogue_kill(struct rogue *r)

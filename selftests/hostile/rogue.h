@@ -126,6 +126,8 @@ void rogue_kill(struct rogue *r);
 bool rogue_fetch(struct rogue *r, struct request *req);
 /** rogue_answer() - 0, or the errno that the kernel refused the answer with */
 int rogue_answer(struct rogue *r, const struct request *req, const struct answer *a);
+/** rogue_reply() - the same for an answer that is structs alone, @len bytes at @p */
+int rogue_reply(struct rogue *r, const struct request *req, const void *p, size_t len);
 /** rogue_be_honest() - the right answer */
 void rogue_be_honest(struct rogue *r, const struct request *req);
 /** rogue_answer_init() - the right answer to INIT; @passthrough: it backs files */
@@ -139,6 +141,8 @@ int rogue_call(struct rogue *r, unsigned long arg);
 struct ferry_desc *rogue_desc(struct rogue *r, unsigned int tag);
 char *rogue_slot(struct rogue *r, unsigned int tag);
 struct ferry_box *rogue_box(struct rogue *r);
+/** rogue_init() - what INIT may be answered with: 4 KiB are read ahead, 64 KiB written */
+struct fuse_init_out rogue_init(uint32_t flags);
 struct fuse_attr rogue_attr(uint64_t node);
 struct fuse_entry_out rogue_entry(uint64_t node);
 
@@ -164,6 +168,8 @@ void rogue_await_sleep(pid_t pid);
 bool rogue_gone(pid_t pid, int *status, double seconds);
 /** rogue_status() - how @pid ended, which it must within @seconds; @what: for the complaint */
 int rogue_status(pid_t pid, unsigned int seconds, const char *what);
+/** rogue_unharmed() - @pid, a client, ends within ten seconds, and noticed nothing */
+void rogue_unharmed(pid_t pid);
 
 int op_stat_file(void);
 int op_read_file(void);

@@ -52,10 +52,7 @@ static bool is_meant(const struct request *req)
 static bool tell_file(struct rogue *r, const struct request *req)
 {
 	static bool unlinked;
-	struct fuse_init_out init = {
-		.major = 7, .minor = 38, .max_readahead = 65536, .max_write = 65536, .time_gran = 1,
-		.flags = FUSE_WRITEBACK_CACHE | FUSE_ASYNC_READ,
-	};
+	struct fuse_init_out init = rogue_init(FUSE_WRITEBACK_CACHE | FUSE_ASYNC_READ);
 	struct fuse_entry_out entry = rogue_entry(FILE_NODE);
 	struct fuse_attr_out attr = { .attr_valid = HOUR, .attr = entry.attr };
 	struct fuse_open_out open = { .open_flags = FOPEN_KEEP_CACHE };
@@ -64,25 +61,22 @@ static bool tell_file(struct rogue *r, const struct request *req)
 	attr.attr.nlink = !unlinked;
 	switch (req->head.opcode) {
 	case FUSE_INIT:
-		rogue_answer(r, req, &(struct answer){ .structs = &init,
-						       .structs_len = sizeof(init) });
+		init.max_readahead = 65536;
+		rogue_reply(r, req, &init, sizeof(init));
 		return true;
 	case FUSE_LOOKUP:
 		if (strcmp(req->arg, "file") || unlinked)
 			return false;
-		rogue_answer(r, req, &(struct answer){ .structs = &entry,
-						       .structs_len = sizeof(entry) });
+		rogue_reply(r, req, &entry, sizeof(entry));
 		return true;
 	case FUSE_GETATTR:
 	case FUSE_SETATTR:
 		if (req->head.nodeid != FILE_NODE)
 			return false;
-		rogue_answer(r, req, &(struct answer){ .structs = &attr,
-						       .structs_len = sizeof(attr) });
+		rogue_reply(r, req, &attr, sizeof(attr));
 		return true;
 	case FUSE_OPEN:
-		rogue_answer(r, req, &(struct answer){ .structs = &open,
-						       .structs_len = sizeof(open) });
+		rogue_reply(r, req, &open, sizeof(open));
 		return true;
 	case FUSE_UNLINK:
 		unlinked = true;
@@ -153,11 +147,7 @@ static void let_go(bool unlinked)
 
 static void await_ready(void)
 {
-	double end = now() + 20;
-
-	while (!plan->ready && now() < end)
-		usleep(10000);
-	CHECK(plan->ready);
+	CHECK_SOON(plan->ready, 20, "the client is not ready");
 	plan->ready = false;
 }
 
@@ -248,18 +238,13 @@ static void unmounting_server(void)
 {
 	struct rogue r = start(FUSE_WRITE);
 	pid_t pid = rogue_client(op_write_and_close);
-	double end = now() + patience(20);
 	int status;
 
 	rogue_await(&r, 1);
 	rogue_dies(pid);
 	plan->umount = true;
 	CHECK_EQ(rogue_try(op_statfs, 10), 0);
-	while (rogue_state(r.pid) != 'D') {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "the server does not wait in umount");
-		usleep(10000);
-	}
+	CHECK_SOON(rogue_state(r.pid) == 'D', 20, "the server does not wait in umount");
 	DO(kill(r.pid, SIGKILL));
 	if (!rogue_gone(r.pid, &status, 20))
 		claim_fail(__FILE__, __LINE__, "the server waits for itself");

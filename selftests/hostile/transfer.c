@@ -94,15 +94,10 @@ static void push_stops_at_the_end(void)
 
 static bool read_all_from_host(struct rogue *r, const struct request *req)
 {
-	static const struct fuse_init_out init = {
-		.major = 7, .minor = 38, .max_readahead = 65536, .max_write = 65536, .time_gran = 1,
-		.flags = FUSE_ASYNC_READ,
-	};
 	const struct fuse_read_in *in = (const void *)req->arg;
 
 	if (req->head.opcode == FUSE_INIT) {
-		CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &init,
-								.structs_len = sizeof(init) }), 0);
+		rogue_answer_init(r, req, false);
 		return true;
 	}
 	if (req->head.opcode != FUSE_READ)
@@ -145,8 +140,7 @@ static bool write_to_host(struct rogue *r, const struct request *req)
 	/* A part of it again, elsewhere. */
 	CHECK_EQ(pull_fd(r, req, host_fd, in->size - 100, FILE_SIZE), 100);
 	CHECK_EQ(pull_fd(r, req, host_fd, in->size, 0), 0);
-	CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-							.structs_len = sizeof(out) }), 0);
+	CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 	return true;
 }
 

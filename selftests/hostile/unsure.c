@@ -34,11 +34,9 @@ static bool tell_new(struct rogue *r, const struct request *req)
 	struct fuse_attr_out attr = { .attr = entry.attr };
 
 	if (req->head.opcode == FUSE_LOOKUP && !strcmp(req->arg, "new"))
-		rogue_answer(r, req, &(struct answer){ .structs = &entry,
-						       .structs_len = sizeof(entry) });
+		rogue_reply(r, req, &entry, sizeof(entry));
 	else if (req->head.opcode == FUSE_GETATTR && req->head.nodeid == NEW_NODE)
-		rogue_answer(r, req, &(struct answer){ .structs = &attr,
-						       .structs_len = sizeof(attr) });
+		rogue_reply(r, req, &attr, sizeof(attr));
 	else
 		return false;
 	return true;
@@ -241,21 +239,17 @@ static struct fuse_attr attr_of_file(void)
 	return attr;
 }
 
-static int answer_attr(struct rogue *r, const struct request *req, int err)
+static int answer_attr(struct rogue *r, const struct request *req)
 {
 	struct fuse_attr_out out = { .attr_valid = HOUR, .attr = attr_of_file() };
 
-	return rogue_answer(r, req, &(struct answer){ .error = err, .structs = &out,
-						      .structs_len = err ? 0 : sizeof(out) });
+	return rogue_reply(r, req, &out, sizeof(out));
 }
 
 /* "file" has a size that changes, and zeroes in place of a hole. */
 static bool tell_file(struct rogue *r, const struct request *req)
 {
-	struct fuse_init_out init = {
-		.major = 7, .minor = 38, .max_readahead = 4096, .max_write = 65536,
-		.flags = no_writeback ? 0 : FUSE_WRITEBACK_CACHE, .time_gran = 1,
-	};
+	struct fuse_init_out init = rogue_init(no_writeback ? 0 : FUSE_WRITEBACK_CACHE);
 	struct fuse_entry_out entry = { .nodeid = FILE_NODE, .entry_valid = HOUR,
 					.attr_valid = HOUR, .attr = attr_of_file() };
 	struct fuse_open_out open = { .open_flags = FOPEN_KEEP_CACHE };
@@ -263,25 +257,22 @@ static bool tell_file(struct rogue *r, const struct request *req)
 
 	switch (req->head.opcode) {
 	case FUSE_INIT:
-		rogue_answer(r, req, &(struct answer){ .structs = &init,
-						       .structs_len = sizeof(init) });
+		rogue_reply(r, req, &init, sizeof(init));
 		return true;
 	case FUSE_LOOKUP:
 		if (strcmp(req->arg, "file"))
 			return false;
 		((struct notes *)r->page)->looked_up++;
-		rogue_answer(r, req, &(struct answer){ .structs = &entry,
-						       .structs_len = sizeof(entry) });
+		rogue_reply(r, req, &entry, sizeof(entry));
 		return true;
 	case FUSE_GETATTR:
 		if (req->head.nodeid != FILE_NODE)
 			return false;
 		((struct notes *)r->page)->asked++;
-		answer_attr(r, req, 0);
+		answer_attr(r, req);
 		return true;
 	case FUSE_OPEN:
-		rogue_answer(r, req, &(struct answer){ .structs = &open,
-						       .structs_len = sizeof(open) });
+		rogue_reply(r, req, &open, sizeof(open));
 		return true;
 	case FUSE_READ:
 		if (!emptied)
@@ -333,7 +324,7 @@ static void do_kept(struct rogue *r, struct request *kept)
 	switch (kept->head.opcode) {
 	case FUSE_SETATTR:
 		CHECK(change_file(kept));
-		CHECK_EQ(answer_attr(r, kept, 0), 0);
+		CHECK_EQ(answer_attr(r, kept), 0);
 		break;
 	case FUSE_WRITE:
 		size = write->offset + write->size;
@@ -366,7 +357,7 @@ static bool change_late(struct rogue *r, const struct request *req)
 		do_kept(r, &kept);
 	if (notes->at_once && req->head.opcode == FUSE_GETATTR && req->head.nodeid == FILE_NODE) {
 		DO(sched_setscheduler(0, SCHED_FIFO, &param));
-		CHECK_EQ(answer_attr(r, req, 0), 0);
+		CHECK_EQ(answer_attr(r, req), 0);
 		do_kept(r, &kept);
 		notes->at_once = false;
 		param.sched_priority = 0;
@@ -635,15 +626,14 @@ static bool grow_meanwhile(struct rogue *r, const struct request *req)
 			kept = *req;
 			return true;
 		}
-		rogue_answer(r, req, &(struct answer){ .structs = &out, .structs_len = sizeof(out) });
+		rogue_reply(r, req, &out, sizeof(out));
 		return true;
 	case FUSE_READ:
 		/* Shorter than the file is known to be */
 		rogue_answer(r, req, &(struct answer){ 0 });
 		return true;
 	case FUSE_READLINK:
-		rogue_answer(r, &kept, &(struct answer){ .structs = &out,
-							 .structs_len = sizeof(out) });
+		rogue_reply(r, &kept, &out, sizeof(out));
 		return false;
 	case FUSE_WRITE:
 		CHECK_EQ(((const struct fuse_write_in *)req->arg)->offset, FILE_SIZE + 100);

@@ -164,6 +164,13 @@ static void say(struct rogue *r)
 	(*r->told)++;
 }
 
+static void say_and_stay(struct rogue *r)
+{
+	say(r);
+	for (;;)
+		pause();
+}
+
 static void serve_by_ioctl(struct rogue *r)
 {
 	struct request req;
@@ -172,10 +179,25 @@ static void serve_by_ioctl(struct rogue *r)
 		rogue_be_honest(r, &req);
 }
 
-/* A client that stats the file, and does so well. */
-static void client_is_served(void)
+/* What @fn does when INIT is answered is no harm to a client. */
+static void serves_after(void (*fn)(struct rogue *r))
 {
+	struct rogue r = start(fn);
+
+	rogue_await(&r, 1);
 	CHECK_EQ(rogue_try(op_stat_file, 10), 0);
+	rogue_end(&r);
+}
+
+/* What @fn does has the server count as dead, though its process is there. */
+static void is_dead_after(void (*fn)(struct rogue *r))
+{
+	struct rogue r = start(fn);
+
+	rogue_await(&r, 1);
+	CHECK_EQ(rogue_try(op_stat_file, 10), ENOTCONN);
+	rogue_kill(&r);
+	rogue_end(&r);
 }
 
 static void answer_enosys(struct rogue *r, struct io_uring *ring, unsigned int tag)
@@ -186,6 +208,28 @@ static void answer_enosys(struct rogue *r, struct io_uring *ring, unsigned int t
 	d->rep_len = 0;
 	d->rep_data = 0;
 	command(ring, r->fd, FERRY_SYNC_REPLY | FERRY_SYNC_WAIT | tag);
+}
+
+/* So is all that comes, until the client is gone. */
+static void go_on(struct rogue *r, struct io_uring *ring)
+{
+	int tag;
+
+	while ((tag = completion(ring)) >= 0) {
+		answer_enosys(r, ring, tag);
+		CHECK_EQ(io_uring_submit(ring), 1);
+	}
+	CHECK_EQ(tag, -ENODEV);
+}
+
+static void end_with_enosys(const pid_t *pids, int nr)
+{
+	int i, status;
+
+	for (i = 0; i < nr; i++) {
+		DO(waitpid(pids[i], &status, 0));
+		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == ENOSYS);
+	}
 }
 
 static void wait_for_four(struct rogue *r)
@@ -206,27 +250,20 @@ static void wait_for_four(struct rogue *r)
 	/* Four answers and, at umount, DESTROY or the end of all. */
 	CHECK_EQ(io_uring_submit(&ring), COMMANDS);
 	say(r);
-	while ((i = completion(&ring)) >= 0) {
-		answer_enosys(r, &ring, i);
-		CHECK_EQ(io_uring_submit(&ring), 1);
-	}
-	CHECK_EQ(i, -ENODEV);
+	go_on(r, &ring);
 }
 
 static void four_at_once(void)
 {
 	struct rogue r = start(wait_for_four);
 	pid_t pid[COMMANDS];
-	int i, status;
+	int i;
 
 	rogue_await(&r, 1);
 	for (i = 0; i < COMMANDS; i++)
 		pid[i] = rogue_client(op_statfs);
 	rogue_await(&r, 2);
-	for (i = 0; i < COMMANDS; i++) {
-		DO(waitpid(pid[i], &status, 0));
-		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == ENOSYS);
-	}
+	end_with_enosys(pid, COMMANDS);
 	rogue_end(&r);
 }
 FOR_EACH_SETUP(four_at_once)
@@ -249,11 +286,7 @@ static void take_by_worker(struct rogue *r)
 		answer_enosys(r, &ring, tags[nr]);
 	}
 	CHECK_EQ(io_uring_submit(&ring), 2);
-	while ((res = completion(&ring)) >= 0) {
-		answer_enosys(r, &ring, res);
-		CHECK_EQ(io_uring_submit(&ring), 1);
-	}
-	CHECK_EQ(res, -ENODEV);
+	go_on(r, &ring);
 }
 
 /* Of two tags one is not 0, and such results 6.1 forgets if a worker returns them. */
@@ -261,15 +294,12 @@ static void worker_finds_requests(void)
 {
 	struct rogue r = start(take_by_worker);
 	pid_t pid[2];
-	int i, status;
+	int i;
 
 	rogue_await(&r, 1);
 	for (i = 0; i < 2; i++)
 		pid[i] = rogue_client(op_statfs);
-	for (i = 0; i < 2; i++) {
-		DO(waitpid(pid[i], &status, 0));
-		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == ENOSYS);
-	}
+	end_with_enosys(pid, 2);
 	rogue_end(&r);
 }
 
@@ -279,9 +309,7 @@ static void wait_for_death(struct rogue *r)
 
 	ring_init(&ring);
 	submit_waits(&ring, r->fd);
-	say(r);
-	for (;;)
-		pause();
+	say_and_stay(r);
 }
 
 static void killed(void)
@@ -308,11 +336,7 @@ static void close_ring(struct rogue *r)
 
 static void ring_closed(void)
 {
-	struct rogue r = start(close_ring);
-
-	rogue_await(&r, 1);
-	client_is_served();
-	rogue_end(&r);
+	serves_after(close_ring);
 }
 FOR_EACH_SETUP(ring_closed)
 
@@ -325,20 +349,13 @@ static void close_ring_and_file(struct rogue *r)
 	io_uring_queue_exit(&ring);
 	munmap(r->map, r->geo.queue_size);
 	DO(close(r->fd));
-	say(r);
-	for (;;)
-		pause();
+	say_and_stay(r);
 }
 
 /* Its process lives, and holds neither ring nor file. */
 static void both_closed(void)
 {
-	struct rogue r = start(close_ring_and_file);
-
-	rogue_await(&r, 1);
-	CHECK_EQ(rogue_try(op_stat_file, 10), ENOTCONN);
-	rogue_kill(&r);
-	rogue_end(&r);
+	is_dead_after(close_ring_and_file);
 }
 FOR_EACH_SETUP(both_closed)
 
@@ -353,19 +370,12 @@ static void close_file(struct rogue *r)
 	DO(close(r->fd));
 	for (i = 0; i < COMMANDS; i++)
 		CHECK_EQ(completion(&ring), -ECANCELED);
-	say(r);
-	for (;;)
-		pause();
+	say_and_stay(r);
 }
 
 static void file_closed(void)
 {
-	struct rogue r = start(close_file);
-
-	rogue_await(&r, 1);
-	CHECK_EQ(rogue_try(op_stat_file, 10), ENOTCONN);
-	rogue_kill(&r);
-	rogue_end(&r);
+	is_dead_after(close_file);
 }
 FOR_EACH_SETUP(file_closed)
 
@@ -381,9 +391,7 @@ static void close_registered(struct rogue *r)
 	for (i = 0; i < COMMANDS; i++)
 		command(&ring, 0, FERRY_SYNC_WAIT)->flags |= IOSQE_FIXED_FILE;
 	CHECK_EQ(io_uring_submit(&ring), COMMANDS);
-	say(r);
-	for (;;)
-		pause();
+	say_and_stay(r);
 }
 
 static void registered(void)
@@ -423,11 +431,7 @@ static void leave_thread(struct rogue *r)
 /* pthread_join() may return before the kernel has seen the last of the thread. */
 static void thread_gone(void)
 {
-	struct rogue r = start(leave_thread);
-
-	rogue_await(&r, 1);
-	client_is_served();
-	rogue_end(&r);
+	serves_after(leave_thread);
 }
 FOR_EACH_SETUP(thread_gone)
 
@@ -448,9 +452,7 @@ static void leave_unseen(struct rogue *r)
 static void unseen(void)
 {
 	struct rogue r;
-	double end;
 	pid_t pid;
-	int status;
 
 	/* Elsewhere a completion comes at any time. */
 	if (!(setup & IORING_SETUP_DEFER_TASKRUN))
@@ -460,9 +462,7 @@ static void unseen(void)
 	pid = rogue_client(op_stat_file);
 	rogue_await_sleep(pid);
 	say(&r);
-	for (end = now() + patience(10); waitpid(pid, &status, WNOHANG) != pid; usleep(1000))
-		CHECK(now() < end);
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	rogue_unharmed(pid);
 	rogue_end(&r);
 }
 FOR_EACH_SETUP(unseen)
@@ -485,11 +485,7 @@ static void exec_with_commands(struct rogue *r)
 
 static void exec(void)
 {
-	struct rogue r = start(exec_with_commands);
-
-	rogue_await(&r, 1);
-	client_is_served();
-	rogue_end(&r);
+	serves_after(exec_with_commands);
 }
 FOR_EACH_SETUP(exec)
 
@@ -497,7 +493,6 @@ static void fork_and_wait(struct rogue *r)
 {
 	struct io_uring ring;
 	pid_t pid;
-	int tag;
 
 	ring_init(&ring);
 	submit_waits(&ring, r->fd);
@@ -506,11 +501,7 @@ static void fork_and_wait(struct rogue *r)
 		_exit(0);
 	wait_ok(pid);
 	say(r);
-	while ((tag = completion(&ring)) >= 0) {
-		answer_enosys(r, &ring, tag);
-		CHECK_EQ(io_uring_submit(&ring), 1);
-	}
-	CHECK_EQ(tag, -ENODEV);
+	go_on(r, &ring);
 }
 
 static void child_exits(void)

@@ -89,8 +89,7 @@ static bool look_where_data_is(struct rogue *r, const struct request *req)
 		memcpy(data, rogue_slot(r, req->tag) + r->geo.data_off, in->size);
 	CHECK_EQ(find_difference(data, in->size, 0, 3), -1);
 	free(data);
-	CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &out,
-							.structs_len = sizeof(out) }), 0);
+	CHECK_EQ(rogue_reply(r, req, &out, sizeof(out)), 0);
 	++*r->told;
 	return true;
 }
@@ -161,8 +160,7 @@ static bool answer_meanwhile(struct rogue *r, const struct request *req)
 	int fd;
 
 	if (req->head.opcode == FUSE_INIT) {
-		CHECK_EQ(rogue_answer(r, req, &(struct answer){ .structs = &init,
-								.structs_len = sizeof(init) }), 0);
+		CHECK_EQ(rogue_reply(r, req, &init, sizeof(init)), 0);
 		return true;
 	}
 	if (req->head.opcode != FUSE_WRITE)
@@ -187,8 +185,7 @@ static bool answer_meanwhile(struct rogue *r, const struct request *req)
 	CHECK_EQ(find_difference(memory, LONG / 2, 0, 4), -1);
 	CHECK_EQ(memory[LONG / 2], 0);
 	CHECK_EQ(memory[LONG - 1], 0);
-	CHECK_EQ(rogue_answer(r, &next, &(struct answer){ .structs = &out,
-							  .structs_len = sizeof(out) }), 0);
+	CHECK_EQ(rogue_reply(r, &next, &out, sizeof(out)), 0);
 	DO(close(fd));
 	++*r->told;
 	return true;

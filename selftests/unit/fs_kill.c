@@ -302,9 +302,9 @@ static const char *random_name(char *name)
 }
 
 /* An open file of the host, or what memfs has instead. */
-static bool open_file(u64 node, u32 flags)
+static bool open_file(u64 node)
 {
-	struct fuse_open_in in = { .flags = O_RDWR | flags };
+	struct fuse_open_in in = { .flags = O_RDWR };
 	struct fuse_open_out out;
 
 	return !of_host || !call(FUSE_OPEN, node, &in, sizeof(in), NULL, NULL, &out, sizeof(out), 0,
@@ -444,7 +444,7 @@ static void read_or_write(bool write)
 	};
 	struct fuse_write_out out;
 
-	if (!open_file(node, 0))
+	if (!open_file(node))
 		return;
 	if (write) {
 		fill_pattern(data_a, len, 0, next_random(&rnd));
@@ -470,7 +470,7 @@ static void fallocate_some(void)
 
 	u64 node = any(S_IFREG);
 
-	if (!open_file(node, 0))
+	if (!open_file(node))
 		return;
 	call(FUSE_FALLOCATE, node, &in, sizeof(in), NULL, NULL, NULL, 0, 0, false);
 	close_file(node);

@@ -10,6 +10,7 @@
 
 #include "../claim.h"
 #include "loop_kernel.h"
+#include "xfer.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -159,29 +160,12 @@ static int sync_ioctl(unsigned long arg)
 
 static int xfer_ioctl(const struct ferry_xfer *x)
 {
-	const struct iovec *iov = (void *)(uintptr_t)x->iov;
 	struct call *call = slots[x->tag];
-	u64 at = x->offset;
-	u32 i;
 
 	if (!call || call->state != FETCHED)
 		return -ENOENT;
 	CHECK(x->nr_iov <= 1024 && !x->fd && !x->pos && !x->len);
-	CHECK_EQ(x->flags, call->data_in ? FERRY_XFER_PULL : FERRY_XFER_PUSH);
-	if (!call->data_in)
-		CHECK_EQ(at, call->pushed);
-	for (i = 0; i < x->nr_iov && at < call->data_len; i++) {
-		size_t n = min(iov[i].iov_len, (size_t)(call->data_len - at));
-
-		if (call->data_in)
-			memcpy(iov[i].iov_base, (char *)call->data + at, n);
-		else
-			memcpy((char *)call->data + at, iov[i].iov_base, n);
-		at += n;
-	}
-	if (!call->data_in)
-		call->pushed = at;
-	return at - x->offset;
+	return xfer_move(x, call->data, call->data_len, call->data_in, &call->pushed);
 }
 
 int __wrap_ioctl(int fd, unsigned long cmd, ...);

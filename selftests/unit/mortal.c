@@ -19,6 +19,7 @@
 #include "fsclient.h"
 #include "kill_points.h"
 #include "mortal.h"
+#include "xfer.h"
 
 #define DATA_SIZE	8192U		/* of the slot */
 #define DATA_MAX	(1U << 20)	/* of the client */
@@ -107,27 +108,9 @@ static int sync_ioctl(unsigned long arg)
 
 static int xfer_ioctl(const struct ferry_xfer *x)
 {
-	const struct iovec *iov = (void *)(uintptr_t)x->iov;
-	u64 at = x->offset;
-	u32 i;
-
 	if (x->flags & FERRY_XFER_FD)
 		return -EOPNOTSUPP;
-	CHECK_EQ(x->flags, client->data_in ? FERRY_XFER_PULL : FERRY_XFER_PUSH);
-	if (!client->data_in)
-		CHECK_EQ(at, client->pushed);
-	for (i = 0; i < x->nr_iov && at < client->data_len; i++) {
-		size_t n = min(iov[i].iov_len, (size_t)(client->data_len - at));
-
-		if (client->data_in)
-			memcpy(iov[i].iov_base, client->data + at, n);
-		else
-			memcpy(client->data + at, iov[i].iov_base, n);
-		at += n;
-	}
-	if (!client->data_in)
-		client->pushed = at;
-	return at - x->offset;
+	return xfer_move(x, client->data, client->data_len, client->data_in, &client->pushed);
 }
 
 int __wrap_ioctl(int fd, unsigned long cmd, ...);

@@ -338,7 +338,6 @@ int bench_split(const struct bench_opts *opts);
 struct bench_loop;
 typedef bool (*bench_op)(struct bench_loop *l);
 
-double bench_loop_us(const struct bench_opts *opts);
 bool bench_split_loop(struct bench_run *run, struct bench_loop *l, bench_op op);
 int bench_measure_pipe(struct bench_run *run);
 int bench_measure_stat(struct bench_run *run);

@@ -26,7 +26,7 @@ struct bench_loop {
 	char name[24];
 };
 
-double bench_loop_us(const struct bench_opts *opts)
+static double loop_us(const struct bench_opts *opts)
 {
 	return opts->quick ? 50e3 : 200e3;
 }
@@ -92,7 +92,7 @@ static bool loop(struct bench_run *run, struct bench_loop *l, bench_op op)
 {
 	bool icount = run->opts->icount;
 	unsigned int nr = icount ? ICOUNT_BATCH : BENCH_WALL_BATCH;
-	double length = bench_loop_us(run->opts);
+	double length = loop_us(run->opts);
 	unsigned int batches = icount ? ICOUNT_OPS / ICOUNT_BATCH : ~0U;
 	double start, end, us;
 

@@ -92,6 +92,16 @@ void settings_to_json(const struct channel *c, struct json_object *o)
 	json_object_object_add(o, "stall", json_object_new_uint64(c->stall));
 }
 
+void channels_print_json(struct json_object *list)
+{
+	struct json_object *top = json_object_new_object();
+
+	json_object_object_add(top, "channels", list);
+	puts(json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(top);
+}
+
 const char *style_name(const struct channel *c)
 {
 	if (c->placement == FERRY_PLACEMENT_KERNEL)

@@ -130,6 +130,9 @@ const char *death_name(uint32_t on_death);
 void settings_print(const struct channel *c);
 void settings_to_json(const struct channel *c, struct json_object *o);
 
+/* An object with @list, which is given away, as its "channels". */
+void channels_print_json(struct json_object *list);
+
 /** style_name() - NULL: requests are calls, nobody waits for them */
 const char *style_name(const struct channel *c);
 

@@ -67,15 +67,12 @@ static struct json_object *to_json(const struct channel *c, struct libmnt_table 
 static void print_json(const struct channel *channels, size_t nr, struct libmnt_table *table,
 		       struct libmnt_iter *iter)
 {
-	struct json_object *top = json_object_new_object(), *list = json_object_new_array();
+	struct json_object *list = json_object_new_array();
 	size_t i;
 
 	for (i = 0; i < nr; i++)
 		json_object_array_add(list, to_json(&channels[i], table, iter));
-	json_object_object_add(top, "channels", list);
-	puts(json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(top);
+	channels_print_json(list);
 }
 
 static int print_table(const struct channel *channels, size_t nr, struct libmnt_table *mounts)

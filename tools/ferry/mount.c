@@ -91,9 +91,7 @@ int check_source(const char *source)
 
 static bool is_remount(const struct mount *m)
 {
-	size_t len;
-
-	return ferry_opt_find(m->opts.rest, "remount", &len);
+	return ferry_opt_has(m->opts.rest, "remount");
 }
 
 static int check_dir(const struct mount *m)

@@ -141,15 +141,12 @@ static struct json_object *to_json(const struct channel *c, const struct op *ops
 static void print_json(const struct channel *channels, size_t nr_channels, const struct op *ops,
 		       size_t nr)
 {
-	struct json_object *top = json_object_new_object(), *list = json_object_new_array();
+	struct json_object *list = json_object_new_array();
 	size_t i;
 
 	for (i = 0; i < nr_channels; i++)
 		json_object_array_add(list, to_json(&channels[i], ops, nr));
-	json_object_object_add(top, "channels", list);
-	puts(json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(top);
+	channels_print_json(list);
 }
 
 static int show(const struct channel *channels, size_t nr_channels, bool json)

@@ -207,7 +207,7 @@ static int parse(const struct ferry_server *server, const char *args, struct nbd
 {
 	static const char *const known[] = { "uri", "reconnect", "connections", "ro", NULL };
 	u64 reconnect = RECONNECT_S, conns = 1;
-	size_t len = 0, none;
+	size_t len = 0;
 	const char *uri = ferry_opt_find(args, "uri", &len);
 	const char *socket;
 
@@ -221,7 +221,7 @@ static int parse(const struct ferry_server *server, const char *args, struct nbd
 	}
 	disk->reconnect_ms = reconnect * 1000;
 	disk->want_conns = conns;
-	disk->read_only = ferry_opt_find(args, "ro", &none);
+	disk->read_only = ferry_opt_has(args, "ro");
 	disk->uri = strndup(uri, len);
 	if (!disk->uri)
 		return -ENOMEM;
