@@ -39,21 +39,24 @@ static bool is_dot(const char *name)
 /* One name: 1, 0 if it is gone meanwhile, -ENOBUFS if there is no room, or -errno. */
 static int add(struct ferry_req *req, int fd, const struct dirent64 *de, bool plus)
 {
-	struct ferry_entry entry = { .node = de->d_ino };
+	struct ferry_entry entry = { 0 };
 	size_t len = strlen(de->d_name);
-	int err;
+	int err = -EINVAL;
 
-	plus = plus && !is_dot(de->d_name);
-	if (plus) {
-		err = mirror_entry_at(mirror_of(req), fd, de->d_name, &entry);
-		if (err)
-			return err == -ENOENT ? 0 : err;
-	} else {
-		entry.attr.mode = DTTOIF(de->d_type);
-	}
+	if (plus && !is_dot(de->d_name))
+		err = mirror_entry_at(req, fd, de->d_name, &entry);
+	if (err == -ENOENT)
+		return 0;
+	/* What cannot be looked up is listed all the same: whoever does that is told why. */
+	if (err)
+		entry = (struct ferry_entry){
+			.node = plus ? 0 : de->d_ino,
+			.attr.node = de->d_ino,
+			.attr.mode = DTTOIF(de->d_type),
+		};
 	if (ferry_dirent_add(req, de->d_name, len, &entry, de->d_off))
 		return 1;
-	if (plus)
+	if (!err)
 		mirror_forget(ferry_req_server(req), entry.node, 1);
 	return -ENOBUFS;
 }

@@ -8,6 +8,10 @@
  * known by device and inode number, which the descriptor keeps from being used
  * again: two names of a file are one node.
  *
+ * The tree may hold the place where it is mounted itself, or what is bound from there elsewhere.
+ * Such a name stands for what lies under the mount: to go into it would be to ask ourselves
+ * something, and wait for the answer, while we are at work on another request.
+ *
  * The table of nodes lies in the state (state.h), so that another process can go on when
  * this one is killed; the descriptors are kept with it. What the host was asked to do and
  * would refuse to do twice is told by an intent, see intent.c.
@@ -118,7 +122,10 @@ struct mirror_node *mirror_get(struct mirror *m, u64 id);
 void mirror_put(struct mirror *m, struct mirror_node *node);
 void mirror_forget(struct ferry_server *server, u64 id, u64 nlookup);
 int mirror_entry(struct mirror *m, int fd, struct ferry_entry *entry);
-int mirror_entry_at(struct mirror *m, int dir_fd, const char *name, struct ferry_entry *entry);
+int mirror_entry_at(struct ferry_req *req, int dir_fd, const char *name,
+		    struct ferry_entry *entry);
+int mirror_open_at(struct ferry_req *req, int dir_fd, const char *name, int flags, mode_t mode);
+bool mirror_file_at(int dir_fd, const char *name, dev_t *dev, ino_t *ino);
 void mirror_attr(const struct stat *st, struct ferry_attr *attr);
 
 /** mirror_proc_path() - a path that stands for the file itself, whatever its name */
