@@ -95,6 +95,7 @@ looks_into_itself() {
 	soon ls -l "$work/mnt" "$work/mnt$work" >/dev/null &&
 		is "what is under the mount" "$(soon ls "$work/mnt$work/mnt")" below &&
 		is "and under what is bound" "$(soon ls "$work/mnt$work/bound")" beside &&
+		soon find "$work/mnt$work" -xdev >"$work/found" && grep -q "/mnt/below$" "$work/found" &&
 		soon du -s "$work/mnt$work" >/dev/null && soon mkdir "$work/mnt$work/mnt/new" &&
 		soon rmdir "$work/mnt$work/mnt/new" || status=1
 	! soon rmdir "$work/mnt$work/mnt" 2>"$work/err" && grep -q busy "$work/err" ||

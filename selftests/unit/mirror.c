@@ -303,6 +303,49 @@ static void mounts_of_our_own(void)
 		claim_skip("no mount namespace: %s", strerror(errno));
 }
 
+static u64 ino_of_dir;
+
+static void see_dir(void *arg, const char *name, const struct fuse_dirent *de,
+		    const struct fuse_entry_out *e)
+{
+	if (!strcmp(name, "dir"))
+		ino_of_dir = de->ino;
+}
+
+/* Three of them count from the same number on, as filesystems do. */
+static void filesystems_are_apart(void)
+{
+	struct fuse_entry_out one, two, dir;
+	struct ferry_server *s;
+	struct fuse_attr attr;
+	u64 fh, off = 0;
+
+	mounts_of_our_own();
+	DO(mkdir("served", 0755));
+	DO(mount("none", "served", "tmpfs", 0, NULL));
+	s = fs_start("served");
+	DO(mkdir("served/one", 0755));
+	DO(mkdir("served/two", 0755));
+	DO(mount("one", "served/one", "tmpfs", 0, NULL));
+	DO(mount("two", "served/two", "tmpfs", 0, NULL));
+	DO(mkdir("served/two/dir", 0755));
+	CHECK_EQ(ino_of("served"), ino_of("served/one"));
+	CHECK_EQ(ino_of("served/one"), ino_of("served/two"));
+
+	CHECK_EQ(fs_getattr(s, ROOT, &attr), 0);
+	CHECK_EQ(fs_lookup(s, ROOT, "one", &one), 0);
+	CHECK_EQ(fs_lookup(s, ROOT, "two", &two), 0);
+	CHECK_EQ(attr.ino, ino_of("served"));
+	CHECK(one.attr.ino != attr.ino && two.attr.ino != attr.ino);
+	CHECK(one.attr.ino != two.attr.ino);
+	CHECK_EQ(fs_lookup(s, two.nodeid, "dir", &dir), 0);
+	CHECK_EQ(fs_open(s, two.nodeid, O_DIRECTORY, &fh), 0);
+	while (fs_readdir(s, two.nodeid, fh, &off, 1000, false, see_dir, NULL) > 0)
+		;
+	CHECK_EQ(ino_of_dir, dir.attr.ino);
+	fs_stop(s);
+}
+
 /* In place of a name that was made a mount point: what lies under it. */
 static void check_below(struct ferry_server *s, const char *name, u64 ino)
 {
@@ -441,6 +484,7 @@ static const struct claim claims[] = {
 	{ "writing may drop S_ISUID", writing_may_drop_suid },
 	{ "times have nanoseconds, links have times", times_have_nanoseconds },
 	{ "arguments are read", arguments_are_read },
+	{ "files of several filesystems have numbers of their own", filesystems_are_apart },
 	{ "what is mounted from the mount itself is not entered", own_mount_is_not_entered },
 	{ "threads lose no descriptor", threads_lose_no_descriptor },
 };

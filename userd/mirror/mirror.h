@@ -84,6 +84,7 @@ struct mirror_intent {
  * @nr_nodes: alive
  * @dir_lock: of descriptors of directories, by number: seek and read belong
  *	together
+ * @root_dev: the device that the root is on
  * @valid_ns: how long the client may believe an answer
  * @passthrough: the kernel is given the files it opens
  * @intent: of the request that changes something, of which there is one at a time
@@ -102,6 +103,7 @@ struct mirror {
 	u32 nr_nodes;
 
 	pthread_mutex_t dir_lock[16];
+	dev_t root_dev;
 	u64 valid_ns;
 	bool passthrough;
 	struct mirror_intent intent;
@@ -126,7 +128,8 @@ int mirror_entry_at(struct ferry_req *req, int dir_fd, const char *name,
 		    struct ferry_entry *entry);
 int mirror_open_at(struct ferry_req *req, int dir_fd, const char *name, int flags, mode_t mode);
 bool mirror_file_at(int dir_fd, const char *name, dev_t *dev, ino_t *ino);
-void mirror_attr(const struct stat *st, struct ferry_attr *attr);
+u64 mirror_ino(const struct mirror *m, dev_t dev, u64 ino);
+void mirror_attr(const struct mirror *m, const struct stat *st, struct ferry_attr *attr);
 
 /** mirror_proc_path() - a path that stands for the file itself, whatever its name */
 static inline const char *mirror_proc_path(int fd, char *path)

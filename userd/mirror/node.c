@@ -178,9 +178,22 @@ void mirror_forget(struct ferry_server *server, u64 id, u64 nlookup)
 	pthread_mutex_unlock(&m->lock);
 }
 
-void mirror_attr(const struct stat *st, struct ferry_attr *attr)
+/**
+ * mirror_ino() - the client's number of a file
+ *
+ * What are several filesystems here is one there. Whose numbers are the same would be taken for one
+ * file, as tar(1) does with links, or a directory for one that it lies in, as by find(1).
+ */
+u64 mirror_ino(const struct mirror *m, dev_t dev, u64 ino)
 {
-	attr->node = st->st_ino;
+	if (dev == m->root_dev)
+		return ino;
+	return ino ^ (dev * 0x9e3779b97f4a7c15ULL >> 48 | 1) << 48;
+}
+
+void mirror_attr(const struct mirror *m, const struct stat *st, struct ferry_attr *attr)
+{
+	attr->node = mirror_ino(m, st->st_dev, st->st_ino);
 	attr->size = st->st_size;
 	attr->blocks = st->st_blocks;
 	attr->atime.sec = st->st_atim.tv_sec;
@@ -215,7 +228,7 @@ int mirror_entry(struct mirror *m, int fd, struct ferry_entry *entry)
 		close(fd);
 		return err;
 	}
-	mirror_attr(&st, &entry->attr);
+	mirror_attr(m, &st, &entry->attr);
 	entry->generation = 0;
 	entry->entry_ns = m->valid_ns;
 	entry->attr_ns = m->valid_ns;
@@ -352,6 +365,7 @@ int mirror_nodes_init(struct mirror *m, int root_fd)
 	if (!root)
 		goto fail;
 	root->nlookup = 1;
+	m->root_dev = st.st_dev;
 	return 0;
 fail:
 	ferry_state_close_fd(root_fd);
