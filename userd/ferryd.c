@@ -467,7 +467,8 @@ static bool is_supervised(const struct command *cmd)
 static int run_supervised(struct command *cmd)
 {
 	const struct supervised supervised = {
-		.work = work, .up = up, .arg = cmd, .leaves = !cmd->foreground,
+		.work = work, .up = up, .up_fd = cmd->up_fd, .arg = cmd,
+		.leaves = !cmd->foreground,
 	};
 
 	serve_reclaim(cmd);

@@ -239,6 +239,8 @@ static int supervise_one(struct supervisor *v)
 	close(report);
 	if (serves && !v->channel) {
 		v->channel = v->said.channel;
+		if (v->s->up_fd >= 0 && v->s->up_fd < FERRY_KEPT_FD)
+			own[v->s->up_fd] = false;
 		v->s->up(v->s->arg);
 	}
 	if (serves && !v->said.follow && v->s->leaves)

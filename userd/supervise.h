@@ -27,12 +27,14 @@ struct serves {
  *	the last one that served. Writes a struct serves to @report when it serves, and closes
  *	it. Returns an exit status.
  * @up: in the supervisor: the first one serves
+ * @up_fd: what @up closes, or -1: a worker may open something of its number from then on
  * @arg: for both
  * @leaves: the supervisor, too, when nobody is to follow; else it waits for the end
  */
 struct supervised {
 	int (*work)(void *arg, const struct serves *last, int report);
 	void (*up)(void *arg);
+	int up_fd;
 	void *arg;
 	bool leaves;
 };

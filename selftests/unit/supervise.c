@@ -4,6 +4,7 @@
  * what makes them fails when it is told to, and no pause takes any time.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -119,15 +120,21 @@ static int work(void *arg, const struct serves *of_last, int report)
 }
 
 static unsigned int nr_up;
+static int up_fd = -1, opened = -1;
 
+/* As soon as it is closed who serves opens something, which he has in the same table. */
 static void up(void *arg)
 {
 	nr_up++;
+	if (up_fd >= 0) {
+		DO(close(up_fd));
+		opened = DO(open("/dev/null", O_RDONLY | O_CLOEXEC));
+	}
 }
 
 static int run(enum act one, enum act many, unsigned int nr, enum act end)
 {
-	const struct supervised s = { .work = work, .up = up };
+	const struct supervised s = { .work = work, .up = up, .up_fd = up_fd };
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED);
@@ -217,6 +224,14 @@ static void signal_ends_it(void)
 	CHECK(shared->told);
 }
 
+static void dead_ones_files(void)
+{
+	up_fd = DO(open("/dev/null", O_RDONLY | O_CLOEXEC));
+	CHECK_EQ(run(SERVE_AND_DIE, SERVE, 1, SERVE), 0);
+	CHECK_EQ(opened, up_fd);
+	CHECK_ERR(fcntl(opened, F_GETFD), EBADF);
+}
+
 static const struct claim claims[] = {
 	{ "a server is followed although there was no process once", no_process_once },
 	{ "and although there was none a thousand times", no_process_for_long },
@@ -229,6 +244,7 @@ static const struct claim claims[] = {
 	{ "a first that cannot serve is not followed", first_cannot_serve },
 	{ "servers that end with an error as soon as they serve are given up", errors_end_it },
 	{ "a signal ends the tries", signal_ends_it },
+	{ "what a dead server had open is closed, whatever had its number before", dead_ones_files },
 };
 
 CLAIMS_MAIN(claims)
