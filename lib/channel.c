@@ -218,6 +218,8 @@ static int succeed(struct ferry_session *session, const struct ferry_session_opt
 		return err == -ENOENT ? -ENOTCONN : err;
 	}
 	session->state_fd = setup.state_fd;
+	if (want->grace_now)
+		*want->grace_now = setup.grace;
 	if (strcmp(setup.name, name)) {
 		ferry_log(FERRY_LOG_ERR, "channel %u: was served by %s, not by %s", id,
 			  setup.name, name);

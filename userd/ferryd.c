@@ -370,8 +370,10 @@ static int begin(const struct command *cmd, struct ferry_session *session)
 static int run(const struct command *cmd, int report)
 {
 	const pid_t supervisor = report < 0 ? -1 : getppid();
+	struct ferry_session_options options = cmd->options.session;
 	struct ferry_session *session;
 	int sig_fd = signal_fd();
+	u32 grace = 0;
 	bool served;
 	int err;
 
@@ -379,9 +381,16 @@ static int run(const struct command *cmd, int report)
 		return fail("%s", strerror(errno));
 	/* Modes come from the kernel, with the caller's umask taken off already. */
 	umask(0);
-	err = ferry_session_new(cmd->backend, cmd->args, &cmd->options.session, &session);
-	if (err)
+	options.grace_now = &grace;
+	err = ferry_session_new(cmd->backend, cmd->args, &options, &session);
+	if (err) {
+		const struct serves fails = { .fails = true, .grace = grace };
+
+		if (grace && report >= 0 && write(report, &fails, sizeof(fails)) != sizeof(fails))
+			ferry_log(FERRY_LOG_WARN, "could not say how long clients wait: %s",
+				  strerror(errno));
 		return cmd->follows && err == -ENOTCONN ? SUPERVISED_GONE : 1;
+	}
 	err = begin(cmd, session);
 	served = !err;
 	if (served) {

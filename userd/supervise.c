@@ -41,7 +41,7 @@
  * @sig_fd: its signals
  * @told: SIGTERM or SIGINT, of which it is not known that one who serves has had it; or 0
  * @channel: what is served; 0: nobody was up to that yet
- * @said: by the last one that served
+ * @said: by the last one that served; what is of the channel, by the last one that attached
  * @ended: when that one had ended, in ms
  * @failures: since then, how often there was nobody to serve
  * @errors: workers in a row that ended with an error as soon as they served
@@ -149,8 +149,12 @@ static bool await_report(struct supervisor *v, pid_t pid, int report)
 		if (pfd[0].revents) {
 			if (read(report, &said, sizeof(said)) != sizeof(said))
 				return false;
-			v->said = said;
-			return true;
+			/* It may have been set anew, which only the channel knows. */
+			if (said.fails)
+				v->said.grace = said.grace;
+			else
+				v->said = said;
+			return !said.fails;
 		}
 		if (pfd[1].revents)
 			hand_on(v, pid);

@@ -5,13 +5,15 @@
 #include <ferry/session.h>
 
 /**
- * struct serves - what a process tells its supervisor when it serves
+ * struct serves - what a process tells its supervisor when it serves, or cannot
+ * @fails: it attached, and cannot; of the rest there is @grace alone
  * @channel: which
  * @follow: another process is to follow this one, if it is killed or ends with an error
  * @grace: seconds that its client waits for the one that follows
  * @mounted: ferry_session_mounted()
  */
 struct serves {
+	bool fails;
 	u32 channel;
 	bool follow;
 	u32 grace;
@@ -24,8 +26,8 @@ struct serves {
 /**
  * struct supervised - what a supervisor's processes do
  * @work: in a process of its own: serve; @last is NULL the first time, later what was said by
- *	the last one that served. Writes a struct serves to @report when it serves, and closes
- *	it. Returns an exit status.
+ *	the last one that served. Writes a struct serves to @report when it serves or fails, and
+ *	closes it. Returns an exit status.
  * @up: in the supervisor: the first one serves
  * @up_fd: what @up closes, or -1: a worker may open something of its number from then on
  * @arg: for both

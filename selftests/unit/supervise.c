@@ -26,6 +26,7 @@ enum act {
 	FAIL,			/* never serves, and says why */
 	DIE,			/* never serves: killed */
 	GONE,			/* there is nothing to follow */
+	FAIL_LATE,		/* attaches, but does not serve: clients wait longer by now */
 	AWAIT_SIGNAL,		/* never serves; tells us how to end */
 	NO_PROCESS,		/* there is none: of two reasons */
 	NO_PIPE,
@@ -99,6 +100,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t nr, int ms)
 static int work(void *arg, const struct serves *of_last, int report)
 {
 	const struct serves serves = { .channel = 7, .follow = true, .grace = GRACE };
+	const struct serves fails = { .fails = true, .grace = 2 * GRACE };
 	const enum act act = now_to_do();
 	sigset_t set;
 	int sig;
@@ -107,6 +109,8 @@ static int work(void *arg, const struct serves *of_last, int report)
 	shared->with_last += of_last && of_last->channel == 7;
 	if (act <= SERVE)
 		CHECK_EQ(write(report, &serves, sizeof(serves)), sizeof(serves));
+	if (act == FAIL_LATE)
+		CHECK_EQ(write(report, &fails, sizeof(fails)), sizeof(fails));
 	if (act == AWAIT_SIGNAL) {
 		sigemptyset(&set);
 		sigaddset(&set, SIGTERM);
@@ -191,6 +195,12 @@ static void until_grace_is_over(void)
 	CHECK(refused >= GRACE && refused < GRACE + 60);
 }
 
+static void until_new_grace_is_over(void)
+{
+	CHECK_EQ(run(SERVE_AND_DIE, FAIL_LATE, 1, NO_PROCESS), 1);
+	CHECK(skipped_ms >= 2 * GRACE * 1000LL && skipped_ms < (2 * GRACE + 2) * 1000LL);
+}
+
 static void channel_is_gone(void)
 {
 	CHECK_EQ(run(SERVE_AND_DIE, GONE, ~0U, SERVE), 1);
@@ -239,6 +249,7 @@ static const struct claim claims[] = {
 	{ "and although fifty processes did not come to serve", do_not_serve },
 	{ "and although fifty died before", die_before },
 	{ "there are tries as long as requests wait, once a second in the end", until_grace_is_over },
+	{ "and as long as the channel has said since that they do", until_new_grace_is_over },
 	{ "there are none for a channel that is gone", channel_is_gone },
 	{ "no process for the first is an error at once", first_fails },
 	{ "a first that cannot serve is not followed", first_cannot_serve },
