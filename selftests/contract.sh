@@ -345,11 +345,15 @@ daemon_in_foreground() {
 	wait "$pid"
 }
 
-# mount returns when the mount is up, and a daemon holds on to nothing of its caller's.
+# mount returns when the mount is up, and a daemon holds on to nothing of its caller's: not to a pipe,
+# a directory, or a lock.
 daemon_lets_go() {
-	local output
-	output=$(cd "$work" && timeout 20 ferry mount memfs "$mnt" 2>&1) || { echo "$output"; return 1; }
-	mountpoint -q "$mnt" && [ -z "$output" ] && after_test
+	local output status=0
+	output=$({ cd "$work" && flock -n 8 && timeout 20 ferry mount memfs "$mnt" 2>&1; } 8>"$work/lock") ||
+		{ echo "$output"; return 1; }
+	flock -n "$work/lock" true || { echo "it has its caller's lock"; status=1; }
+	mountpoint -q "$mnt" && [ -z "$output" ] && after_test || status=1
+	return "$status"
 }
 
 # Whoever has started it is gone before it serves: it is none the worse for that.

@@ -510,6 +510,14 @@ static int resolve_dir(struct command *cmd)
 	return 0;
 }
 
+/* Who waits for the end of a pipe, or for a lock, would wait for us. */
+static void let_go_of_callers(int mine)
+{
+	if (mine > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, mine - 1, 0);
+	close_range(max(mine, STDERR_FILENO) + 1, ~0U, 0);
+}
+
 static int run_in_background(struct command *cmd)
 {
 	int up[2];
@@ -522,7 +530,7 @@ static int run_in_background(struct command *cmd)
 	if (pid < 0)
 		return fail("%s", strerror(errno));
 	if (!pid) {
-		close(up[0]);
+		let_go_of_callers(up[1]);
 		setsid();
 		/* Who started us may not have waited to be told. */
 		signal(SIGPIPE, SIG_IGN);
