@@ -333,15 +333,19 @@ daemon_terminated() {
 	! mountpoint -q "$mnt" && no_daemon_left
 }
 
+# Who reads its log is gone before it ends.
 daemon_in_foreground() {
-	local pid
-	ferryd -f memfs "$mnt" >"$work/log" 2>&1 &
+	local pid log reader
+	exec {log}> >(head -n 1 >"$work/log")
+	reader=$!
+	ferryd -f memfs "$mnt" >&"$log" 2>&1 &
 	pid=$!
+	exec {log}>&-
 	for _ in {1..100}; do
 		! mountpoint -q "$mnt" || break
 		sleep 0.1
 	done
-	echo hello >"$mnt/f" && [ "$(cat "$mnt/f")" = hello ] && umount "$mnt" || return
+	echo hello >"$mnt/f" && [ "$(cat "$mnt/f")" = hello ] && wait "$reader" && umount "$mnt" || return
 	wait "$pid"
 }
 

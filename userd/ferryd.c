@@ -83,8 +83,8 @@ static void usage(FILE *f)
 	      "  -h, --help [BACKEND]   this text, or the arguments of BACKEND\n"
 	      "  -V, --version          the version\n"
 	      "\n"
-	      "SIGTERM or SIGINT unmounts DIR or removes the disk; a second one does so although\n"
-	      "it is in use.\n", f);
+	      "SIGTERM, SIGINT or SIGHUP unmounts DIR or removes the disk; a second one does so\n"
+	      "although it is in use.\n", f);
 }
 
 static int fail(const char *fmt, const char *what)
@@ -259,10 +259,7 @@ static int signal_fd(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	supervise_signals(&set);
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
@@ -532,8 +529,6 @@ static int run_in_background(struct command *cmd)
 	if (!pid) {
 		let_go_of_callers(up[1]);
 		setsid();
-		/* Who started us may not have waited to be told. */
-		signal(SIGPIPE, SIG_IGN);
 		cmd->up_fd = up[1];
 		return run_supervised(cmd);
 	}
@@ -566,6 +561,8 @@ int main(int argc, char **argv)
 	}
 	if (!end && cmd.dir)
 		end = 2 * resolve_dir(&cmd);
+	/* Who started us may not wait to be told, nor who reads what we log until we end. */
+	signal(SIGPIPE, SIG_IGN);
 	if (!end)
 		end = 1 + (cmd.foreground ? run_supervised(&cmd) : run_in_background(&cmd));
 	free(cmd.name);

@@ -39,7 +39,7 @@
 /**
  * struct supervisor - a supervisor and what it remembers
  * @sig_fd: its signals
- * @told: SIGTERM or SIGINT, of which it is not known that one who serves has had it; or 0
+ * @told: signal to end, of which it is not known that one who serves has had it; or 0
  * @channel: what is served; 0: nobody was up to that yet
  * @said: by the last one that served; what is of the channel, by the last one that attached
  * @ended: when that one had ended, in ms
@@ -259,15 +259,26 @@ static int supervise_one(struct supervisor *v)
 	return failed(v, young, WIFEXITED(status) && WEXITSTATUS(status) == SUPERVISED_GONE);
 }
 
+void supervise_signals(sigset_t *set)
+{
+	struct sigaction hup;
+
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	/* A signalfd tells of those that are ignored, too. */
+	if (!sigaction(SIGHUP, NULL, &hup) && hup.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
 int supervise(const struct supervised *s)
 {
 	struct supervisor v = { .s = s };
 	sigset_t set;
 	int ret;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
+	supervise_signals(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	v.sig_fd = signalfd(-1, &set, SFD_CLOEXEC);

@@ -2,6 +2,8 @@
 #ifndef SUPERVISE_H
 #define SUPERVISE_H
 
+#include <signal.h>
+
 #include <ferry/session.h>
 
 /**
@@ -42,11 +44,17 @@ struct supervised {
 };
 
 /**
+ * supervise_signals() - those that are to end what is served: SIGTERM, SIGINT, and SIGHUP unless that
+ *	is ignored, as by nohup(1); blocked from now on
+ */
+void supervise_signals(sigset_t *set);
+
+/**
  * supervise() - have one process serve, and another one when it is killed or fails
  *
  * One that does not come to serve, or a process that cannot be had, is tried again, as long as the
- * client waits. SIGTERM and SIGINT are handed on to the one that serves; while there is none they
- * end that.
+ * client waits. Signals that are to end it are handed on to the one that serves; while there is none
+ * they end that.
  * Return: the exit status of one that nobody is to follow, as it ended with 0, or before it
  *	served, or is the last; 0: one serves, and nobody is to follow it; 1: none comes up, or
  *	that one was killed

@@ -97,6 +97,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t nr, int ms)
 	return 0;
 }
 
+static int signal_to_end = SIGTERM;
+
 static int work(void *arg, const struct serves *of_last, int report)
 {
 	const struct serves serves = { .channel = 7, .follow = true, .grace = GRACE };
@@ -113,8 +115,8 @@ static int work(void *arg, const struct serves *of_last, int report)
 		CHECK_EQ(write(report, &fails, sizeof(fails)), sizeof(fails));
 	if (act == AWAIT_SIGNAL) {
 		sigemptyset(&set);
-		sigaddset(&set, SIGTERM);
-		kill(getppid(), SIGTERM);
+		sigaddset(&set, signal_to_end);
+		kill(getppid(), signal_to_end);
 		CHECK_EQ(sigwait(&set, &sig), 0);
 		shared->told = true;
 	}
@@ -234,6 +236,23 @@ static void signal_ends_it(void)
 	CHECK(shared->told);
 }
 
+static void hangup_ends_it(void)
+{
+	signal(SIGHUP, SIG_DFL);
+	signal_to_end = SIGHUP;
+	signal_ends_it();
+}
+
+/* As of one that nohup(1) has started. */
+static void ignored_hangup(void)
+{
+	sigset_t set;
+
+	signal(SIGHUP, SIG_IGN);
+	supervise_signals(&set);
+	CHECK(sigismember(&set, SIGINT) && !sigismember(&set, SIGHUP));
+}
+
 static void dead_ones_files(void)
 {
 	up_fd = DO(open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -255,6 +274,8 @@ static const struct claim claims[] = {
 	{ "a first that cannot serve is not followed", first_cannot_serve },
 	{ "servers that end with an error as soon as they serve are given up", errors_end_it },
 	{ "a signal ends the tries", signal_ends_it },
+	{ "so does the end of a terminal", hangup_ends_it },
+	{ "but not where it is ignored", ignored_hangup },
 	{ "what a dead server had open is closed, whatever had its number before", dead_ones_files },
 };
 
