@@ -164,13 +164,19 @@ static bool await_report(struct supervisor *v, pid_t pid, int report)
 	}
 }
 
-/* Until worker @pid ends: its wait status. */
-static int watch(struct supervisor *v, pid_t pid)
+/*
+ * Until worker @pid ends: its wait status. One that @serves and has lived on has had what it was
+ * handed. What came last may have come when it was dead already: that is for the next one.
+ */
+static int watch(struct supervisor *v, pid_t pid, bool serves)
 {
 	int status;
 
-	while (waitpid(pid, &status, WNOHANG) != pid)
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		if (serves)
+			v->told = 0;
 		hand_on(v, pid);
+	}
 	close_others();
 	return status;
 }
@@ -206,7 +212,6 @@ static int failed(struct supervisor *v, bool young, bool gone)
 /* The one that served has ended. -1: another one is to follow; or as supervise(). */
 static int follow(struct supervisor *v, pid_t pid, int status, bool young)
 {
-	v->told = 0;
 	v->ended = now_ms();
 	v->failures = 0;
 	if (!v->said.follow) {
@@ -249,7 +254,7 @@ static int supervise_one(struct supervisor *v)
 	}
 	if (serves && !v->said.follow && v->s->leaves)
 		return 0;
-	status = watch(v, pid);
+	status = watch(v, pid, serves);
 	young = now_ms() - born <= YOUNG_MS;
 	/* Its client is gone, or it has said why it cannot serve. */
 	if (WIFEXITED(status) && (!v->channel || (serves && (!status || !v->said.follow))))

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ enum act {
 	GONE,			/* there is nothing to follow */
 	FAIL_LATE,		/* attaches, but does not serve: clients wait longer by now */
 	AWAIT_SIGNAL,		/* never serves; tells us how to end */
+	BE_TOLD,		/* never serves; is told to end by what came before it */
 	NO_PROCESS,		/* there is none: of two reasons */
 	NO_PIPE,
 };
@@ -98,14 +100,30 @@ int __wrap_poll(struct pollfd *fds, nfds_t nr, int ms)
 }
 
 static int signal_to_end = SIGTERM;
+static bool at_death;
+
+/* With @at_death: it dies, and is to end, when it has just been found alive. */
+pid_t __wrap_waitpid(pid_t pid, int *status, int flags);
+pid_t __real_waitpid(pid_t pid, int *status, int flags);
+pid_t __wrap_waitpid(pid_t pid, int *status, int flags)
+{
+	siginfo_t info;
+
+	if (!at_death)
+		return __real_waitpid(pid, status, flags);
+	at_death = false;
+	DO(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+	DO(kill(getpid(), signal_to_end));
+	return 0;
+}
 
 static int work(void *arg, const struct serves *of_last, int report)
 {
 	const struct serves serves = { .channel = 7, .follow = true, .grace = GRACE };
 	const struct serves fails = { .fails = true, .grace = 2 * GRACE };
 	const enum act act = now_to_do();
+	const struct timespec soon = { .tv_sec = 10 };
 	sigset_t set;
-	int sig;
 
 	shared->started++;
 	shared->with_last += of_last && of_last->channel == 7;
@@ -113,12 +131,12 @@ static int work(void *arg, const struct serves *of_last, int report)
 		CHECK_EQ(write(report, &serves, sizeof(serves)), sizeof(serves));
 	if (act == FAIL_LATE)
 		CHECK_EQ(write(report, &fails, sizeof(fails)), sizeof(fails));
-	if (act == AWAIT_SIGNAL) {
+	if (act == AWAIT_SIGNAL || act == BE_TOLD) {
 		sigemptyset(&set);
 		sigaddset(&set, signal_to_end);
-		kill(getppid(), signal_to_end);
-		CHECK_EQ(sigwait(&set, &sig), 0);
-		shared->told = true;
+		if (act == AWAIT_SIGNAL)
+			kill(getppid(), signal_to_end);
+		shared->told = sigtimedwait(&set, NULL, &soon) == signal_to_end;
 	}
 	if (act == SERVE_AND_DIE || act == DIE)
 		kill(getpid(), SIGKILL);
@@ -236,6 +254,14 @@ static void signal_ends_it(void)
 	CHECK(shared->told);
 }
 
+static void told_at_death(void)
+{
+	at_death = true;
+	CHECK_EQ(run(SERVE_AND_DIE, BE_TOLD, 1, SERVE), 1);
+	CHECK_EQ(shared->started, 2);
+	CHECK(shared->told);
+}
+
 static void hangup_ends_it(void)
 {
 	signal(SIGHUP, SIG_DFL);
@@ -274,7 +300,8 @@ static const struct claim claims[] = {
 	{ "a first that cannot serve is not followed", first_cannot_serve },
 	{ "servers that end with an error as soon as they serve are given up", errors_end_it },
 	{ "a signal ends the tries", signal_ends_it },
-	{ "so does the end of a terminal", hangup_ends_it },
+	{ "one that comes when a server has just died is the next one's", told_at_death },
+	{ "the end of a terminal ends them, too", hangup_ends_it },
 	{ "but not where it is ignored", ignored_hangup },
 	{ "what a dead server had open is closed, whatever had its number before", dead_ones_files },
 };
