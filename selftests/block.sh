@@ -311,6 +311,9 @@ refusal "an NBD server that is not there" "No such file" \
 refusal "an NBD server's socket that is not where it was to a daemon" "absolute path" \
 	ferry disk add "nbd:uri=nbd+unix:///?socket=nosuch"
 
+refusal "no time for an NBD server to come" "reconnect= seconds from 1" \
+	ferry disk add "nbd:uri=nbd+unix:///?socket=$work/nosuch,reconnect=0"
+
 mounted_stays() { # DISK
 	mkfs.ext4 -q -F "$1" && mount "$1" "$work/mnt" && refused "in use.*force" ferry disk del "$1" &&
 		touch "$work/mnt/f" && umount "$work/mnt"
