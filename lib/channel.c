@@ -225,6 +225,12 @@ static int succeed(struct ferry_session *session, const struct ferry_session_opt
 			  setup.name, name);
 		return -EINVAL;
 	}
+	if (setup.class != session->class) {
+		ferry_log(FERRY_LOG_ERR, "channel %u: is %s: attach %s --disk", id,
+			  setup.class == FERRY_CLASS_BLOCK ? "a disk's" : "a mount's",
+			  setup.class == FERRY_CLASS_BLOCK ? "with" : "without");
+		return -EINVAL;
+	}
 	session->channel = setup.id;
 	session->geo = setup.geo;
 	session->on_death = setup.on_death;
