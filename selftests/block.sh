@@ -291,6 +291,8 @@ refusal "a depth of 0" "depth" ferry disk add -o depth=0 ramdisk
 refusal "a depth of a million" "depth" ferry disk add -o depth=1000000 ramdisk
 refusal "a block of 513 bytes" "out of range|fit" ferry disk add -o logical=513 ramdisk
 refusal "a block of nothing" "logical= .*from 1" ferry disk add -o logical=0 ramdisk
+refusal "a serial of nothing" "serial= wants .* 1 to" ferry disk add -o serial= ramdisk
+refusal "a serial that is not said" "serial= wants .* 1 to" ferry disk add -o serial ramdisk
 refusal "a deadline of nothing" "io_timeout= .*from 1" ferry disk add -o io_timeout=0 ramdisk
 refusal "a deadline in the kernel" "io_timeout.* no deadline" \
 	ferry disk add --in-kernel -o io_timeout=7 ramdisk
