@@ -258,6 +258,16 @@ by_word() {
 }
 ! wanted "mount point" || claim "a channel is named by a relative path, too" by_word kernel
 
+# A directory whose name looks like an option
+odd_name() {
+	local status=0
+	mkdir "$work/-f" && cd "$work" || return
+	ferry mount memfs -- -f && mountpoint -q "$work/-f" || status=1
+	cd / && umount "$work/-f" && rmdir "$work/-f" && no_daemon_left || status=1
+	return "$status"
+}
+! wanted "mount point" || claim "a mount point may have the name of an option" odd_name
+
 busy_twice() {
 	local placement=$1 status=0
 	mount_fs "$placement" memfs "$mnt" || return
