@@ -218,9 +218,17 @@ static int succeed(struct ferry_session *session, const struct ferry_session_opt
 		return err == -ENOENT ? -ENOTCONN : err;
 	}
 	session->state_fd = setup.state_fd;
+	if (want->grace_now)
+		*want->grace_now = setup.grace;
 	if (strcmp(setup.name, name)) {
 		ferry_log(FERRY_LOG_ERR, "channel %u: was served by %s, not by %s", id,
 			  setup.name, name);
+		return -EINVAL;
+	}
+	if (setup.class != session->class) {
+		ferry_log(FERRY_LOG_ERR, "channel %u: is %s: attach %s --disk", id,
+			  setup.class == FERRY_CLASS_BLOCK ? "a disk's" : "a mount's",
+			  setup.class == FERRY_CLASS_BLOCK ? "with" : "without");
 		return -EINVAL;
 	}
 	session->channel = setup.id;

@@ -38,8 +38,8 @@ static int take_serial(const char *str, char *serial, size_t size)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.",
 			    s[i]))
 			break;
-	if (i < len || len >= size) {
-		ferry_log(FERRY_LOG_ERR, "serial= wants letters, digits, '-', '_' and '.', at most %zu of them",
+	if ((s && !len) || i < len || len >= size) {
+		ferry_log(FERRY_LOG_ERR, "serial= wants letters, digits, '-', '_' and '.', 1 to %zu of them",
 			  size - 1);
 		return -EINVAL;
 	}

@@ -162,6 +162,9 @@ char *ferry_option_cut(char **rest);
  */
 dev_t ferry_mounted_at(const char *dir);
 
+/* ferry_mount(); @mounted: out: the mount's device, 0 if nobody knows, before it is on @dir */
+int ferry_mount_known(const char *source, const char *dir, const char *options, u64 *mounted);
+
 /* disk.c: the number of the disk that is a channel's client, or -ENODEV */
 int ferry_disk_of_channel(u32 channel);
 

@@ -6,7 +6,8 @@ FERRY_SO        := libferry.so.0
 LIB_DISPATCH    := dispatch fs fs_init fs_reply block opts stream
 LIB_STATE       := state state_tx state_heap state_fd
 LIB_SOURCES     := $(patsubst %,lib/dispatch/%.c,$(LIB_DISPATCH)) \
-		   lib/dispatch/file.c lib/dispatch/filter.c lib/later.c lib/env.c lib/page.c lib/fd.c lib/file.c lib/load.c \
+		   lib/dispatch/file.c lib/dispatch/filter.c lib/later.c lib/env.c lib/log.c lib/page.c lib/fd.c \
+		   lib/file.c lib/load.c \
 		   lib/mount.c lib/options.c lib/disk.c lib/channel.c lib/session.c lib/saved.c lib/ring.c lib/loop_sync.c \
 		   lib/loop_poll.c lib/loop_uring.c lib/loop_rw.c \
 		   $(patsubst %,lib/%.c,$(LIB_STATE))
@@ -55,7 +56,7 @@ $(UNIT_DISPATCH:%=$(B)/test/%): $(B)/test/%: $(B)/asan/selftests/unit/%.o $(UNIT
 	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^
 
 $(B)/test/loop: $(B)/asan/selftests/unit/loop.o $(B)/asan/selftests/unit/loop_kernel.o \
-		$(UNIT_OBJECTS) $(patsubst %,$(B)/asan/lib/%.o,env fd file later ring loop_sync loop_rw \
+		$(UNIT_OBJECTS) $(patsubst %,$(B)/asan/lib/%.o,env log fd file later ring loop_sync loop_rw \
 		saved $(LIB_STATE) page)
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=ioctl -o $@ $^
@@ -63,6 +64,10 @@ $(B)/test/loop: $(B)/asan/selftests/unit/loop.o $(B)/asan/selftests/unit/loop_ke
 $(B)/test/saved: $(B)/asan/selftests/unit/saved.o $(B)/asan/lib/saved.o $(B)/asan/selftests/claim.o
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=ioctl -o $@ $^
+
+$(B)/test/log: $(patsubst %,$(B)/asan/%.o,selftests/unit/log selftests/claim lib/log)
+	@mkdir -p $(@D)
+	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^
 
 # A machine and a device that the test makes up.
 $(B)/test/channel: $(B)/asan/selftests/unit/channel.o $(B)/asan/lib/channel.o $(B)/asan/selftests/claim.o

@@ -261,7 +261,18 @@ static int create(int fs, const char *source, const char *dir, bool daemon)
 						      last_words(fs, err, said, sizeof(said)));
 }
 
-static int attach(int fs, const char *source, const char *dir, unsigned long ms)
+/* The device of what is mounted by @mnt, which asks no server for it; 0: nobody knows. */
+static dev_t device_of(int mnt)
+{
+	struct statx stx;
+
+	if (statx(mnt, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx))
+		return 0;
+	return makedev(stx.stx_dev_major, stx.stx_dev_minor);
+}
+
+/* @mounted: out: the device, before anybody can come there; or NULL */
+static int attach(int fs, const char *source, const char *dir, unsigned long ms, u64 *mounted)
 {
 	unsigned int attrs = 0;
 	int mnt, err = 0;
@@ -272,6 +283,8 @@ static int attach(int fs, const char *source, const char *dir, unsigned long ms)
 			attrs |= flags[i].attr;
 	}
 	mnt = fsmount(fs, FSMOUNT_CLOEXEC, attrs);
+	if (mnt >= 0 && mounted)
+		__atomic_store_n(mounted, device_of(mnt), __ATOMIC_RELAXED);
 	if (mnt < 0 || move_mount(mnt, "", AT_FDCWD, dir,
 				  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS))
 		err = -errno;
@@ -292,7 +305,7 @@ static int remount(const char *dir, unsigned long ms)
 	return err;
 }
 
-int ferry_mount(const char *source, const char *dir, const char *options)
+int ferry_mount_known(const char *source, const char *dir, const char *options, u64 *mounted)
 {
 	int fs = fsopen("ferry", FSOPEN_CLOEXEC), err = -errno;
 	unsigned long ms;
@@ -309,11 +322,16 @@ int ferry_mount(const char *source, const char *dir, const char *options)
 	} else {
 		err = create(fs, source, dir, ferry_opt_has(options, "fd"));
 		if (!err)
-			err = attach(fs, source, dir, ms);
+			err = attach(fs, source, dir, ms, mounted);
 	}
 out:
 	close(fs);
 	return err;
+}
+
+int ferry_mount(const char *source, const char *dir, const char *options)
+{
+	return ferry_mount_known(source, dir, options, NULL);
 }
 
 int ferry_mount_check(const char *options)

@@ -451,14 +451,16 @@ int ferry_session_mount(struct ferry_session *session, const char *source,
 		return -ENOMEM;
 	/* Afterwards the path may mean another directory, or nothing. */
 	session->dir = realpath(dir, NULL);
-	err = session->dir ? ferry_mount(source, dir, all) : -errno;
+	err = session->dir ? ferry_mount_known(source, dir, all, &session->server.mounted) : -errno;
 	free(all);
 	if (err) {
 		free(session->dir);
 		session->dir = NULL;
 		return err;
 	}
-	session->mounted = ferry_mounted_at(session->dir);
+	session->mounted = session->server.mounted;
+	if (!session->mounted)
+		session->mounted = ferry_mounted_at(session->dir);
 	err = wait_up(session);
 	if (err) {
 		ferry_log(FERRY_LOG_ERR, "%s: the kernel and %s did not come to terms: %s", dir,
@@ -483,6 +485,7 @@ int ferry_session_resume(struct ferry_session *session, const char *dir)
 			ferry_log(FERRY_LOG_WARN, "%s: is no ferry mount: no signal will unmount it", dir);
 		}
 	}
+	session->server.mounted = session->mounted;
 	session->up = true;
 	if (session->class == FERRY_CLASS_BLOCK)
 		session->disk = ferry_disk_of_channel(session->channel);

@@ -13,13 +13,16 @@ modprobe -q brd rd_nr=1 rd_size=65536
 
 truncate -s 64M "$work/host/img"
 half=(ramdisk/user-{sync,uring} ramdisk/kernel file/user-{poll,rw} file/kernel
-	direct/user-{sync,uring} filters/user-rw filters/kernel)
-filters=delay:us=300,percent=30+error:percent=0+ramdisk:size=64M
+	direct/user-{sync,uring} filters/user-rw filtered/kernel)
+before=delay:us=300,percent=30+error:percent=0
+filters=$before+ramdisk:size=64M
 for placement in user-sync user-poll user-uring user-rw kernel; do
-	for source in ramdisk:size=64M "file:path=$work/host/img" file:path=/dev/ram0,direct $filters; do
+	for source in ramdisk:size=64M "file:path=$work/host/img" file:path=/dev/ram0,direct $filters \
+		"$before+file:path=$work/host/img"; do
 		name=${source%%:*} pair=$name
 		case $source in
 		*direct) name+=" on a device, direct" pair=direct ;;
+		delay*file*) name="delay, error and file" pair=filtered ;;
 		delay*) name="delay, error and ramdisk" pair=filters ;;
 		esac
 		pair+=/$placement
@@ -93,6 +96,17 @@ limits() { # DISK
 		is serial "$(cat "/sys/block/$(basename "$1")/ferry/serial")" abc-1 &&
 		{ ! dd if=/dev/zero of="$1" bs=4k count=1 oflag=direct 2>/dev/null; } &&
 		is size "$(lsblk -b -n -d -o SIZE "$1")" 67108864
+}
+
+# Nothing smaller than a block is read or written, and each of them by itself.
+blocks_of() { # BYTES DISK
+	is "$(queue "$2" logical_block_size)" "$1" logical_block_size || return
+	dd if=/dev/urandom of="$work/host/data" bs="$1" count=5 status=none
+	dd if="$work/host/data" of="$2" bs="$1" count=5 seek=3 oflag=direct status=none &&
+		dd if=/dev/zero of="$2" bs="$1" count=1 seek=5 oflag=direct status=none &&
+		dd if=/dev/zero of="$work/host/data" bs="$1" count=1 seek=2 conv=notrunc status=none || return
+	cmp <(dd if="$2" bs="$1" count=5 skip=3 iflag=direct status=none) "$work/host/data" &&
+		! dd if="$2" of=/dev/null bs=512 count=1 iflag=direct 2>/dev/null
 }
 
 # Not even the device mapper writes to it, which some kernels let have it for that.
@@ -228,6 +242,10 @@ for placement in user-sync kernel; do
 		on_disk ramdisk:size=64M $placement "$given" limits
 	! wanted read-only || claim "$placement: nothing writes to a disk that is read-only" \
 		on_disk ramdisk:size=64M $placement ro stays_as_it_is
+	size=1024
+	[ $placement = user-sync ] || size=2048
+	! wanted blocks || claim "$placement: blocks of $size bytes" \
+		on_disk ramdisk:size=8M,block=$size $placement "" blocks_of $size
 	for source in ramdisk:size=64M "file:path=$work/host/img"; do
 		! wanted discard || claim "${source%%:*}, $placement: discard and zeroes work" \
 			on_disk "$source" $placement "" discards
@@ -255,6 +273,37 @@ for placement in user-sync user-poll user-uring; do
 	! wanted "transfers/$placement" || claim "$placement: a file's data goes past its server" \
 		on_disk "file:path=$work/host/img" $placement "" transfers
 done
+
+# open_direct FILE: who serves has it so
+open_direct() {
+	local fd flags pid
+	pid=$(pgrep -n -x ferryd)
+	for fd in "/proc/$pid/fd"/*; do
+		[ "$(readlink "$fd")" = "$1" ] || continue
+		flags=$(sed -n 's/^flags:\t*//p' "/proc/$pid/fdinfo/${fd##*/}")
+		[ $((8#$flags & 8#40000)) = 0 ] || return 0
+	done
+	echo "$1 is not open for direct I/O"
+	return 1
+}
+
+past_the_cache() { # DISK
+	open_direct "$work/lower/img" &&
+		dd if=/dev/urandom of="$work/host/data" bs=4k count=3 status=none &&
+		dd if="$work/host/data" of="$1" bs=4k seek=5 oflag=direct status=none &&
+		cmp <(dd if="$1" bs=4k skip=5 count=3 iflag=direct status=none) "$work/host/data" &&
+		cmp -n 12288 -i 20480:0 "$work/lower/img" "$work/host/data"
+}
+
+direct_file() {
+	local status=0
+	make_ext4 /dev/ram0 && mkdir -p "$work/lower" && mount /dev/ram0 "$work/lower" &&
+		truncate -s 16M "$work/lower/img" || return
+	on_disk "file:path=$work/lower/img,direct" user-sync "" past_the_cache || status=1
+	umount "$work/lower" || status=1
+	return "$status"
+}
+! wanted direct_file || claim "user-sync: direct I/O to a regular file" direct_file
 
 names() { # EXPECTED DISK
 	is "in the list" "$(ferry disk list | awk -v disk="$(basename "$2")" '$1 == disk { print $8 }')" "$1"
@@ -291,6 +340,8 @@ refusal "a depth of 0" "depth" ferry disk add -o depth=0 ramdisk
 refusal "a depth of a million" "depth" ferry disk add -o depth=1000000 ramdisk
 refusal "a block of 513 bytes" "out of range|fit" ferry disk add -o logical=513 ramdisk
 refusal "a block of nothing" "logical= .*from 1" ferry disk add -o logical=0 ramdisk
+refusal "a serial of nothing" "serial= wants .* 1 to" ferry disk add -o serial= ramdisk
+refusal "a serial that is not said" "serial= wants .* 1 to" ferry disk add -o serial ramdisk
 refusal "a deadline of nothing" "io_timeout= .*from 1" ferry disk add -o io_timeout=0 ramdisk
 refusal "a deadline in the kernel" "io_timeout.* no deadline" \
 	ferry disk add --in-kernel -o io_timeout=7 ramdisk
@@ -310,6 +361,9 @@ refusal "an NBD server that is not there" "No such file" \
 	ferry disk add "nbd:uri=nbd+unix:///?socket=$work/nosuch"
 refusal "an NBD server's socket that is not where it was to a daemon" "absolute path" \
 	ferry disk add "nbd:uri=nbd+unix:///?socket=nosuch"
+
+refusal "no time for an NBD server to come" "reconnect= seconds from 1" \
+	ferry disk add "nbd:uri=nbd+unix:///?socket=$work/nosuch,reconnect=0"
 
 mounted_stays() { # DISK
 	mkfs.ext4 -q -F "$1" && mount "$1" "$work/mnt" && refused "in use.*force" ferry disk del "$1" &&

@@ -258,6 +258,16 @@ by_word() {
 }
 ! wanted "mount point" || claim "a channel is named by a relative path, too" by_word kernel
 
+# A directory whose name looks like an option
+odd_name() {
+	local status=0
+	mkdir "$work/-f" && cd "$work" || return
+	ferry mount memfs -- -f && mountpoint -q "$work/-f" || status=1
+	cd / && umount "$work/-f" && rmdir "$work/-f" && no_daemon_left || status=1
+	return "$status"
+}
+! wanted "mount point" || claim "a mount point may have the name of an option" odd_name
+
 busy_twice() {
 	local placement=$1 status=0
 	mount_fs "$placement" memfs "$mnt" || return
@@ -333,23 +343,31 @@ daemon_terminated() {
 	! mountpoint -q "$mnt" && no_daemon_left
 }
 
+# Who reads its log is gone before it ends.
 daemon_in_foreground() {
-	local pid
-	ferryd -f memfs "$mnt" >"$work/log" 2>&1 &
+	local pid log reader
+	exec {log}> >(head -n 1 >"$work/log")
+	reader=$!
+	ferryd -f memfs "$mnt" >&"$log" 2>&1 &
 	pid=$!
+	exec {log}>&-
 	for _ in {1..100}; do
 		! mountpoint -q "$mnt" || break
 		sleep 0.1
 	done
-	echo hello >"$mnt/f" && [ "$(cat "$mnt/f")" = hello ] && umount "$mnt" || return
+	echo hello >"$mnt/f" && [ "$(cat "$mnt/f")" = hello ] && wait "$reader" && umount "$mnt" || return
 	wait "$pid"
 }
 
-# mount returns when the mount is up, and a daemon holds on to nothing of its caller's.
+# mount returns when the mount is up, and a daemon holds on to nothing of its caller's: not to a pipe,
+# a directory, or a lock.
 daemon_lets_go() {
-	local output
-	output=$(cd "$work" && timeout 20 ferry mount memfs "$mnt" 2>&1) || { echo "$output"; return 1; }
-	mountpoint -q "$mnt" && [ -z "$output" ] && after_test
+	local output status=0
+	output=$({ cd "$work" && flock -n 8 && timeout 20 ferry mount memfs "$mnt" 2>&1; } 8>"$work/lock") ||
+		{ echo "$output"; return 1; }
+	flock -n "$work/lock" true || { echo "it has its caller's lock"; status=1; }
+	mountpoint -q "$mnt" && [ -z "$output" ] && after_test || status=1
+	return "$status"
 }
 
 # Whoever has started it is gone before it serves: it is none the worse for that.

@@ -372,8 +372,20 @@ events_of() {
 	sed -n "s/^[^ ]* [^ ]*  \([a-z]*\) *channel $1: .*/\1/p" "$work/events" | xargs
 }
 
+# as_text FILE: of objects, what the lines of text say of who it was and what
+as_text() {
+	perl -MJSON::PP -ne 'my $e = JSON::PP->new->decode($_);
+		print "$e->{event} $e->{id} $e->{name} $e->{placement} $e->{class} $e->{state}\n"' "$1"
+}
+
+tells_of() { "$serve" </dev/null >/dev/null && grep -q gone "$1"; }
+
+# The same is told to who wants objects.
 events_told() {
-	local id status=0
+	local id status=0 objects
+	ferry events --json >"$work/objects" &
+	objects=$!
+	until_so tells_of "$work/objects" || status=1
 	watch_events
 	mount_fs user-sync memfs "$mnt" || return
 	id=$(newest)
@@ -405,8 +417,13 @@ events_told() {
 	events_are "$id" "created bound timeout" || status=1
 	pkill -CONT -x ferryd
 	umount "$mnt"
-	kill "$watcher"
-	wait "$watcher" 2>/dev/null
+	events_are "$id" "created bound timeout gone" || status=1
+	id="gone $id "
+	until_so grep -q "^$id" <(as_text "$work/objects") || status=1
+	kill "$watcher" "$objects"
+	wait "$watcher" "$objects" 2>/dev/null
+	sed 's/^[^ ]* [^ ]*  //; s/channel//; s/[:,]//g; s/  */ /g' "$work/events" >"$work/lines"
+	as_text "$work/objects" | tail -n "$(wc -l <"$work/lines")" | diff "$work/lines" - || status=1
 	no_daemon_left || status=1
 	return "$status"
 }
@@ -442,17 +459,32 @@ shows() {
 	done
 }
 
+# rows_are NAMES: in that order on the screen
+rows_are() {
+	becomes "$1" rows
+}
+rows() { tr -d '\r' <"$work/screen" | grep -a -o -E "[a-z]+ +(user|kernel) .* live" | tail -n 2 | cut -d ' ' -f 1 | xargs; }
+
 top_shows() {
 	local status=0
-	mount_fs user-sync memfs "$mnt" "$uncached" || return
+	mkdir -p "$work/idle" && ferry mount --in-kernel null "$work/idle" &&
+		mount_fs user-sync memfs "$mnt" "$uncached" || return
 	perl -e 'for (;;) { stat $ARGV[0]; select undef, undef, undef, 0.01 }' "$mnt" &
-	local load=$!
+	local load=$! key
 	: >"$work/screen"
-	(shows "sorted by"; printf t; shows "user .*[um]s  *[0-9]"; printf q) |
+	(
+		shows "sorted by r"; printf t; shows "user .*[um]s  *[0-9]"
+		rows_are "memfs null" >&2 || touch "$work/wrong"
+		for key in e w i o p n; do printf %s $key; shows "sorted by $key"; done
+		rows_are "null memfs" >&2 || touch "$work/wrong"
+		printf q
+	) |
 		timeout 60 script -qefc "stty rows 20 cols 160; ferry top" /dev/null >"$work/screen" ||
 		{ echo "it ends with $?"; status=1; }
 	kill "$load"
 	wait "$load" 2>/dev/null
+	[ ! -e "$work/wrong" ] || status=1
+	umount "$work/idle" || status=1
 	# The last screen, before the terminal is as it was: rates and times are there.
 	tr -d '\r' <"$work/screen" | grep -a -E "memfs +user +sync +live" | tail -n 1 >"$work/row"
 	awk -v mnt="$mnt" '{ exit !($6 > 10 && $11 ~ /s$/ && $12 ~ /s$/ && $14 == mnt) }' "$work/row" ||

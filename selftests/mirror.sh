@@ -88,5 +88,38 @@ if wanted lets_go; then
 	mark_log lets_go
 	claim "lets_go: what was served can be unmounted when its mount is gone" lets_go
 fi
+# What is seen of a tree that holds the place where it is mounted, and a directory bound from there.
+# Attributes are asked for anew each time.
+looks_into_itself() {
+	local status=0
+	soon ls -l "$work/mnt" "$work/mnt$work" >/dev/null &&
+		is "what is under the mount" "$(soon ls "$work/mnt$work/mnt")" below &&
+		is "and under what is bound" "$(soon ls "$work/mnt$work/bound")" beside &&
+		soon find "$work/mnt$work" -xdev >"$work/found" && grep -q "/mnt/below$" "$work/found" &&
+		soon du -s "$work/mnt$work" >/dev/null && soon mkdir "$work/mnt$work/mnt/new" &&
+		soon rmdir "$work/mnt$work/mnt/new" || status=1
+	! soon rmdir "$work/mnt$work/mnt" 2>"$work/err" && grep -q busy "$work/err" ||
+		{ cat "$work/err"; status=1; }
+	return "$status"
+}
+
+own_place() {
+	local status=0
+	mkdir "$work/bound" && touch "$work/mnt/below" "$work/bound/beside" &&
+		ferry mount mirror:/,timeout=0 "$work/mnt" </dev/null || return
+	mount --bind "$work/mnt$work/host" "$work/bound" || status=1
+	looks_into_itself && kill_server && is_followed && looks_into_itself ||
+		{ ferry abort mirror; status=1; }
+	umount "$work/bound" && soon ferry umount "$work/mnt" || { unmount_fs "$work/mnt"; status=1; }
+	rm "$work/mnt/below" && rm -r "$work/bound" || status=1
+	no_daemon_left || status=1
+	log_is_clean || status=1
+	return "$status"
+}
+
+if wanted own_place; then
+	mark_log own_place
+	claim "own_place: a tree that holds its own mount point shows what is under the mount" own_place
+fi
 unload_claim
 finish

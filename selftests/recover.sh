@@ -137,7 +137,7 @@ gives_up() {
 	return 1
 }
 
-# What was missing comes back.
+# What was missing comes back. Then the terminal goes.
 comes_late() {
 	local daemon pid status=0
 	begin_without_device 3600 || return 1
@@ -145,7 +145,7 @@ comes_late() {
 	until_so grep -q 'trying again' "$work/err" || status=1
 	mv /dev/ferry.away /dev/ferry
 	until_so is_served_by_other "$pid" && use_null || status=1
-	kill -TERM "$daemon"
+	kill -HUP "$daemon"
 	wait "$daemon" || status=1
 	is_unmounted || status=1
 	[ "$status" = 0 ] || cat "$work/err"
@@ -306,7 +306,8 @@ if wanted ferryd; then
 	mkdir -p "$mnt"
 	claim "ferryd: a server that cannot be followed is given up when nobody waits any more" gives_up
 	claim "ferryd: its mount can be unmounted" dead_unmounts
-	claim "ferryd: a server is followed when what was missing for that comes back" comes_late
+	claim "ferryd: a server is followed when what was missing for that comes back; SIGHUP unmounts" \
+		comes_late
 	claim "ferryd: SIGTERM ends the tries" stops_trying
 	claim "ferryd: its mount is detached, and can be unmounted" detached_unmounts
 	claim "ferryd: a server that ends with an error is followed, and not when it was aborted" \

@@ -194,6 +194,13 @@ if wanted recovered; then
 	mark_log recovered
 	claim "a channel whose supervisor died too is recovered with the arguments that it had" recovered
 	claim "that ends" ends
+	# What may be believed need not be asked for meanwhile.
+	claim "it is mounted for who has files open" \
+		ferry mount -o on_death=reissue,attr_timeout=3600,entry_timeout=3600 memfs:size=64M "$mnt"
+	points_of held timeout -k 10 120 "$programs/takeover/held" "$work" "$mnt" \
+		"pkill -9 -o -x ferryd; pkill -9 -x ferryd; until ferry list | grep -q ' detached '; do :; done" \
+		"ferry recover $mnt"
+	claim "that ends as well" ends
 	claim "what nobody serves goes on in the kernel once on_death is set so" set_kernel
 	claim "that ends, too" ends
 	claim "what nobody serves ends at once when on_death=fail is set" set_fail

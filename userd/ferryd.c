@@ -83,8 +83,8 @@ static void usage(FILE *f)
 	      "  -h, --help [BACKEND]   this text, or the arguments of BACKEND\n"
 	      "  -V, --version          the version\n"
 	      "\n"
-	      "SIGTERM or SIGINT unmounts DIR or removes the disk; a second one does so although\n"
-	      "it is in use.\n", f);
+	      "SIGTERM, SIGINT or SIGHUP unmounts DIR or removes the disk; a second one does so\n"
+	      "although it is in use.\n", f);
 }
 
 static int fail(const char *fmt, const char *what)
@@ -259,10 +259,7 @@ static int signal_fd(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	supervise_signals(&set);
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
@@ -370,8 +367,10 @@ static int begin(const struct command *cmd, struct ferry_session *session)
 static int run(const struct command *cmd, int report)
 {
 	const pid_t supervisor = report < 0 ? -1 : getppid();
+	struct ferry_session_options options = cmd->options.session;
 	struct ferry_session *session;
 	int sig_fd = signal_fd();
+	u32 grace = 0;
 	bool served;
 	int err;
 
@@ -379,9 +378,16 @@ static int run(const struct command *cmd, int report)
 		return fail("%s", strerror(errno));
 	/* Modes come from the kernel, with the caller's umask taken off already. */
 	umask(0);
-	err = ferry_session_new(cmd->backend, cmd->args, &cmd->options.session, &session);
-	if (err)
+	options.grace_now = &grace;
+	err = ferry_session_new(cmd->backend, cmd->args, &options, &session);
+	if (err) {
+		const struct serves fails = { .fails = true, .grace = grace };
+
+		if (grace && report >= 0 && write(report, &fails, sizeof(fails)) != sizeof(fails))
+			ferry_log(FERRY_LOG_WARN, "could not say how long clients wait: %s",
+				  strerror(errno));
 		return cmd->follows && err == -ENOTCONN ? SUPERVISED_GONE : 1;
+	}
 	err = begin(cmd, session);
 	served = !err;
 	if (served) {
@@ -467,7 +473,8 @@ static bool is_supervised(const struct command *cmd)
 static int run_supervised(struct command *cmd)
 {
 	const struct supervised supervised = {
-		.work = work, .up = up, .arg = cmd, .leaves = !cmd->foreground,
+		.work = work, .up = up, .up_fd = cmd->up_fd, .arg = cmd,
+		.leaves = !cmd->foreground,
 	};
 
 	serve_reclaim(cmd);
@@ -500,6 +507,14 @@ static int resolve_dir(struct command *cmd)
 	return 0;
 }
 
+/* Who waits for the end of a pipe, or for a lock, would wait for us. */
+static void let_go_of_callers(int mine)
+{
+	if (mine > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, mine - 1, 0);
+	close_range(max(mine, STDERR_FILENO) + 1, ~0U, 0);
+}
+
 static int run_in_background(struct command *cmd)
 {
 	int up[2];
@@ -512,10 +527,8 @@ static int run_in_background(struct command *cmd)
 	if (pid < 0)
 		return fail("%s", strerror(errno));
 	if (!pid) {
-		close(up[0]);
+		let_go_of_callers(up[1]);
 		setsid();
-		/* Who started us may not have waited to be told. */
-		signal(SIGPIPE, SIG_IGN);
 		cmd->up_fd = up[1];
 		return run_supervised(cmd);
 	}
@@ -548,6 +561,8 @@ int main(int argc, char **argv)
 	}
 	if (!end && cmd.dir)
 		end = 2 * resolve_dir(&cmd);
+	/* Who started us may not wait to be told, nor who reads what we log until we end. */
+	signal(SIGPIPE, SIG_IGN);
 	if (!end)
 		end = 1 + (cmd.foreground ? run_supervised(&cmd) : run_in_background(&cmd));
 	free(cmd.name);

@@ -39,9 +39,9 @@
 /**
  * struct supervisor - a supervisor and what it remembers
  * @sig_fd: its signals
- * @told: SIGTERM or SIGINT, of which it is not known that one who serves has had it; or 0
+ * @told: signal to end, of which it is not known that one who serves has had it; or 0
  * @channel: what is served; 0: nobody was up to that yet
- * @said: by the last one that served
+ * @said: by the last one that served; what is of the channel, by the last one that attached
  * @ended: when that one had ended, in ms
  * @failures: since then, how often there was nobody to serve
  * @errors: workers in a row that ended with an error as soon as they served
@@ -149,8 +149,12 @@ static bool await_report(struct supervisor *v, pid_t pid, int report)
 		if (pfd[0].revents) {
 			if (read(report, &said, sizeof(said)) != sizeof(said))
 				return false;
-			v->said = said;
-			return true;
+			/* It may have been set anew, which only the channel knows. */
+			if (said.fails)
+				v->said.grace = said.grace;
+			else
+				v->said = said;
+			return !said.fails;
 		}
 		if (pfd[1].revents)
 			hand_on(v, pid);
@@ -160,13 +164,19 @@ static bool await_report(struct supervisor *v, pid_t pid, int report)
 	}
 }
 
-/* Until worker @pid ends: its wait status. */
-static int watch(struct supervisor *v, pid_t pid)
+/*
+ * Until worker @pid ends: its wait status. One that @serves and has lived on has had what it was
+ * handed. What came last may have come when it was dead already: that is for the next one.
+ */
+static int watch(struct supervisor *v, pid_t pid, bool serves)
 {
 	int status;
 
-	while (waitpid(pid, &status, WNOHANG) != pid)
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		if (serves)
+			v->told = 0;
 		hand_on(v, pid);
+	}
 	close_others();
 	return status;
 }
@@ -202,7 +212,6 @@ static int failed(struct supervisor *v, bool young, bool gone)
 /* The one that served has ended. -1: another one is to follow; or as supervise(). */
 static int follow(struct supervisor *v, pid_t pid, int status, bool young)
 {
-	v->told = 0;
 	v->ended = now_ms();
 	v->failures = 0;
 	if (!v->said.follow) {
@@ -239,11 +248,13 @@ static int supervise_one(struct supervisor *v)
 	close(report);
 	if (serves && !v->channel) {
 		v->channel = v->said.channel;
+		if (v->s->up_fd >= 0 && v->s->up_fd < FERRY_KEPT_FD)
+			own[v->s->up_fd] = false;
 		v->s->up(v->s->arg);
 	}
 	if (serves && !v->said.follow && v->s->leaves)
 		return 0;
-	status = watch(v, pid);
+	status = watch(v, pid, serves);
 	young = now_ms() - born <= YOUNG_MS;
 	/* Its client is gone, or it has said why it cannot serve. */
 	if (WIFEXITED(status) && (!v->channel || (serves && (!status || !v->said.follow))))
@@ -253,15 +264,26 @@ static int supervise_one(struct supervisor *v)
 	return failed(v, young, WIFEXITED(status) && WEXITSTATUS(status) == SUPERVISED_GONE);
 }
 
+void supervise_signals(sigset_t *set)
+{
+	struct sigaction hup;
+
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	/* A signalfd tells of those that are ignored, too. */
+	if (!sigaction(SIGHUP, NULL, &hup) && hup.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
 int supervise(const struct supervised *s)
 {
 	struct supervisor v = { .s = s };
 	sigset_t set;
 	int ret;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
+	supervise_signals(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	v.sig_fd = signalfd(-1, &set, SFD_CLOEXEC);

@@ -138,6 +138,8 @@ struct ferry_backend {
  * @below: of a filter: the server that it stands before, see filter.h; else NULL
  * @above: the filter that stands before it, or NULL
  * @loads: before init(), of the first one in the row: load() follows, see ferry_server_loads()
+ * @mounted: of a mount that a user process serves: its device, as stat() tells of what is on it;
+ *	0: nobody knows. After init(), and before its first user can come.
  */
 struct ferry_server {
 	const struct ferry_backend *backend;
@@ -171,6 +173,7 @@ struct ferry_server {
 	struct ferry_server *below;
 	struct ferry_server *above;
 	bool loads;
+	u64 mounted;
 };
 
 /**

@@ -45,6 +45,8 @@ struct ferry_session;
  *	its place
  * @mounted: with @attach: what ferry_session_mounted() said of a session of this channel; 0:
  *	nobody knows
+ * @grace_now: out, with @attach, may be NULL: the channel's @grace, once it has taken us for its
+ *	server, although there may be no session in the end
  */
 struct ferry_session_options {
 	size_t size;
@@ -61,6 +63,7 @@ struct ferry_session_options {
 	u32 inline_max;
 	bool replace;
 	u64 mounted;
+	u32 *grace_now;
 };
 
 /**

@@ -56,7 +56,7 @@ $(B)/test/memfs_kill $(B)/test/mirror_kill $(B)/test/disk_kill $(B)/test/state_k
 	$(CC) -pthread -Wl,--wrap=ioctl -o $@ $^
 
 $(B)/test/state: $(B)/asan/selftests/unit/state.o $(UNIT_OBJECTS) \
-		$(patsubst %,$(B)/asan/lib/%.o,env page $(LIB_STATE))
+		$(patsubst %,$(B)/asan/lib/%.o,env log page $(LIB_STATE))
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -o $@ $^
 

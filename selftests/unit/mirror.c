@@ -2,6 +2,8 @@
 /* mirror serves a directory of the host, and nothing else of it. */
 #include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -286,6 +288,148 @@ static void arguments_are_read(void)
 	ferry_server_destroy(&s, 1);
 }
 
+static u64 ino_of(const char *path)
+{
+	struct stat st;
+
+	DO(lstat(path, &st));
+	return st.st_ino;
+}
+
+static void mounts_of_our_own(void)
+{
+	need_root();
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		claim_skip("no mount namespace: %s", strerror(errno));
+}
+
+static u64 ino_of_dir;
+
+static void see_dir(void *arg, const char *name, const struct fuse_dirent *de,
+		    const struct fuse_entry_out *e)
+{
+	if (!strcmp(name, "dir"))
+		ino_of_dir = de->ino;
+}
+
+/* Three of them count from the same number on, as filesystems do. */
+static void filesystems_are_apart(void)
+{
+	struct fuse_entry_out one, two, dir;
+	struct ferry_server *s;
+	struct fuse_attr attr;
+	u64 fh, off = 0;
+
+	mounts_of_our_own();
+	DO(mkdir("served", 0755));
+	DO(mount("none", "served", "tmpfs", 0, NULL));
+	s = fs_start("served");
+	DO(mkdir("served/one", 0755));
+	DO(mkdir("served/two", 0755));
+	DO(mount("one", "served/one", "tmpfs", 0, NULL));
+	DO(mount("two", "served/two", "tmpfs", 0, NULL));
+	DO(mkdir("served/two/dir", 0755));
+	CHECK_EQ(ino_of("served"), ino_of("served/one"));
+	CHECK_EQ(ino_of("served/one"), ino_of("served/two"));
+
+	CHECK_EQ(fs_getattr(s, ROOT, &attr), 0);
+	CHECK_EQ(fs_lookup(s, ROOT, "one", &one), 0);
+	CHECK_EQ(fs_lookup(s, ROOT, "two", &two), 0);
+	CHECK_EQ(attr.ino, ino_of("served"));
+	CHECK(one.attr.ino != attr.ino && two.attr.ino != attr.ino);
+	CHECK(one.attr.ino != two.attr.ino);
+	CHECK_EQ(fs_lookup(s, two.nodeid, "dir", &dir), 0);
+	CHECK_EQ(fs_open(s, two.nodeid, O_DIRECTORY, &fh), 0);
+	while (fs_readdir(s, two.nodeid, fh, &off, 1000, false, see_dir, NULL) > 0)
+		;
+	CHECK_EQ(ino_of_dir, dir.attr.ino);
+	fs_stop(s);
+}
+
+/* In place of a name that was made a mount point: what lies under it. */
+static void check_below(struct ferry_server *s, const char *name, u64 ino)
+{
+	struct fuse_entry_out e;
+
+	CHECK_EQ(fs_lookup(s, ROOT, name, &e), 0);
+	CHECK_EQ(e.attr.ino, ino);
+	fs_forget(s, e.nodeid, 1);
+}
+
+static void see_below(void *arg, const char *name, const struct fuse_dirent *de,
+		      const struct fuse_entry_out *e)
+{
+	nr_seen++;
+	if (!strcmp(name, "there"))
+		CHECK_EQ(e->attr.ino, *(u64 *)arg);
+}
+
+/* A mount of another's on "there", a directory of it on "dir", and a file of it on "file". */
+static void own_mount_is_not_entered(void)
+{
+	const struct fuse_create_in in = { .flags = O_RDWR | O_CREAT, .mode = 0600 };
+	struct {
+		struct fuse_entry_out e;
+		struct fuse_open_out o;
+	} out;
+	struct ferry_server *s;
+	struct fuse_entry_out e;
+	u64 there, dir, file, fh, off = 0;
+	struct stat st;
+	char buf[8];
+
+	mounts_of_our_own();
+	s = serve_here();
+	DO(mkdir("served/there", 0755));
+	DO(mkdir("served/there/below", 0755));
+	DO(mkdir("served/dir", 0755));
+	make_file("served/file", 5, 1);
+	there = ino_of("served/there");
+	dir = ino_of("served/dir");
+	file = ino_of("served/file");
+	DO(mount("own", "served/there", "tmpfs", 0, NULL));
+	DO(mkdir("served/there/dir", 0755));
+	make_file("served/there/file", 7, 2);
+	DO(mount("served/there/dir", "served/dir", NULL, MS_BIND, NULL));
+	DO(mount("served/there/file", "served/file", NULL, MS_BIND, NULL));
+	DO(stat("served/there", &st));
+
+	/* as any other mount */
+	CHECK_EQ(fs_lookup(s, ROOT, "there", &e), 0);
+	CHECK(e.attr.ino != there);
+	fs_forget(s, e.nodeid, 1);
+
+	s->mounted = st.st_dev;
+	check_below(s, "there", there);
+	check_below(s, "dir", dir);
+	check_below(s, "file", file);
+	CHECK_EQ(fs_lookup(s, ROOT, "there", &e), 0);
+	CHECK_EQ(fs_lookup(s, e.nodeid, "dir", NULL), -ENOENT);
+	CHECK_EQ(fs_lookup(s, e.nodeid, "below", NULL), 0);
+	CHECK_EQ(fs_mkdir(s, e.nodeid, "new", 0755, &out.e), 0);
+	CHECK_EQ(fs_mkdir(s, ROOT, "there", 0755, &out.e), -EEXIST);
+	CHECK_EQ(fs_rmdir(s, ROOT, "there"), -EBUSY);
+	CHECK_EQ(fs_rename(s, ROOT, "dir", ROOT, "other", 0), -EBUSY);
+	CHECK_EQ(fs_call(s, FUSE_CREATE, ROOT, &in, sizeof(in), "file", NULL, &out, sizeof(out),
+			 NULL, 0, false), 0);
+	CHECK_EQ(out.e.attr.ino, file);
+	CHECK_EQ(fs_read(s, out.e.nodeid, out.o.fh, 0, buf, 8), 5);
+	CHECK_EQ(fs_create(s, ROOT, "file", 0600, &e, NULL), -EEXIST);
+
+	nr_seen = 0;
+	CHECK_EQ(fs_open(s, ROOT, O_DIRECTORY, &fh), 0);
+	while (fs_readdir(s, ROOT, fh, &off, 4096, true, see_below, &there) > 0)
+		;
+	CHECK_EQ(nr_seen, 5);
+
+	/* Nothing of it is held. */
+	DO(umount("served/file"));
+	DO(umount("served/dir"));
+	DO(umount("served/there"));
+	DO(rmdir("served/there/new"));
+	fs_stop(s);
+}
+
 static struct ferry_server *shared;
 
 static void *hammer(void *arg)
@@ -340,6 +484,8 @@ static const struct claim claims[] = {
 	{ "writing may drop S_ISUID", writing_may_drop_suid },
 	{ "times have nanoseconds, links have times", times_have_nanoseconds },
 	{ "arguments are read", arguments_are_read },
+	{ "files of several filesystems have numbers of their own", filesystems_are_apart },
+	{ "what is mounted from the mount itself is not entered", own_mount_is_not_entered },
 	{ "threads lose no descriptor", threads_lose_no_descriptor },
 };
 

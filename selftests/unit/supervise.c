@@ -4,11 +4,13 @@
  * what makes them fails when it is told to, and no pause takes any time.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +27,9 @@ enum act {
 	FAIL,			/* never serves, and says why */
 	DIE,			/* never serves: killed */
 	GONE,			/* there is nothing to follow */
+	FAIL_LATE,		/* attaches, but does not serve: clients wait longer by now */
 	AWAIT_SIGNAL,		/* never serves; tells us how to end */
+	BE_TOLD,		/* never serves; is told to end by what came before it */
 	NO_PROCESS,		/* there is none: of two reasons */
 	NO_PIPE,
 };
@@ -95,23 +99,44 @@ int __wrap_poll(struct pollfd *fds, nfds_t nr, int ms)
 	return 0;
 }
 
+static int signal_to_end = SIGTERM;
+static bool at_death;
+
+/* With @at_death: it dies, and is to end, when it has just been found alive. */
+pid_t __wrap_waitpid(pid_t pid, int *status, int flags);
+pid_t __real_waitpid(pid_t pid, int *status, int flags);
+pid_t __wrap_waitpid(pid_t pid, int *status, int flags)
+{
+	siginfo_t info;
+
+	if (!at_death)
+		return __real_waitpid(pid, status, flags);
+	at_death = false;
+	DO(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+	DO(kill(getpid(), signal_to_end));
+	return 0;
+}
+
 static int work(void *arg, const struct serves *of_last, int report)
 {
 	const struct serves serves = { .channel = 7, .follow = true, .grace = GRACE };
+	const struct serves fails = { .fails = true, .grace = 2 * GRACE };
 	const enum act act = now_to_do();
+	const struct timespec soon = { .tv_sec = 10 };
 	sigset_t set;
-	int sig;
 
 	shared->started++;
 	shared->with_last += of_last && of_last->channel == 7;
 	if (act <= SERVE)
 		CHECK_EQ(write(report, &serves, sizeof(serves)), sizeof(serves));
-	if (act == AWAIT_SIGNAL) {
+	if (act == FAIL_LATE)
+		CHECK_EQ(write(report, &fails, sizeof(fails)), sizeof(fails));
+	if (act == AWAIT_SIGNAL || act == BE_TOLD) {
 		sigemptyset(&set);
-		sigaddset(&set, SIGTERM);
-		kill(getppid(), SIGTERM);
-		CHECK_EQ(sigwait(&set, &sig), 0);
-		shared->told = true;
+		sigaddset(&set, signal_to_end);
+		if (act == AWAIT_SIGNAL)
+			kill(getppid(), signal_to_end);
+		shared->told = sigtimedwait(&set, NULL, &soon) == signal_to_end;
 	}
 	if (act == SERVE_AND_DIE || act == DIE)
 		kill(getpid(), SIGKILL);
@@ -119,15 +144,21 @@ static int work(void *arg, const struct serves *of_last, int report)
 }
 
 static unsigned int nr_up;
+static int up_fd = -1, opened = -1;
 
+/* As soon as it is closed who serves opens something, which he has in the same table. */
 static void up(void *arg)
 {
 	nr_up++;
+	if (up_fd >= 0) {
+		DO(close(up_fd));
+		opened = DO(open("/dev/null", O_RDONLY | O_CLOEXEC));
+	}
 }
 
 static int run(enum act one, enum act many, unsigned int nr)
 {
-	const struct supervised s = { .work = work, .up = up };
+	const struct supervised s = { .work = work, .up = up, .up_fd = up_fd };
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED);
@@ -183,6 +214,12 @@ static void until_grace_is_over(void)
 	CHECK(refused >= GRACE && refused < GRACE + 60);
 }
 
+static void until_new_grace_is_over(void)
+{
+	CHECK_EQ(run(SERVE_AND_DIE, FAIL_LATE, 1, NO_PROCESS), 1);
+	CHECK(skipped_ms >= 2 * GRACE * 1000LL && skipped_ms < (2 * GRACE + 2) * 1000LL);
+}
+
 static void channel_is_gone(void)
 {
 	CHECK_EQ(run(SERVE_AND_DIE, GONE, ~0U), 1);
@@ -216,6 +253,39 @@ static void signal_ends_it(void)
 	CHECK(shared->told);
 }
 
+static void told_at_death(void)
+{
+	at_death = true;
+	CHECK_EQ(run(SERVE_AND_DIE, BE_TOLD, 1, SERVE), 1);
+	CHECK_EQ(shared->started, 2);
+	CHECK(shared->told);
+}
+
+static void hangup_ends_it(void)
+{
+	signal(SIGHUP, SIG_DFL);
+	signal_to_end = SIGHUP;
+	signal_ends_it();
+}
+
+/* As of one that nohup(1) has started. */
+static void ignored_hangup(void)
+{
+	sigset_t set;
+
+	signal(SIGHUP, SIG_IGN);
+	supervise_signals(&set);
+	CHECK(sigismember(&set, SIGINT) && !sigismember(&set, SIGHUP));
+}
+
+static void dead_ones_files(void)
+{
+	up_fd = DO(open("/dev/null", O_RDONLY | O_CLOEXEC));
+	CHECK_EQ(run(SERVE_AND_DIE, SERVE, 1, SERVE), 0);
+	CHECK_EQ(opened, up_fd);
+	CHECK_ERR(fcntl(opened, F_GETFD), EBADF);
+}
+
 static const struct claim claims[] = {
 	{ "a server is followed although there was no process once", no_process_once },
 	{ "and although there was none a thousand times", no_process_for_long },
@@ -223,11 +293,16 @@ static const struct claim claims[] = {
 	{ "and although fifty processes did not come to serve", do_not_serve },
 	{ "and although fifty died before", die_before },
 	{ "there are tries as long as requests wait, once a second in the end", until_grace_is_over },
+	{ "and as long as the channel has said since that they do", until_new_grace_is_over },
 	{ "there are none for a channel that is gone", channel_is_gone },
 	{ "no process for the first is an error at once", first_fails },
 	{ "a first that cannot serve is not followed", first_cannot_serve },
 	{ "servers that end with an error as soon as they serve are given up", errors_end_it },
 	{ "a signal ends the tries", signal_ends_it },
+	{ "one that comes when a server has just died is the next one's", told_at_death },
+	{ "the end of a terminal ends them, too", hangup_ends_it },
+	{ "but not where it is ignored", ignored_hangup },
+	{ "what a dead server had open is closed, whatever had its number before", dead_ones_files },
 };
 
 CLAIMS_MAIN(claims)

@@ -49,7 +49,7 @@ struct command {
 /* Returns only if it fails; ferryd says what is wrong with its arguments. */
 static int exec_ferryd(const struct command *cmd, const char *source)
 {
-	const char *argv[7] = { "ferryd", "--disk" };
+	const char *argv[8] = { "ferryd", "--disk" };
 	char path[PATH_MAX];
 	const char *ferryd = ferryd_find(path, sizeof(path));
 	int n = 2;
@@ -60,6 +60,7 @@ static int exec_ferryd(const struct command *cmd, const char *source)
 		argv[n++] = "-o";
 		argv[n++] = cmd->options;
 	}
+	argv[n++] = "--";
 	argv[n++] = source;
 	execvp(ferryd, (char *const *)argv);
 	ferryd_complain(ferryd);

@@ -127,13 +127,14 @@ static int exec_ferryd(const struct mount *m)
 {
 	char path[PATH_MAX];
 	const char *ferryd = ferryd_find(path, sizeof(path));
-	const char *argv[7] = { "ferryd" };
+	const char *argv[8] = { "ferryd" };
 	int n = 1, i;
 
 	if (m->foreground)
 		argv[n++] = "-f";
 	argv[n++] = "-o";
 	argv[n++] = m->text;
+	argv[n++] = "--";
 	argv[n++] = m->source;
 	argv[n++] = m->dir;
 	if (m->verbose) {

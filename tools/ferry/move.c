@@ -118,7 +118,7 @@ static int exec_ferryd(const struct request *req, const char *how)
 	struct libmnt_table *table = mounts_read();
 	char path[PATH_MAX], attach[32], place[PATH_MAX], *source;
 	const char *ferryd = ferryd_find(path, sizeof(path));
-	const char *argv[9] = { "ferryd" };
+	const char *argv[10] = { "ferryd" };
 	int n = 1;
 
 	snprintf(attach, sizeof(attach), "--attach=%u", c->id);
@@ -134,6 +134,7 @@ static int exec_ferryd(const struct request *req, const char *how)
 	if (asprintf(&source, "%s%s%s", c->name, req->args ? ":" : "",
 		     req->args ? req->args : "") < 0)
 		return EXIT_FAILURE;
+	argv[n++] = "--";
 	argv[n++] = source;
 	if (c->class == FERRY_CLASS_FS && table &&
 	    *channel_place(table, c, place, sizeof(place)) == '/')

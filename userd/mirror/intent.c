@@ -48,15 +48,15 @@ void mirror_intents_resume(struct mirror *m)
 	m->nr_left = min(m->nr_left + 1, MIRROR_LEFT);
 }
 
-static void seen(struct ferry_req *req, bool there, const struct stat *st)
+static void seen(struct ferry_req *req, bool there, dev_t dev, ino_t ino)
 {
 	struct mirror_intent *intent = &mirror_of(req)->intent;
 
 	intent->id = 0;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	intent->there = there;
-	intent->dev = st->st_dev;
-	intent->ino = st->st_ino;
+	intent->dev = dev;
+	intent->ino = ino;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	intent->id = ferry_req_id(req);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -71,11 +71,15 @@ static void seen(struct ferry_req *req, bool there, const struct stat *st)
 const struct mirror_intent *mirror_intend_name(struct ferry_req *req, int dir_fd, const char *name)
 {
 	const struct mirror_intent *left = left_of(req);
-	struct stat st = { 0 };
+	dev_t dev = 0;
+	ino_t ino = 0;
+	bool there;
 
-	if (!left && ferry_state_is_kept())
-		seen(req, !fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW), &st);
-	return left;
+	if (left || !ferry_state_is_kept())
+		return left;
+	there = mirror_file_at(dir_fd, name, &dev, &ino);
+	seen(req, there, dev, ino);
+	return NULL;
 }
 
 /**
@@ -87,15 +91,16 @@ const struct mirror_intent *mirror_intend_rename(struct ferry_req *req, int dir_
 						 const char *new_name)
 {
 	const struct mirror_intent *left = left_of(req);
-	struct stat st = { 0 }, to;
+	dev_t dev = 0, to_dev;
+	ino_t ino = 0, to_ino;
 	bool there;
 
 	if (left || !ferry_state_is_kept())
 		return left;
-	there = !fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) &&
-		(fstatat(new_dir_fd, new_name, &to, AT_SYMLINK_NOFOLLOW) ||
-		 to.st_dev != st.st_dev || to.st_ino != st.st_ino);
-	seen(req, there, &st);
+	there = mirror_file_at(dir_fd, name, &dev, &ino) &&
+		(!mirror_file_at(new_dir_fd, new_name, &to_dev, &to_ino) ||
+		 to_dev != dev || to_ino != ino);
+	seen(req, there, dev, ino);
 	return NULL;
 }
 
@@ -104,18 +109,17 @@ const struct mirror_intent *mirror_intend_xattr(struct ferry_req *req, const cha
 						const char *name)
 {
 	const struct mirror_intent *left = left_of(req);
-	const struct stat none = { 0 };
 
 	if (!left && ferry_state_is_kept())
-		seen(req, getxattr(path, name, NULL, 0) >= 0, &none);
+		seen(req, getxattr(path, name, NULL, 0) >= 0, 0, 0);
 	return left;
 }
 
 /** mirror_is_intended() - whether a name stands for the file that an intent is about */
 bool mirror_is_intended(const struct mirror_intent *intent, int dir_fd, const char *name)
 {
-	struct stat st;
+	dev_t dev;
+	ino_t ino;
 
-	return !fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) &&
-	       st.st_dev == intent->dev && st.st_ino == intent->ino;
+	return mirror_file_at(dir_fd, name, &dev, &ino) && dev == intent->dev && ino == intent->ino;
 }

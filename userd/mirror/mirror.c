@@ -51,13 +51,13 @@ int mirror_kill_suid(int fd)
 	return chmod(mirror_proc_path(fd, path), mode) ? -errno : 0;
 }
 
-static int get_attr(const struct mirror_node *node, struct ferry_attr *attr)
+static int get_attr(const struct mirror *m, const struct mirror_node *node, struct ferry_attr *attr)
 {
 	struct stat st;
 
 	if (fstatat(node->fd, "", &st, AT_EMPTY_PATH))
 		return -errno;
-	mirror_attr(&st, attr);
+	mirror_attr(m, &st, attr);
 	return 0;
 }
 
@@ -80,7 +80,7 @@ static void mirror_getattr(struct ferry_req *req, u64 id, struct ferry_handle *h
 		ferry_reply_err(req, -ESTALE);
 		return;
 	}
-	err = get_attr(node, &attr);
+	err = get_attr(m, node, &attr);
 	mirror_put(m, node);
 	reply_attr(req, err, &attr);
 }
@@ -144,7 +144,7 @@ static void mirror_setattr(struct ferry_req *req, u64 id, const struct ferry_set
 	}
 	err = set_attr(node, set);
 	if (!err)
-		err = get_attr(node, &attr);
+		err = get_attr(m, node, &attr);
 	mirror_put(m, node);
 	reply_attr(req, err, &attr);
 }

@@ -8,6 +8,10 @@
  * known by device and inode number, which the descriptor keeps from being used
  * again: two names of a file are one node.
  *
+ * The tree may hold the place where it is mounted itself, or what is bound from there elsewhere.
+ * Such a name stands for what lies under the mount: to go into it would be to ask ourselves
+ * something, and wait for the answer, while we are at work on another request.
+ *
  * The table of nodes lies in the state (state.h), so that another process can go on when
  * this one is killed; the descriptors are kept with it. What the host was asked to do and
  * would refuse to do twice is told by an intent, see intent.c.
@@ -80,6 +84,7 @@ struct mirror_intent {
  * @nr_nodes: alive
  * @dir_lock: of descriptors of directories, by number: seek and read belong
  *	together
+ * @root_dev: the device that the root is on
  * @valid_ns: how long the client may believe an answer
  * @passthrough: the kernel is given the files it opens
  * @intent: of the request that changes something, of which there is one at a time
@@ -98,6 +103,7 @@ struct mirror {
 	u32 nr_nodes;
 
 	pthread_mutex_t dir_lock[16];
+	dev_t root_dev;
 	u64 valid_ns;
 	bool passthrough;
 	struct mirror_intent intent;
@@ -118,8 +124,12 @@ struct mirror_node *mirror_get(struct mirror *m, u64 id);
 void mirror_put(struct mirror *m, struct mirror_node *node);
 void mirror_forget(struct ferry_server *server, u64 id, u64 nlookup);
 int mirror_entry(struct mirror *m, int fd, struct ferry_entry *entry);
-int mirror_entry_at(struct mirror *m, int dir_fd, const char *name, struct ferry_entry *entry);
-void mirror_attr(const struct stat *st, struct ferry_attr *attr);
+int mirror_entry_at(struct ferry_req *req, int dir_fd, const char *name,
+		    struct ferry_entry *entry);
+int mirror_open_at(struct ferry_req *req, int dir_fd, const char *name, int flags, mode_t mode);
+bool mirror_file_at(int dir_fd, const char *name, dev_t *dev, ino_t *ino);
+u64 mirror_ino(const struct mirror *m, dev_t dev, u64 ino);
+void mirror_attr(const struct mirror *m, const struct stat *st, struct ferry_attr *attr);
 
 /** mirror_proc_path() - a path that stands for the file itself, whatever its name */
 static inline const char *mirror_proc_path(int fd, char *path)

@@ -71,7 +71,7 @@ void mirror_lookup(struct ferry_req *req, u64 parent, const char *name)
 
 	if (!dir)
 		return;
-	err = mirror_entry_at(m, dir->fd, name, &entry);
+	err = mirror_entry_at(req, dir->fd, name, &entry);
 	mirror_put(m, dir);
 	if (err == -ENOENT) {
 		/* the client may remember that there is none */
@@ -106,7 +106,7 @@ static void make(struct ferry_req *req, u64 parent, const char *name, mode_t mod
 	if (err == -EEXIST && left && !left->there)
 		err = 0;
 	if (!err)
-		err = mirror_entry_at(m, dir->fd, name, &entry);
+		err = mirror_entry_at(req, dir->fd, name, &entry);
 	mirror_put(m, dir);
 	reply_entry(req, err, &entry);
 }
@@ -131,7 +131,7 @@ void mirror_create(struct ferry_req *req, u64 parent, const char *name, u32 mode
 		   struct ferry_handle *handle)
 {
 	/* Somebody else's fifo of that name must not keep us. */
-	int flags = O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | (handle->flags & O_EXCL) |
+	int flags = O_CREAT | O_NONBLOCK | (handle->flags & O_EXCL) |
 		    mirror_open_flags(handle->flags);
 	struct mirror *m = mirror_of(req);
 	struct mirror_node *dir = get(req, parent);
@@ -139,21 +139,21 @@ void mirror_create(struct ferry_req *req, u64 parent, const char *name, u32 mode
 	struct ferry_entry entry = { 0 };
 	char path[PROC_PATH];
 	int fd, path_fd, err;
+	dev_t dev;
+	ino_t ino;
 
 	if (!dir)
 		return;
 	left = mirror_intend_name(req, dir->fd, name);
 	/* It was made by the server that died. */
-	if (left && !left->there &&
-	    !faccessat(dir->fd, name, F_OK, AT_SYMLINK_NOFOLLOW))
+	if (left && !left->there && mirror_file_at(dir->fd, name, &dev, &ino))
 		flags &= ~O_EXCL;
 	become_caller(req);
-	fd = openat(dir->fd, name, flags, mode & 07777);
-	err = fd < 0 ? -errno : 0;
+	fd = mirror_open_at(req, dir->fd, name, flags, mode & 07777);
 	become_self();
 	mirror_put(m, dir);
-	if (err) {
-		ferry_reply_err(req, err);
+	if (fd < 0) {
+		ferry_reply_err(req, fd);
 		return;
 	}
 	/* the same file, whatever the name stands for by now */
@@ -251,7 +251,7 @@ void mirror_link(struct ferry_req *req, u64 id, u64 new_parent, const char *new_
 	if (err == -EEXIST && left && !left->there)
 		err = 0;
 	if (!err)
-		err = mirror_entry_at(m, dir->fd, new_name, &entry);
+		err = mirror_entry_at(req, dir->fd, new_name, &entry);
 	mirror_put(m, dir);
 	mirror_put(m, node);
 	reply_entry(req, err, &entry);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* The table of nodes: number -> node, and (device, inode) -> node. */
+/* The table of nodes: number -> node, and (device, inode) -> node; and how files come there. */
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "mirror.h"
@@ -175,9 +178,22 @@ void mirror_forget(struct ferry_server *server, u64 id, u64 nlookup)
 	pthread_mutex_unlock(&m->lock);
 }
 
-void mirror_attr(const struct stat *st, struct ferry_attr *attr)
+/**
+ * mirror_ino() - the client's number of a file
+ *
+ * What are several filesystems here is one there. Whose numbers are the same would be taken for one
+ * file, as tar(1) does with links, or a directory for one that it lies in, as by find(1).
+ */
+u64 mirror_ino(const struct mirror *m, dev_t dev, u64 ino)
 {
-	attr->node = st->st_ino;
+	if (dev == m->root_dev)
+		return ino;
+	return ino ^ (dev * 0x9e3779b97f4a7c15ULL >> 48 | 1) << 48;
+}
+
+void mirror_attr(const struct mirror *m, const struct stat *st, struct ferry_attr *attr)
+{
+	attr->node = mirror_ino(m, st->st_dev, st->st_ino);
 	attr->size = st->st_size;
 	attr->blocks = st->st_blocks;
 	attr->atime.sec = st->st_atim.tv_sec;
@@ -212,7 +228,7 @@ int mirror_entry(struct mirror *m, int fd, struct ferry_entry *entry)
 		close(fd);
 		return err;
 	}
-	mirror_attr(&st, &entry->attr);
+	mirror_attr(m, &st, &entry->attr);
 	entry->generation = 0;
 	entry->entry_ns = m->valid_ns;
 	entry->attr_ns = m->valid_ns;
@@ -240,12 +256,96 @@ int mirror_entry(struct mirror *m, int fd, struct ferry_entry *entry)
 	return err;
 }
 
-/** mirror_entry_at() - look a name up and count it; 0 or -errno */
-int mirror_entry_at(struct mirror *m, int dir_fd, const char *name, struct ferry_entry *entry)
+/* Is it of our own mount? It is not asked: that would be us. */
+static bool is_ours(const struct ferry_server *server, int fd)
+{
+	const u64 ours = __atomic_load_n(&server->mounted, __ATOMIC_RELAXED);
+	struct statx stx;
+
+	return ours && !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx) &&
+	       makedev(stx.stx_dev_major, stx.stx_dev_minor) == ours;
+}
+
+/* What lies under all that is mounted on a name: a clone of the mount it is in has nothing on it. */
+static int open_below(int dir_fd, const char *name)
+{
+	int tree = open_tree(dir_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int fd, err;
+
+	if (tree < 0)
+		return -ELOOP;
+	fd = openat(tree, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	err = -errno;
+	close(tree);
+	return fd < 0 ? err : fd;
+}
+
+/* An O_PATH descriptor of a name on which something is mounted, or -errno. */
+static int open_mounted(struct ferry_req *req, int dir_fd, const char *name)
 {
 	int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd < 0 ? -errno : mirror_entry(m, fd, entry);
+	if (fd < 0)
+		return -errno;
+	if (!is_ours(ferry_req_server(req), fd))
+		return fd;
+	close(fd);
+	return open_below(dir_fd, name);
+}
+
+/**
+ * mirror_open_at() - open a name, but never what is of our own mount
+ * @flags, @mode: as for openat(); O_NOFOLLOW and O_CLOEXEC are set
+ * Return: a descriptor or -errno; -ELOOP: it is our own mount, and we may not look under that
+ */
+int mirror_open_at(struct ferry_req *req, int dir_fd, const char *name, int flags, mode_t mode)
+{
+	struct open_how how = {
+		.flags = flags | O_NOFOLLOW | O_CLOEXEC,
+		.mode = mode,
+		.resolve = RESOLVE_NO_XDEV,
+	};
+	int path_fd, err, fd = syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+	char path[PROC_PATH];
+
+	if (fd >= 0 || errno != EXDEV)
+		return fd < 0 ? -errno : fd;
+	/* It is there, or nothing could be mounted on it. */
+	if (flags & O_EXCL)
+		return -EEXIST;
+	path_fd = open_mounted(req, dir_fd, name);
+	if (path_fd < 0 || flags & O_PATH)
+		return path_fd;
+	fd = open(mirror_proc_path(path_fd, path), (flags & ~O_CREAT) | O_CLOEXEC);
+	err = -errno;
+	close(path_fd);
+	return fd < 0 ? err : fd;
+}
+
+/** mirror_entry_at() - look a name up and count it; 0 or -errno */
+int mirror_entry_at(struct ferry_req *req, int dir_fd, const char *name,
+		    struct ferry_entry *entry)
+{
+	int fd = mirror_open_at(req, dir_fd, name, O_PATH, 0);
+
+	return fd < 0 ? fd : mirror_entry(mirror_of(req), fd, entry);
+}
+
+/**
+ * mirror_file_at() - which file a name stands for at the moment
+ *
+ * Also where that is one of our own mount; nobody is asked but for the name.
+ * Return: it is there
+ */
+bool mirror_file_at(int dir_fd, const char *name, dev_t *dev, ino_t *ino)
+{
+	struct statx stx;
+
+	if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_INO, &stx))
+		return false;
+	*dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	*ino = stx.stx_ino;
+	return true;
 }
 
 /* @root_fd belongs to the table from now on, also on error. */
@@ -265,6 +365,7 @@ int mirror_nodes_init(struct mirror *m, int root_fd)
 	if (!root)
 		goto fail;
 	root->nlookup = 1;
+	m->root_dev = st.st_dev;
 	return 0;
 fail:
 	ferry_state_close_fd(root_fd);

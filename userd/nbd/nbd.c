@@ -213,9 +213,11 @@ static int parse(const struct ferry_server *server, const char *args, struct nbd
 
 	if (ferry_args_check(server, args, known))
 		return -EINVAL;
-	if (!len || ferry_opt_size(args, "reconnect", &reconnect) || reconnect > RECONNECT_MAX_S ||
-	    ferry_opt_size(args, "connections", &conns) || !conns || conns > NBD_CONNS_MAX) {
-		ferry_log(FERRY_LOG_ERR, "nbd: uri= wants an NBD URI, reconnect= seconds, connections= a number up to %d, as in uri=nbd://host/export,reconnect=60",
+	/* None at all would be over before the first connection is made, too. */
+	if (!len || ferry_opt_size(args, "reconnect", &reconnect) || !reconnect ||
+	    reconnect > RECONNECT_MAX_S || ferry_opt_size(args, "connections", &conns) || !conns ||
+	    conns > NBD_CONNS_MAX) {
+		ferry_log(FERRY_LOG_ERR, "nbd: uri= wants an NBD URI, reconnect= seconds from 1 on, connections= a number up to %d, as in uri=nbd://host/export,reconnect=60",
 			  NBD_CONNS_MAX);
 		return -EINVAL;
 	}
