@@ -44,7 +44,7 @@ libraries:
 
 modules: ## ferry.ko, ferryfs.ko, ferry-*.ko, against KDIR
 	@tools/headers '$(KDIR)'
-	$(KMAKE) modules
+	+$(KMAKE) modules
 
 # User objects: build/<source path>.o, never beside a source that kbuild compiles.
 $(B)/%.o: %.c | libraries

@@ -40,7 +40,7 @@ static struct shared {
 	bool told;
 } *shared;
 
-static enum act first, then;		/* then @times times, and SERVE */
+static enum act first, then, last;	/* then @times times */
 static unsigned int times;
 static long long skipped_ms;		/* by pauses */
 static unsigned int pauses, refused;
@@ -49,7 +49,7 @@ static enum act now_to_do(void)
 {
 	const unsigned int n = shared->started + refused;
 
-	return n == 0 ? first : n <= times ? then : SERVE;
+	return n == 0 ? first : n <= times ? then : last;
 }
 
 /* In place of what libc has. */
@@ -156,7 +156,7 @@ static void up(void *arg)
 	}
 }
 
-static int run(enum act one, enum act many, unsigned int nr)
+static int run(enum act one, enum act many, unsigned int nr, enum act end)
 {
 	const struct supervised s = { .work = work, .up = up, .up_fd = up_fd };
 
@@ -165,13 +165,14 @@ static int run(enum act one, enum act many, unsigned int nr)
 	first = one;
 	then = many;
 	times = nr;
+	last = end;
 	ferry_log_open(FERRY_LOG_ERR, false);
 	return supervise(&s);
 }
 
 static void no_process_once(void)
 {
-	CHECK_EQ(run(SERVE_AND_DIE, NO_PROCESS, 1), 0);
+	CHECK_EQ(run(SERVE_AND_DIE, NO_PROCESS, 1, SERVE), 0);
 	CHECK_EQ(shared->started, 2);
 	CHECK_EQ(shared->with_last, 1);
 	CHECK_EQ(nr_up, 1);
@@ -179,14 +180,14 @@ static void no_process_once(void)
 
 static void no_process_for_long(void)
 {
-	CHECK_EQ(run(SERVE_AND_DIE, NO_PROCESS, 1000), 0);
+	CHECK_EQ(run(SERVE_AND_DIE, NO_PROCESS, 1000, SERVE), 0);
 	CHECK_EQ(refused, 1000);
 	CHECK_EQ(shared->started, 2);
 }
 
 static void no_pipe(void)
 {
-	CHECK_EQ(run(SERVE_AND_DIE, NO_PIPE, 1000), 0);
+	CHECK_EQ(run(SERVE_AND_DIE, NO_PIPE, 1000, SERVE), 0);
 	CHECK_EQ(refused, 1000);
 	CHECK_EQ(shared->started, 2);
 }
@@ -194,21 +195,21 @@ static void no_pipe(void)
 /* Another fifty deaths follow where one is served again: none of that is counted for ever. */
 static void do_not_serve(void)
 {
-	CHECK_EQ(run(SERVE_AND_DIE, FAIL, 50), 0);
+	CHECK_EQ(run(SERVE_AND_DIE, FAIL, 50, SERVE), 0);
 	CHECK_EQ(shared->started, 52);
 	CHECK_EQ(shared->with_last, 51);
 }
 
 static void die_before(void)
 {
-	CHECK_EQ(run(SERVE_AND_DIE, DIE, 50), 0);
+	CHECK_EQ(run(SERVE_AND_DIE, DIE, 50, SERVE), 0);
 	CHECK_EQ(shared->started, 52);
 }
 
 /* As long as requests wait, and not in a loop without any pause. */
 static void until_grace_is_over(void)
 {
-	CHECK_EQ(run(SERVE_AND_DIE, NO_PROCESS, ~0U), 1);
+	CHECK_EQ(run(SERVE_AND_DIE, NO_PROCESS, ~0U, SERVE), 1);
 	claim_note("%u times in %lld s", refused, skipped_ms / 1000);
 	CHECK(skipped_ms >= GRACE * 1000LL && skipped_ms < (GRACE + 2) * 1000LL);
 	CHECK(refused >= GRACE && refused < GRACE + 60);
@@ -222,33 +223,33 @@ static void until_new_grace_is_over(void)
 
 static void channel_is_gone(void)
 {
-	CHECK_EQ(run(SERVE_AND_DIE, GONE, ~0U), 1);
+	CHECK_EQ(run(SERVE_AND_DIE, GONE, ~0U, SERVE), 1);
 	CHECK_EQ(shared->started, 2);
 }
 
 static void first_fails(void)
 {
-	CHECK_EQ(run(NO_PROCESS, NO_PROCESS, 1), 1);
+	CHECK_EQ(run(NO_PROCESS, NO_PROCESS, 1, SERVE), 1);
 	CHECK_EQ(refused, 1);
 	CHECK_EQ(nr_up, 0);
 }
 
 static void first_cannot_serve(void)
 {
-	CHECK_EQ(run(FAIL, FAIL, 1), 1);
+	CHECK_EQ(run(FAIL, FAIL, 1, SERVE), 1);
 	CHECK_EQ(shared->started, 1);
 }
 
 static void errors_end_it(void)
 {
-	CHECK_EQ(run(SERVE_AND_FAIL, SERVE_AND_FAIL, ~0U), 1);
+	CHECK_EQ(run(SERVE_AND_FAIL, SERVE_AND_FAIL, ~0U, SERVE), 1);
 	CHECK_EQ(shared->started, 20);
 }
 
 /* Nobody serves, so nobody can do what a signal asks for. */
 static void signal_ends_it(void)
 {
-	CHECK_EQ(run(SERVE_AND_DIE, AWAIT_SIGNAL, ~0U), 1);
+	CHECK_EQ(run(SERVE_AND_DIE, AWAIT_SIGNAL, ~0U, SERVE), 1);
 	CHECK_EQ(shared->started, 2);
 	CHECK(shared->told);
 }
