@@ -117,6 +117,7 @@ static bool post(struct ferry_queue *q, struct ferry_slot *slot, bool looks)
 		return false;
 	slot->spin = looks;
 	ferry_ring_set_wait(slot, !slot->spin);
+	ferry_slot_bring_locked(slot);	/* filled for another sort of server, maybe */
 	ferry_slot_set_fetched(slot);
 	if (ferry_ring_post(q, slot->tag))
 		return true;

@@ -242,8 +242,9 @@ void ferry_slot_bring_locked(struct ferry_slot *slot)
 	if (!slot->due)
 		return;
 	iter = slot->iter;
-	/* From pages of the kernel's all of it comes. */
-	slot->due = copy_from_iter(ferry_ring_data(slot), slot->data_in, &iter) != slot->data_in;
+	/* From pages of the kernel's all of it comes. Pairs with ferry_slot_bring(). */
+	smp_store_release(&slot->due, copy_from_iter(ferry_ring_data(slot), slot->data_in, &iter) !=
+				      slot->data_in);
 }
 
 /*
@@ -252,7 +253,7 @@ void ferry_slot_bring_locked(struct ferry_slot *slot)
  */
 void ferry_slot_bring(struct ferry_slot *slot)
 {
-	if (likely(!READ_ONCE(slot->due)))
+	if (likely(!smp_load_acquire(&slot->due)))	/* pairs with ferry_slot_bring_locked() */
 		return;
 	spin_lock(&slot->lock);
 	smp_mb__after_spinlock();	/* pairs with ferry_slot_wait_for_copies() */

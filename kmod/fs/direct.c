@@ -19,6 +19,7 @@
 
 /* Bytes that are written again at a time, while nobody may store to a mapping. */
 #define ALONE_MAX	SZ_64K
+#define ALONE_TRIES	4
 
 /* One READ of @len bytes into @to; how many came, or -errno. */
 static ssize_t read_piece(struct file *file, loff_t pos, struct iov_iter *to, size_t len)
@@ -178,12 +179,21 @@ static ssize_t write_from_memory(struct kiocb *iocb, struct iov_iter *from, u32 
 	return done ?: *err;
 }
 
-/* Drop pages, but those that a mapping has just dirtied again. */
-static void drop_pages(struct address_space *mapping, loff_t pos, size_t len)
+/*
+ * Drop clean pages; -EBUSY: some are dirty again, which stay. Who was killed does not wait for those
+ * that are being read or written.
+ */
+static int drop_pages(struct address_space *mapping, loff_t pos, size_t len)
 {
-	if (len && mapping->nrpages)
-		invalidate_inode_pages2_range(mapping, pos >> PAGE_SHIFT,
-					      (pos + len - 1) >> PAGE_SHIFT);
+	const pgoff_t first = pos >> PAGE_SHIFT, last = (pos + len - 1) >> PAGE_SHIFT;
+
+	if (!len || !mapping->nrpages)
+		return 0;
+	if (unlikely(fatal_signal_pending(current))) {
+		invalidate_mapping_pages(mapping, first, last);
+		return 0;
+	}
+	return invalidate_inode_pages2_range(mapping, first, last);
 }
 
 /*
@@ -228,37 +238,50 @@ void ferry_past_stored(struct folio *folio)
 }
 
 /*
- * Write @len bytes again, by pieces that were copied before: no page can be stored to, or
- * come, while invalidate_lock is held, and the caller's memory may be a mapping of this file.
- * What was stored goes before it.
+ * Write a piece while no page can be stored to, or come; what was stored goes before it. It does so
+ * again for pages that become dirty all the same: those that I/O into a mapping has pinned.
+ */
+static ssize_t write_piece_alone(struct file *file, loff_t pos, struct kvec *kvec, u32 write_flags)
+{
+	struct address_space *mapping = file->f_mapping;
+	ssize_t put = down_write_killable(&mapping->invalidate_lock);
+	int busy = 0, tries = ALONE_TRIES;
+
+	if (put)
+		return put;
+	do {
+		struct iov_iter piece;
+
+		iov_iter_kvec(&piece, ITER_SOURCE, kvec, 1, kvec->iov_len);
+		put = ferry_sync_range(mapping, pos, pos + kvec->iov_len - 1);
+		if (!put)
+			put = write_piece(file, pos, &piece, kvec->iov_len, write_flags);
+		if (put > 0)
+			busy = drop_pages(mapping, pos, kvec->iov_len);
+	} while (put > 0 && busy && --tries);
+	filemap_invalidate_unlock(mapping);
+	return put;
+}
+
+/*
+ * Write @len bytes again, by pieces that were copied before: the caller's memory may be a
+ * mapping of this file, which waits for the lock.
  */
 static ssize_t write_alone(struct kiocb *iocb, struct iov_iter *from, loff_t pos, size_t len,
 			   u32 write_flags)
 {
-	struct file *file = iocb->ki_filp;
-	struct address_space *mapping = file->f_mapping;
+	const u32 max_write = ferry_mount_of(file_inode(iocb->ki_filp))->max_write;
 	struct kvec kvec = { .iov_base = kvmalloc(min_t(size_t, len, ALONE_MAX), GFP_KERNEL) };
 	ssize_t done = 0, put = 0;
 
 	if (!kvec.iov_base)
 		return -ENOMEM;
 	while (done < len) {
-		struct iov_iter piece;
-
-		kvec.iov_len = min3(len - done, (size_t)ALONE_MAX,
-				    (size_t)ferry_mount_of(file_inode(file))->max_write);
+		kvec.iov_len = min3(len - done, (size_t)ALONE_MAX, (size_t)max_write);
 		put = -EFAULT;
 		if (copy_from_iter(kvec.iov_base, kvec.iov_len, from) != kvec.iov_len)
 			break;
-		iov_iter_kvec(&piece, ITER_SOURCE, &kvec, 1, kvec.iov_len);
-		put = down_write_killable(&mapping->invalidate_lock);
-		if (put)
-			break;
-		put = ferry_sync_range(mapping, pos + done, pos + done + kvec.iov_len - 1);
-		if (!put)
-			put = write_piece(file, pos + done, &piece, kvec.iov_len, write_flags);
-		drop_pages(mapping, pos + done, kvec.iov_len);
-		filemap_invalidate_unlock(mapping);
+		put = write_piece_alone(iocb->ki_filp, pos + done, &kvec, write_flags);
 		if (put > 0)
 			done += put;
 		if (put != kvec.iov_len)
@@ -267,8 +290,16 @@ static ssize_t write_alone(struct kiocb *iocb, struct iov_iter *from, loff_t pos
 	kvfree(kvec.iov_base);
 	iocb->ki_pos = pos + done;
 	if (done)
-		ferry_attr_wrote(file_inode(file), pos + done);
+		ferry_attr_wrote(file_inode(iocb->ki_filp), pos + done);
 	return done ?: put;
+}
+
+/* A server that was made for FUSE may append whatever the position is. */
+static bool may_repeat(const struct kiocb *iocb)
+{
+	const struct ferry_mount *m = ferry_mount_of(file_inode(iocb->ki_filp));
+
+	return !(iocb->ki_flags & IOCB_APPEND && ferry_chan_is_rw(m->chan));
 }
 
 /*
@@ -322,8 +353,9 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 		.first = pos >> PAGE_SHIFT,
 		.last = (pos + len - 1) >> PAGE_SHIFT,
 	};
+	int err, busy;
+	bool stored;
 	ssize_t ret;
-	int err;
 
 	if (m->handle_killpriv || m->killpriv_v2) {
 		if (m->killpriv_v2 && !capable(CAP_FSETID))
@@ -347,16 +379,25 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	}
 
 	ret = write_from_memory(iocb, from, write_flags, &err);
-	/* Before the pages go: write-back cuts them at the size. */
+
+	/*
+	 * Also after an error: a server whose caller was killed may still write. Before the size is
+	 * another one, for behind the old one they are zeros; and after, for what write-back has cut
+	 * at the old one since.
+	 */
+	drop_pages(mapping, pos, len);
 	if (ret > 0)
 		ferry_attr_wrote(inode, pos + ret);
 	else
 		ferry_attr_invalidate(inode);
+	busy = drop_pages(mapping, pos, len);
+	stored = past_end(inode, &past) || busy;
+	if (unlikely(stored && ret > 0 && may_repeat(iocb))) {
+		size_t first = ret;
 
-	/* Also after an error: a server whose caller was killed may still write. */
-	drop_pages(mapping, pos, len);
-	if (past_end(inode, &past) && ret > 0)
-		ret = write_alone(iocb, &again, pos, ret, write_flags);
+		ret = write_alone(iocb, &again, pos, first, write_flags);
+		iov_iter_revert(from, first - max_t(ssize_t, ret, 0));
+	}
 	/* Who grows the file has i_rwsem for himself. */
 	if (err && pos + len > i_size_read(inode))
 		ferry_size_unknown(inode);
