@@ -159,7 +159,9 @@ static bool await_report(struct supervisor *v, pid_t pid, int report)
 		if (pfd[1].revents)
 			hand_on(v, pid);
 		info.si_pid = 0;
-		if (!waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid)
+		/* It may have said something since we looked; now it says no more. */
+		if (!waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid &&
+		    poll(pfd, 1, 0) <= 0)
 			return false;
 	}
 }
