@@ -100,7 +100,7 @@ limits() { # DISK
 
 # Nothing smaller than a block is read or written, and each of them by itself.
 blocks_of() { # BYTES DISK
-	is "$(queue "$2" logical_block_size)" "$1" logical_block_size || return
+	is logical_block_size "$(queue "$2" logical_block_size)" "$1" || return
 	dd if=/dev/urandom of="$work/host/data" bs="$1" count=5 status=none
 	dd if="$work/host/data" of="$2" bs="$1" count=5 seek=3 oflag=direct status=none &&
 		dd if=/dev/zero of="$2" bs="$1" count=1 seek=5 oflag=direct status=none &&
