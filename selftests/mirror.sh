@@ -88,6 +88,7 @@ if wanted lets_go; then
 	mark_log lets_go
 	claim "lets_go: what was served can be unmounted when its mount is gone" lets_go
 fi
+
 # What is seen of a tree that holds the place where it is mounted, and a directory bound from there.
 # Attributes are asked for anew each time.
 looks_into_itself() {
@@ -121,5 +122,6 @@ if wanted own_place; then
 	mark_log own_place
 	claim "own_place: a tree that holds its own mount point shows what is under the mount" own_place
 fi
+
 unload_claim
 finish
