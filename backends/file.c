@@ -275,6 +275,9 @@ static int file_save(struct ferry_server *server, struct ferry_stream *stream)
 
 	if (!err)
 		err = check_path(server, &id);
+	/* The last close() of a block device does it, and who is sent home must not take minutes. */
+	if (!err)
+		err = ferry_file_flush(server->priv);
 	return err ? err : ferry_stream_write(stream, &id, sizeof(id));
 }
 

@@ -172,6 +172,25 @@ if wanted kept_over_moves; then
 		on_disk ramdisk:size=64M,max=128M user-sync "" kept_over_moves
 fi
 
+# Its last close() writes back what is in the device's cache, after the daemon was sent home.
+on_slow_device() {
+	local slow disk status=0
+	slow=$(add_disk kernel delay:ms=5000,write+ramdisk:size=64M) || return
+	disk=$(add_disk user-sync "file:path=$slow") || return
+	dd if=/dev/urandom of="$work/host/data" bs=1M count=1 status=none
+	dd if="$work/host/data" of="$disk" bs=1M oflag=direct status=none || status=1
+	ferry upgrade "$disk" || status=1
+	cmp <(dd if="$disk" bs=1M count=1 iflag=direct status=none) "$work/host/data" || status=1
+	ferry disk del "$disk" || status=1
+	ferry disk del "$slow" || status=1
+	no_disk_left || status=1
+	return "$status"
+}
+if wanted moves/slow; then
+	mark_log moves/slow
+	claim "file: on a device that takes its time to write back it is replaced" on_slow_device
+fi
+
 moves_mounted() { # DISK
 	mkfs.ext4 -q -F "$1" && mount "$1" "$work/mnt" || return
 	cp -a "$work/tree/linux" "$work/mnt/" &

@@ -158,6 +158,7 @@ int ferry_chan_bind(struct ferry_chan *chan, const struct ferry_client_ops *ops,
 		chan->bound = true;
 		chan->user_ns = get_user_ns(user_ns);
 		chan->client_ops = ops;
+		chan->changes = ops->changes;
 		/* Pairs with ferry_chan_client(): who sees it sees its ops. */
 		smp_store_release(&chan->client, client);
 	}

@@ -106,6 +106,7 @@ enum {
  * @expire_work: looks at the clock while the gate is open: deadlines, stalls
  * @slot_wait: callers that wait for a slot of any queue
  * @left: slots that servers have, and whose callers have gone; under @left_lock
+ * @changes: the client's ferry_client_ops.changes: a late answer may come when its module has gone
  * @left_last: jiffies64 when the last of them that changes something was answered
  * @queues: @geo.nr_queues of them (user placement), from creation to the last put
  * @server: what stands behind local delivery, local.c's own
@@ -136,6 +137,7 @@ struct ferry_chan {
 	wait_queue_head_t		slot_wait;
 	spinlock_t			left_lock;
 	struct list_head		left;
+	u64				changes;
 	u64				left_last;
 	spinlock_t			early_lock;
 	struct list_head		early;

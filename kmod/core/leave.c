@@ -30,9 +30,7 @@ static void leave_behind(struct ferry_slot *slot)
 
 static bool changes(const struct ferry_chan *chan, u32 opcode)
 {
-	const struct ferry_client_ops *ops = chan->client_ops;
-
-	return ops && opcode < BITS_PER_LONG_LONG && ops->changes & BIT_ULL(opcode);
+	return opcode < BITS_PER_LONG_LONG && chan->changes & BIT_ULL(opcode);
 }
 
 static bool names(const struct ferry_slot *slot, u64 node)

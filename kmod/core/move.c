@@ -28,6 +28,9 @@
 /* Where nothing was said: seconds that a moved channel waits for its server. */
 #define GRACE_DEFAULT	30
 
+/* A process that was killed ends its last close() all the same, which may write much back. */
+#define KILLED_MAX	(GRACE_DEFAULT * HZ)
+
 #define BUF_SIZE	(256 * 1024)
 
 /**
@@ -203,20 +206,25 @@ static bool all_left(const struct ferry_chan *chan)
 	return !READ_ONCE(chan->endpoints);
 }
 
+/* But not ourselves: a thread of the daemon may move it, and keeps its files open meanwhile. */
 static void kill_server(struct ferry_chan *chan)
 {
 	mutex_lock(&chan->client_lock);
-	kill_pid(chan->creator, SIGKILL, 1);
+	if (chan->creator != task_tgid(current))
+		kill_pid(chan->creator, SIGKILL, 1);
 	mutex_unlock(&chan->client_lock);
 }
 
-/* The daemon was sent home. -ETIMEDOUT: it did not go even when killed. */
+/*
+ * The daemon was sent home. -ETIMEDOUT: it did not go even when killed, and what comes of that is
+ * worse for its clients than to wait.
+ */
 static int await_leave(struct ferry_chan *chan)
 {
 	if (wait_event_timeout(chan->gate_wait, all_left(chan), LEAVE_MAX))
 		return 0;
 	kill_server(chan);
-	return wait_event_timeout(chan->gate_wait, all_left(chan), LEAVE_MAX) ? 0 : -ETIMEDOUT;
+	return wait_event_timeout(chan->gate_wait, all_left(chan), KILLED_MAX) ? 0 : -ETIMEDOUT;
 }
 
 /*
