@@ -631,6 +631,27 @@ for style in user-sync user-poll user-uring; do
 		killed_in_scan "$style"
 done
 
+# A write that was given up, whose server answers when the disk and the module of the class are gone.
+late_answer() {
+	local disk status=0
+	disk=$(add_disk user-sync delay:ms=60000,write+ramdisk:size=64M io_timeout=1) || return
+	dd if=/dev/zero of="$disk" bs=4k count=1 oflag=direct 2>"$work/out" &&
+		{ echo "was not given up"; status=1; }
+	pkill -STOP -x ferryd
+	ferry disk del --force "$disk" || status=1
+	rmmod ferryblk || status=1
+	pkill -CONT -x ferryd
+	no_daemon_left || status=1
+	"$tree/tools/modules" load || status=1
+	no_disk_left || status=1
+	return "$status"
+}
+
+if wanted late; then
+	mark_log late
+	claim "an answer may come after the disk, and after its module" late_answer
+fi
+
 # What was under way fails; all is gone within 5 s.
 removed_busy() { # PLACEMENT SOURCE
 	local disk ios status=0
