@@ -383,7 +383,7 @@ void ferry_inode_make_bad(struct inode *inode);
 
 bool ferry_entry_ok(const struct fuse_entry_out *out);
 bool ferry_inode_differs(struct inode *inode, const struct fuse_entry_out *out);
-void ferry_forget_send(struct ferry_mount *m, u64 node, u64 nlookup);
+void ferry_forget_send(struct ferry_mount *m, u64 node);
 void ferry_forgets_go_on(struct ferry_mount *m);
 
 /* attr.c */
