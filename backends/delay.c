@@ -22,9 +22,10 @@ static void delay_filter(struct ferry_req *req, u32 op, u64 off, u64 len)
 		ferry_filter_pass(req);
 }
 
-static int parse(const struct ferry_server *server, struct delay *delay, const char *args)
+static int set_up(struct ferry_server *server, void *priv, const char *args)
 {
 	static const char *const known[] = { "ms", "us", FERRY_PICK_OPTIONS, NULL };
+	struct delay *delay = priv;
 	u64 ms = 0;
 	int err;
 
@@ -38,41 +39,19 @@ static int parse(const struct ferry_server *server, struct delay *delay, const c
 		return -EINVAL;
 	}
 	delay->us += ms * 1000;
+	server->block.does_io = true;
 	return ferry_pick_init(&delay->pick, "delay", args);
 }
 
 static int delay_init(struct ferry_server *server, const char *args)
 {
-	struct delay *delay;
-	char *own;
-	int err;
-
-	err = ferry_filter_init(server, args, &own);
-	if (err)
-		return err;
-	delay = ferry_alloc(sizeof(*delay));
-	err = delay ? parse(server, delay, own) : -ENOMEM;
-	ferry_free(own);
-	if (err) {
-		ferry_free(delay);
-		ferry_filter_end(server);
-		return err;
-	}
-	server->priv = delay;
-	server->block.does_io = true;
-	return 0;
-}
-
-static void delay_destroy(struct ferry_server *server)
-{
-	ferry_filter_end(server);
-	ferry_free(server->priv);
+	return ferry_filter_init(server, args, sizeof(struct delay), set_up);
 }
 
 static const struct ferry_block_ops delay_ops = {
 	.size = sizeof(delay_ops),
 	.init = delay_init,
-	.destroy = delay_destroy,
+	.destroy = ferry_filter_end,
 	.filter = delay_filter,
 };
 

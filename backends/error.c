@@ -51,9 +51,10 @@ static int parse_errno(struct error *error, const char *args)
 	return -EINVAL;
 }
 
-static int parse(const struct ferry_server *server, struct error *error, const char *args)
+static int set_up(struct ferry_server *server, void *priv, const char *args)
 {
 	static const char *const known[] = { "errno", FERRY_PICK_OPTIONS, NULL };
+	struct error *error = priv;
 	int err;
 
 	err = ferry_args_check(server, args, known);
@@ -64,35 +65,13 @@ static int parse(const struct ferry_server *server, struct error *error, const c
 
 static int error_init(struct ferry_server *server, const char *args)
 {
-	struct error *error;
-	char *own;
-	int err;
-
-	err = ferry_filter_init(server, args, &own);
-	if (err)
-		return err;
-	error = ferry_alloc(sizeof(*error));
-	err = error ? parse(server, error, own) : -ENOMEM;
-	ferry_free(own);
-	if (err) {
-		ferry_free(error);
-		ferry_filter_end(server);
-		return err;
-	}
-	server->priv = error;
-	return 0;
-}
-
-static void error_destroy(struct ferry_server *server)
-{
-	ferry_filter_end(server);
-	ferry_free(server->priv);
+	return ferry_filter_init(server, args, sizeof(struct error), set_up);
 }
 
 static const struct ferry_block_ops error_ops = {
 	.size = sizeof(error_ops),
 	.init = error_init,
-	.destroy = error_destroy,
+	.destroy = ferry_filter_end,
 	.filter = error_filter,
 };
 

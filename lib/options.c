@@ -140,3 +140,22 @@ const char *ferry_options_next(const struct ferry_options *options, unsigned int
 	}
 	return NULL;
 }
+
+int ferry_source_check(const char *source)
+{
+	const size_t len = strcspn(source, ":+");
+
+	if (!len || source[0] == '.' ||
+	    strspn(source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") < len) {
+		ferry_log(FERRY_LOG_ERR,
+			  "%s: not a backend's name; BACKEND[:ARGS] is needed, as memfs:size=1G",
+			  source);
+		return -EINVAL;
+	}
+	if (len >= FERRY_NAME_MAX) {
+		ferry_log(FERRY_LOG_ERR, "%s: a backend's name has at most %d characters", source,
+			  FERRY_NAME_MAX - 1);
+		return -EINVAL;
+	}
+	return 0;
+}

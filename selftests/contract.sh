@@ -184,6 +184,10 @@ misused() { # TEXT COMMAND...
 	refused "$@" && is "the status of ${*:2}" "$refused_with" 2
 }
 
+failed_with_1() { # TEXT COMMAND...
+	refused "$@" && is "the status of ${*:2}" "$refused_with" 1
+}
+
 misuse() {
 	local status=0
 	misused "queues" ferry mount -o queues=0 memfs "$mnt" || status=1
@@ -203,10 +207,14 @@ misuse() {
 	misused "wait=poll.*daemon.*--to kernel" ferry move "$mnt" --to kernel -o wait=poll || status=1
 	misused "number" ferryd -o queues=0 memfs "$mnt" || status=1
 	misused "DIR" ferryd memfs || status=1
+	misused "bad/name" ferryd bad/name "$mnt" || status=1
+	misused "bad/name" ferryd --disk bad/name || status=1
 	misused "--attach" ferryd --replace memfs "$mnt" || status=1
 	misused "nonsense" ferryd --nonsense memfs "$mnt" || status=1
-	refused "missing" ferry mount memfs "$work/missing" &&
-		is "the status of what failed" "$refused_with" 1 || status=1
+	failed_with_1 "missing" ferry mount memfs "$work/missing" || status=1
+	failed_with_1 "nosuch" ferry mount nosuch "$mnt" || status=1
+	failed_with_1 "nosuch" ferry mount --in-kernel nosuch "$mnt" || status=1
+	failed_with_1 "nosuch" ferryd nosuch "$mnt" || status=1
 	return "$status"
 }
 ! wanted status || claim "what nobody can have meant ends with 2, what failed with 1" misuse

@@ -8,6 +8,7 @@ need_modules
 work_dir
 mnt=$work/mnt
 mkdir "$mnt"
+mark_log move
 echo "TAP version 13"
 
 # to_and_fro WAIT N

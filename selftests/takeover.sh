@@ -9,6 +9,7 @@ need_modules
 work_dir
 mnt=$work/mnt
 mkdir "$mnt"
+mark_log takeover
 echo "TAP version 13"
 
 state() { [ "$(field state)" = "$1" ]; }

@@ -249,6 +249,8 @@ static int parse(struct command *cmd, int argc, char **argv, char **all)
 		return 1 + bad_usage("%s", args < 2 ? "BACKEND and DIR are needed" :
 						 "more than BACKEND and DIR");
 	cmd->source = argv[optind];
+	if (ferry_source_check(cmd->source))
+		return 1 + EXIT_USAGE;
 	cmd->dir = argv[optind + 1];	/* NULL with --attach and none, and of a disk */
 	cmd->args = ferry_source_args(cmd->source, &name_len);
 	cmd->name = strndup(cmd->source, name_len);

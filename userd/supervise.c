@@ -36,6 +36,9 @@
  */
 #define ERRORS_MAX	20
 
+/* So long a process that is killed may take to become a zombie: it may dump core, or free much. */
+#define DYING_MS	5000
+
 /**
  * struct supervisor - a supervisor and what it remembers
  * @sig_fd: its signals
@@ -109,16 +112,17 @@ static pid_t start(const struct supervised *s, const struct serves *last, int *r
 	return pid;
 }
 
-/* Signals to end are handed on to @pid; 0: there is nobody now. */
-static void hand_on(struct supervisor *v, pid_t pid)
+/* Signals to end are handed on to @pid; 0: there is nobody now. False: it was another one. */
+static bool hand_on(struct supervisor *v, pid_t pid)
 {
 	struct signalfd_siginfo info;
 
 	if (read(v->sig_fd, &info, sizeof(info)) != sizeof(info) || info.ssi_signo == SIGCHLD)
-		return;
+		return false;
 	v->told = (int)info.ssi_signo;
 	if (pid)
 		kill(pid, v->told);
+	return true;
 }
 
 static void wait_ms(struct supervisor *v, unsigned int ms)
@@ -167,18 +171,20 @@ static bool await_report(struct supervisor *v, pid_t pid, int report)
 }
 
 /*
- * Until worker @pid ends: its wait status. One that @serves and has lived on has had what it was
- * handed. What came last may have come when it was dead already: that is for the next one.
+ * Until worker @pid ends: its wait status. What it was handed shortly before is for the next one,
+ * too: who is dying gets no signal, though kill() does not say so, and ends later. One that @serves
+ * and has lived on has had it.
  */
 static int watch(struct supervisor *v, pid_t pid, bool serves)
 {
+	long long told = now_ms();
 	int status;
 
-	while (waitpid(pid, &status, WNOHANG) != pid) {
-		if (serves)
-			v->told = 0;
-		hand_on(v, pid);
-	}
+	while (waitpid(pid, &status, WNOHANG) != pid)
+		if (hand_on(v, pid))
+			told = now_ms();
+	if (serves && now_ms() - told > DYING_MS)
+		v->told = 0;
 	close_others();
 	return status;
 }

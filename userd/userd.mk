@@ -11,4 +11,4 @@ $(B)/bin/ferryd: $(B)/userd/ferryd.o $(B)/userd/supervise.o $(B)/lib/libferry.so
 $(B)/test/supervise: $(patsubst %,$(B)/asan/%.o,selftests/unit/supervise selftests/claim userd/supervise lib/log)
 	@mkdir -p $(@D)
 	$(CC) $(ASAN_FLAGS) -pthread -Wl,--wrap=pipe2 -Wl,--wrap=syscall -Wl,--wrap=clock_gettime \
-		-Wl,--wrap=poll -Wl,--wrap=waitpid -o $@ $^
+		-Wl,--wrap=poll -Wl,--wrap=waitpid -Wl,--wrap=kill -o $@ $^

@@ -29,16 +29,20 @@
 #define FERRY_FILTER_ZEROES	(1U << 4)
 
 /**
- * ferry_filter_init() - make the server below; in a filter's init()
- * @args: of the filter's init()
- * @own: out: a copy of what stands before the '+', to be freed by ferry_free()
+ * ferry_filter_init() - what a filter's init() does
+ * @args: of that
+ * @size: of the filter's own memory, server->priv
+ * @set_up: called once the server below has been made: takes @own, what stands before the '+', into
+ *	@priv, which is zeroed; may take abilities of the disk away. 0, or -errno after a line in the log
  *
  * Sets server->block to what the one below has, and server->below; where @own says "flush", by
  * which ferry_pick_init() means flushes, the disk has some, though the one below may need none.
- * Return: 0, or -errno after a line in the log; on success ferry_filter_end() is due, in
- *	destroy() or if init() fails after that
+ * Return: 0, or -errno after a line in the log
  */
-int ferry_filter_init(struct ferry_server *server, const char *args, char **own);
+int ferry_filter_init(struct ferry_server *server, const char *args, size_t size,
+		      int (*set_up)(struct ferry_server *server, void *priv, const char *own));
+
+/** ferry_filter_end() - a filter's destroy(), frees server->priv as well */
 void ferry_filter_end(struct ferry_server *server);
 
 /**

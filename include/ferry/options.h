@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* What stands behind -o, of a mount or a disk, whoever is asked to make it. */
+/* What a mount or a disk is asked for with, whoever is to make it: BACKEND[:ARGS], and -o. */
 #ifndef FERRY_OPTIONS_H
 #define FERRY_OPTIONS_H
 
@@ -36,5 +36,11 @@ void ferry_options_free(struct ferry_options *options);
  * Return: "wait", say; NULL: that is all
  */
 const char *ferry_options_next(const struct ferry_options *options, unsigned int *next);
+
+/**
+ * ferry_source_check() - can that be BACKEND[:ARGS]? Whether there is such a backend is not asked.
+ * Return: 0; -EINVAL, after a line in the log
+ */
+int ferry_source_check(const char *source);
 
 #endif

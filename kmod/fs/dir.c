@@ -83,7 +83,7 @@ static int still_same(u64 dir, const struct qstr *name, struct dentry *dentry,
 		return 0;
 	if (out.nodeid != ferry_inode_of(inode)->node) {
 		if (out.nodeid != FUSE_ROOT_ID)
-			ferry_forget_send(m, out.nodeid, 1);
+			ferry_forget_send(m, out.nodeid);
 		return 0;
 	}
 	ferry_inode_ref(inode);

@@ -2,11 +2,12 @@
 /*
  * The fs class: VFS on one side, ferry_args in FUSE's words on the other.
  *
- * Files: super.c mount, options, INIT, statfs; inode.c life of nodes; attr.c
- * attributes; dir.c names; readdir.c listings; file.c open files and the VFS's entry points
- * for them; cache.c page cache, readahead, mmap, truncation; writeback.c what of it is dirty;
- * folios.h what those two have in common; direct.c I/O past the cache; passthrough.c I/O past
- * the server; xattr.c; pin.c inodes that requests hold; times.c what the kernel keeps of them.
+ * Files: super.c mount, options, INIT, statfs; inode.c life of nodes; attr.c attributes, as
+ * servers tell them; setattr.c as callers change them; dir.c names; readdir.c listings; file.c
+ * open files and the VFS's entry points for them; cache.c page cache, readahead, mmap,
+ * truncation; writeback.c what of it is dirty; folios.h what those two have in common; direct.c
+ * I/O past the cache; passthrough.c I/O past the server; xattr.c; pin.c inodes that requests
+ * hold; times.c what the kernel keeps of them.
  *
  * Lock order: inode->i_rwsem, then mapping->invalidate_lock, then a folio's lock,
  * then ferry_inode.lock (a leaf: nothing is called under it). A request may be
@@ -382,7 +383,7 @@ void ferry_inode_make_bad(struct inode *inode);
 
 bool ferry_entry_ok(const struct fuse_entry_out *out);
 bool ferry_inode_differs(struct inode *inode, const struct fuse_entry_out *out);
-void ferry_forget_send(struct ferry_mount *m, u64 node, u64 nlookup);
+void ferry_forget_send(struct ferry_mount *m, u64 node);
 void ferry_forgets_go_on(struct ferry_mount *m);
 
 /* attr.c */
@@ -426,7 +427,8 @@ bool ferry_attr_ok(const struct fuse_attr *attr);
 
 void ferry_attr_invalidate(struct inode *inode);		/* ask again before next use */
 void ferry_attr_stale(struct inode *inode, u32 mask);		/* these STATX_* only */
-void ferry_attr_modified(struct inode *inode, u32 mask);	/* alike, and raises the version */
+u64 ferry_attr_modified(struct inode *inode, u32 mask);		/* alike, and raises the version,
+								 * which it returns */
 void ferry_attr_wrote(struct inode *inode, loff_t end);		/* raises version and, if
 								 * need be, i_size */
 int ferry_attr_refresh(struct inode *inode, struct file *file);	/* GETATTR now */
@@ -446,11 +448,7 @@ static inline int ferry_size_look(struct inode *inode, struct file *file)
 void ferry_ctime_now(struct inode *inode);			/* after link, rename, ... */
 int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
 		  u32 mask, unsigned int flags);
-int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
 int ferry_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
-int ferry_setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
-		       struct fuse_attr_out *out);
-int ferry_setattr_check(struct inode *inode, const struct fuse_attr_out *out);
 bool ferry_is_mounter(const struct ferry_mount *m);
 
 /* allow_other rule */
@@ -464,6 +462,12 @@ u64 ferry_valid_until(u64 sec, u32 nsec);		/* clamp to jiffies64 */
 /* What is no longer known of a directory in which a name came or went. */
 #define FERRY_DIR_CHANGED	(STATX_MTIME | STATX_CTIME | STATX_NLINK | STATX_SIZE | \
 				 STATX_BLOCKS)
+
+/* setattr.c */
+int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr);
+int ferry_setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
+		       struct fuse_attr_out *out);
+int ferry_setattr_check(struct inode *inode, const struct fuse_attr_out *out);
 
 /* dir.c */
 extern const struct dentry_operations ferry_dentry_operations;

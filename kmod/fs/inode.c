@@ -202,8 +202,8 @@ static void forget_free(struct ferry_forget *f)
 	kfree(f);
 }
 
-/* Give back lookups that no inode stands for. */
-void ferry_forget_send(struct ferry_mount *m, u64 node, u64 nlookup)
+/* Give back a lookup that no inode stands for. */
+void ferry_forget_send(struct ferry_mount *m, u64 node)
 {
 	struct ferry_forget *f = kmalloc(sizeof(*f), GFP_KERNEL);
 
@@ -212,7 +212,7 @@ void ferry_forget_send(struct ferry_mount *m, u64 node, u64 nlookup)
 		return;
 	}
 	f->free = forget_free;
-	forget(m, f, node, nlookup);
+	forget(m, f, node, 1);
 }
 
 void ferry_inode_ref(struct inode *inode)
@@ -285,14 +285,14 @@ struct inode *ferry_inode_get(struct super_block *sb, const struct fuse_entry_ou
 
 	if (!ferry_entry_ok(out)) {
 		if (node && node != FUSE_ROOT_ID)
-			ferry_forget_send(m, node, 1);
+			ferry_forget_send(m, node);
 		return ERR_PTR(-EIO);
 	}
 
 	for (;;) {
 		inode = iget5_locked(sb, node, is_node, set_node, &node);
 		if (!inode) {
-			ferry_forget_send(m, node, 1);
+			ferry_forget_send(m, node);
 			return ERR_PTR(-ENOMEM);
 		}
 		fi = ferry_inode_of(inode);

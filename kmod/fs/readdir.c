@@ -112,7 +112,7 @@ out_valid:
 
 out_forget:
 	if (out->nodeid != FUSE_ROOT_ID)
-		ferry_forget_send(m, out->nodeid, 1);
+		ferry_forget_send(m, out->nodeid);
 }
 
 /* Check what has come, and take over what READDIRPLUS brought. */
@@ -141,7 +141,7 @@ static int take(struct ferry_dir *d, struct dentry *parent, u64 asked)
 			err = -EIO;
 			if (d->plus && dp->entry_out.nodeid > FUSE_ROOT_ID)
 				ferry_forget_send(parent->d_sb->s_fs_info,
-						  dp->entry_out.nodeid, 1);
+						  dp->entry_out.nodeid);
 			continue;
 		}
 		if (d->plus && dp->entry_out.nodeid && !is_dot(de))
@@ -164,7 +164,7 @@ void ferry_readdir_late(struct ferry_mount *m, const void *data, size_t len)
 		if (!dp->dirent.namelen || dp->dirent.namelen > NAME_MAX || left < size)
 			break;
 		if (dp->entry_out.nodeid > FUSE_ROOT_ID && !is_dot(&dp->dirent))
-			ferry_forget_send(m, dp->entry_out.nodeid, 1);
+			ferry_forget_send(m, dp->entry_out.nodeid);
 		size = min(FUSE_DIRENT_ALIGN(size), left);
 		left -= size;
 		dp = (const void *)dp + size;

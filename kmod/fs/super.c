@@ -466,7 +466,7 @@ static void client_late(void *client, const struct ferry_late *late)
 		}
 	}
 	if (entry && entry->nodeid && entry->nodeid != FUSE_ROOT_ID)
-		ferry_forget_send(m, entry->nodeid, 1);
+		ferry_forget_send(m, entry->nodeid);
 }
 
 static void client_late_over(void *client)

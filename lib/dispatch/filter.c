@@ -75,10 +75,13 @@ put:
 	return err;
 }
 
-int ferry_filter_init(struct ferry_server *server, const char *args, char **own)
+int ferry_filter_init(struct ferry_server *server, const char *args, size_t size,
+		      int (*set_up)(struct ferry_server *server, void *priv, const char *own))
 {
 	const char *name = server->backend->name;
 	const char *plus = args ? strchr(args, '+') : NULL;
+	void *priv;
+	char *own;
 	int err;
 
 	if (!plus || depth(server) > FERRY_FILTERS_MAX) {
@@ -87,13 +90,22 @@ int ferry_filter_init(struct ferry_server *server, const char *args, char **own)
 			  name, name);
 		return -EINVAL;
 	}
-	*own = copy(args, plus - args);
-	err = *own ? make_below(server, plus + 1) : -ENOMEM;
-	if (err)
-		ferry_free(*own);
+	own = copy(args, plus - args);
+	priv = ferry_alloc(size);
+	err = own && priv ? make_below(server, plus + 1) : -ENOMEM;
+	if (err) {
+		ferry_free(priv);
+		goto free_own;
+	}
+	server->priv = priv;
 	/* A disk without a cache would be sent none. */
-	else if (ferry_opt_has(*own, "flush"))
+	if (ferry_opt_has(own, "flush"))
 		server->block.flush = true;
+	err = set_up(server, priv, own);
+	if (err)
+		ferry_filter_end(server);
+free_own:
+	ferry_free(own);
 	return err;
 }
 FERRY_EXPORT(ferry_filter_init);
@@ -106,6 +118,7 @@ void ferry_filter_end(struct ferry_server *server)
 	ferry_free(server->below);
 	server->below = NULL;
 	ferry_backend_put(backend);
+	ferry_free(server->priv);
 }
 FERRY_EXPORT(ferry_filter_end);
 

@@ -11,17 +11,15 @@
 #include <ferry/req.h>
 
 #include "../claim.h"
+#include "memory.h"
 
 #define SIZE	(8U << 20)	/* that a disk may have at most */
 #define DATA	(1U << 20)
 
 extern const struct ferry_backend ferry_backend;
 
-static struct call {
-	struct ferry_req req;
-	char *data;
-	unsigned int answers;
-} call;
+static struct memory_req call = { .end = ~0ULL };
+static char *data;
 
 static unsigned int logged;
 
@@ -62,50 +60,12 @@ void ferry_page_free(void *page)
 	free(page);
 }
 
-static ssize_t move(u64 at, const struct ferry_iov *iov, unsigned int nr, bool in)
-{
-	size_t done = 0;
-
-	for (; nr; nr--, iov++) {
-		size_t n = min(iov->len, (size_t)(call.req.data_len - at - done));
-
-		if (in)
-			memcpy(iov->base, call.data + at + done, n);
-		else
-			memcpy(call.data + at + done, iov->base, n);
-		done += n;
-	}
-	return done;
-}
-
-/* The client's data ends here; in the first piece that is asked for, if before DATA. */
-static size_t data_end = DATA;
-
-static ssize_t pull(struct ferry_req *req, u64 off, const struct ferry_iov *iov, unsigned int nr)
-{
-	const struct ferry_iov part = { iov->base, data_end - off };
-
-	return data_end < DATA ? move(off, &part, 1, true) : move(off, iov, nr, true);
-}
-
-static ssize_t push(struct ferry_req *req, const struct ferry_iov *iov, unsigned int nr)
-{
-	return move(req->pushed, iov, nr, false);
-}
-
-static void done(struct ferry_req *req)
-{
-	call.answers++;
-}
-
-static const struct ferry_req_host host = { .pull = pull, .push = push, .done = done };
-
 /* 0 or -errno; @out: NULL or @out_len bytes of the reply's struct. */
 static int ask(struct ferry_server *server, u32 opcode, const void *in, u32 in_len,
 	       void *out, u32 out_len, u32 data_len)
 {
 	call.req = (struct ferry_req) {
-		.host = &host,
+		.host = &memory_host,
 		.server = server,
 		.class = FERRY_CLASS_BLOCK,
 		.opcode = opcode,
@@ -127,8 +87,8 @@ static int ask(struct ferry_server *server, u32 opcode, const void *in, u32 in_l
 static int io(struct ferry_server *server, u32 opcode, u64 off, u64 len, u32 flags)
 {
 	const struct ferry_blk_io arg = { .offset = off, .length = len, .flags = flags };
-	bool data = opcode == FERRY_BLK_READ || opcode == FERRY_BLK_WRITE;
-	int err = ask(server, opcode, &arg, sizeof(arg), NULL, 0, data ? (u32)len : 0);
+	bool moves = opcode == FERRY_BLK_READ || opcode == FERRY_BLK_WRITE;
+	int err = ask(server, opcode, &arg, sizeof(arg), NULL, 0, moves ? (u32)len : 0);
 
 	if (!err && opcode == FERRY_BLK_READ)
 		CHECK_EQ(call.req.pushed, len);
@@ -150,7 +110,8 @@ static struct ferry_server *start(const char *more)
 	}
 	strcat(args, more);
 	memset(&server, 0, sizeof(server));
-	call.data = call.data ? call.data : xmalloc(DATA);
+	data = data ? data : xmalloc(DATA);
+	call.data = data;
 	CHECK_EQ(ferry_server_init(&server, &ferry_backend, FERRY_CLASS_BLOCK, args), 0);
 	return &server;
 }
@@ -184,14 +145,14 @@ static void is_what_was_written(void)
 
 		len = min(len, size - off);
 		if (what < 8) {
-			fill_pattern(call.data, len, off, i);
-			memcpy(model + off, call.data, len);
+			fill_pattern(data, len, off, i);
+			memcpy(model + off, data, len);
 			CHECK_EQ(io(server, FERRY_BLK_WRITE, off, len,
 				    what ? 0 : FERRY_BLK_FUA), 0);
 		} else if (what < 16) {
-			memset(call.data, 0x55, len);
+			memset(data, 0x55, len);
 			CHECK_EQ(io(server, FERRY_BLK_READ, off, len, 0), 0);
-			CHECK(!memcmp(call.data, model + off, len));
+			CHECK(!memcmp(data, model + off, len));
 		} else if (what < 19) {
 			memset(model + off, 0, len);
 			CHECK_EQ(io(server, what < 18 ? FERRY_BLK_WRITE_ZEROES :
@@ -244,13 +205,13 @@ static void short_data(void)
 	char *want = xmalloc(3 * FERRY_PAGE_SIZE);
 
 	fill_pattern(want, 3 * FERRY_PAGE_SIZE, 0, 7);
-	memcpy(call.data, want, 3 * FERRY_PAGE_SIZE);
-	data_end = 1000;
+	memcpy(data, want, 3 * FERRY_PAGE_SIZE);
+	call.end = 1000;
 	CHECK_EQ(io(server, FERRY_BLK_WRITE, 0, 3 * FERRY_PAGE_SIZE, 0), -EIO);
-	data_end = DATA;
-	memset(call.data, 0xee, 3 * FERRY_PAGE_SIZE);
+	call.end = ~0ULL;
+	memset(data, 0xee, 3 * FERRY_PAGE_SIZE);
 	CHECK_EQ(io(server, FERRY_BLK_READ, 0, 3 * FERRY_PAGE_SIZE, 0), 0);
-	CHECK(!memcmp(call.data, want, 1000));
+	CHECK(!memcmp(data, want, 1000));
 	free(want);
 	stop(server);
 }
@@ -262,7 +223,7 @@ static void keeps_room(void)
 	const u64 size = SIZE / 2;
 	u64 off;
 
-	memset(call.data, 0xee, DATA);
+	memset(data, 0xee, DATA);
 	for (off = 0; off < size; off += DATA)
 		CHECK_EQ(io(server, FERRY_BLK_WRITE, off, DATA, 0), 0);
 	pages_freed = 0;
@@ -271,7 +232,7 @@ static void keeps_room(void)
 	CHECK_EQ(pages_freed, 0);
 	for (off = 0; off < size; off += DATA) {
 		CHECK_EQ(io(server, FERRY_BLK_READ, off, DATA, 0), 0);
-		CHECK(!call.data[0] && !memcmp(call.data, call.data + 1, DATA - 1));
+		CHECK(!data[0] && !memcmp(data, data + 1, DATA - 1));
 	}
 	CHECK_EQ(io(server, FERRY_BLK_WRITE_ZEROES, 0, size, 0), 0);
 	if (strcmp(ferry_backend.name, "file"))

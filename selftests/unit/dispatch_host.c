@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "dispatch_host.h"
+#include "memory.h"
 
 unsigned int logged;
 char last_line[512];
@@ -16,59 +17,6 @@ void ferry_log(enum ferry_log_level level, const char *fmt, ...)
 	vsnprintf(last_line, sizeof(last_line), fmt, ap);
 	va_end(ap);
 }
-
-struct fake {
-	struct ferry_req req;
-	struct reply *reply;
-	const char *in_data;
-};
-
-static struct fake *fake_of(struct ferry_req *req)
-{
-	return container_of(req, struct fake, req);
-}
-
-static ssize_t pull(struct ferry_req *req, u64 offset, const struct ferry_iov *iov,
-		    unsigned int nr_iov)
-{
-	size_t left = req->data_len - offset, done = 0;
-
-	for (; nr_iov && left; nr_iov--, iov++) {
-		size_t n = min(iov->len, left);
-
-		memcpy(iov->base, fake_of(req)->in_data + offset + done, n);
-		done += n;
-		left -= n;
-	}
-	return done;
-}
-
-static ssize_t push(struct ferry_req *req, const struct ferry_iov *iov, unsigned int nr_iov)
-{
-	size_t left = req->data_len - req->pushed, done = 0;
-
-	for (; nr_iov && left; nr_iov--, iov++) {
-		size_t n = min(iov->len, left);
-
-		memcpy(fake_of(req)->reply->data + req->pushed + done, iov->base, n);
-		done += n;
-		left -= n;
-	}
-	return done;
-}
-
-static void done(struct ferry_req *req)
-{
-	struct reply *reply = fake_of(req)->reply;
-
-	reply->done++;
-	reply->error = req->error;
-	reply->no_reply = req->no_reply;
-	reply->out_len = req->out_len;
-	reply->pushed = req->pushed;
-}
-
-static const struct ferry_req_host host = { .pull = pull, .push = push, .done = done };
 
 static void *copy(const void *p, u32 len)
 {
@@ -95,7 +43,7 @@ static void *join(const struct message *m, u32 *len)
 
 void ask(struct ferry_server *server, const struct message *m, struct reply *reply)
 {
-	struct fake *f = malloc(sizeof(*f));
+	struct memory_req *f = malloc(sizeof(*f));
 	struct ferry_req *req = &f->req;
 	void *in[3] = { 0 }, *out[2] = { 0 };
 	u32 i, at;
@@ -103,11 +51,12 @@ void ask(struct ferry_server *server, const struct message *m, struct reply *rep
 	/* Nothing may depend on what a host has not filled in. */
 	memset(f, 0xa5, sizeof(*f));
 	memset(reply, 0, sizeof(*reply));
-	f->reply = reply;
-	f->in_data = m->data ? copy(m->data, m->data_len) : NULL;
 	reply->data = malloc(m->data ? 0 : m->data_len);
+	f->data = m->data ? copy(m->data, m->data_len) : reply->data;
+	f->end = ~0ULL;
+	f->answers = 0;
 
-	req->host = &host;
+	req->host = &memory_host;
 	req->server = server;
 	req->class = FERRY_CLASS_FS;
 	req->opcode = m->opcode;
@@ -137,6 +86,11 @@ void ask(struct ferry_server *server, const struct message *m, struct reply *rep
 
 	ferry_dispatch(req);
 
+	reply->done = f->answers;
+	reply->error = req->error;
+	reply->no_reply = req->no_reply;
+	reply->out_len = req->out_len;
+	reply->pushed = req->pushed;
 	for (i = 0, at = 0; i < m->nr_out && at < reply->out_len; i++) {
 		u32 n = min(reply->out_len - at, m->out[i]);
 
@@ -147,7 +101,8 @@ void ask(struct ferry_server *server, const struct message *m, struct reply *rep
 		free(in[i]);
 	free(out[0]);
 	free(out[1]);
-	free((void *)f->in_data);
+	if (m->data)
+		free(f->data);
 	free(f);
 }
 

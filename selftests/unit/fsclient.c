@@ -11,6 +11,7 @@
 
 #include "../claim.h"
 #include "fsclient.h"
+#include "memory.h"
 
 extern const struct ferry_backend ferry_backend;
 
@@ -125,78 +126,16 @@ void fs_cut_data(u64 after)
 
 /* Requests. */
 
-struct call {
-	struct ferry_req req;
-	u8 *data;
-	u32 room;
-	unsigned int answers;
-	u64 in[32];
-};
-
-static ssize_t pull(struct ferry_req *req, u64 offset, const struct ferry_iov *iov,
-		    unsigned int nr_iov)
-{
-	struct call *c = container_of(req, struct call, req);
-	ssize_t done = 0;
-	unsigned int i;
-
-	for (i = 0; i < nr_iov && offset < c->room; i++) {
-		size_t n = min(iov[i].len, (size_t)(c->room - offset));
-
-		/* As a copy that faults: some bytes beyond are there, and do not count. */
-		if (offset + n > cut_after) {
-			memcpy(iov[i].base, c->data + offset, n);
-			return cut_after ? -EFAULT : 0;
-		}
-		memcpy(iov[i].base, c->data + offset, n);
-		offset += n;
-		done += n;
-	}
-	return done;
-}
-
-static ssize_t push(struct ferry_req *req, const struct ferry_iov *iov, unsigned int nr_iov)
-{
-	struct call *c = container_of(req, struct call, req);
-	u32 at = req->pushed;
-	unsigned int i;
-
-	for (i = 0; i < nr_iov && at < c->room; i++) {
-		size_t n = min(iov[i].len, (size_t)(c->room - at));
-
-		memcpy(c->data + at, iov[i].base, n);
-		at += n;
-	}
-	return at - req->pushed;
-}
-
-static ssize_t transfer(struct ferry_req *req, int fd, u64 pos, size_t len)
-{
-	struct call *c = container_of(req, struct call, req);
-	ssize_t n = req->data_in ? pwrite(fd, c->data, len, pos) :
-				   pread(fd, c->data + req->pushed, len, pos);
-
-	return n < 0 ? -errno : n;
-}
-
-static void done(struct ferry_req *req)
-{
-	container_of(req, struct call, req)->answers++;
-}
-
-static const struct ferry_req_host host = {
-	.pull = pull, .push = push, .transfer = transfer, .done = done,
-};
-
 int fs_call(struct ferry_server *s, u32 opcode, u64 node, const void *in, u32 in_len,
 	    const char *name1, const char *name2, void *out, u32 out_len,
 	    void *data, u32 data_len, bool data_in)
 {
-	struct call c = {
+	struct memory_req c = {
 		.data = data,
-		.room = data_len,
+		.end = cut_after,
+		.err = cut_after ? -EFAULT : 0,
 		.req = {
-			.host = &host,
+			.host = &memory_host,
 			.server = s,
 			.class = FERRY_CLASS_FS,
 			.opcode = opcode,
@@ -209,10 +148,11 @@ int fs_call(struct ferry_server *s, u32 opcode, u64 node, const void *in, u32 in
 		},
 	};
 	struct ferry_req *req = &c.req;
+	u64 fixed[32];
 
 	if (in_len) {
-		memcpy(c.in, in, in_len);
-		req->in[req->nr_in].p = c.in;
+		memcpy(fixed, in, in_len);
+		req->in[req->nr_in].p = fixed;
 		req->in[req->nr_in++].len = in_len;
 	}
 	if (name1) {

@@ -294,6 +294,27 @@ static void long_source(void)
 	check_said("a long source", "255 characters");
 }
 
+static void sources(void)
+{
+	static const char *const good[] = {
+		"memfs", "memfs:", "memfs:a/b", "a-b_c.D9:x", "delay:ms=1+ramdisk", "delay+a/b",
+	};
+	static const char *const bad[] = { "", ":", "a/b", ".a", "a b:x", "+ramdisk" };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(good); i++)
+		CHECK_EQ(ferry_source_check(good[i]), 0);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		*logged = 0;
+		CHECK_EQ(ferry_source_check(bad[i]), -EINVAL);
+		check_said(bad[i], "not a backend's name");
+	}
+	*logged = 0;
+	CHECK_EQ(ferry_source_check("a23456789012345678901234567890123456789012345678901234567890123456789"),
+		 -EINVAL);
+	check_said("a long name", "at most");
+}
+
 static const struct claim claims[] = {
 	{ "no options ask for nothing", nothing },
 	{ "how to serve is ours", ours },
@@ -308,5 +329,6 @@ static const struct claim claims[] = {
 	{ "a remount changes flags alone", remount },
 	{ "what the kernel does not like is told in its words", kernels_words },
 	{ "a source that is too long for the kernel is cut short for show alone", long_source },
+	{ "a source begins with a backend's name", sources },
 };
 CLAIMS_MAIN(claims)

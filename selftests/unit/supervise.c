@@ -100,20 +100,36 @@ int __wrap_poll(struct pollfd *fds, nfds_t nr, int ms)
 }
 
 static int signal_to_end = SIGTERM;
-static bool at_death;
+static unsigned int found_alive;	/* who has died is, so often */
+static long long lives_on_ms;		/* after the first time */
+static unsigned int handed_on;
 
-/* With @at_death: it dies, and is to end, when it has just been found alive. */
+int __wrap_kill(pid_t pid, int sig);
+int __real_kill(pid_t pid, int sig);
+int __wrap_kill(pid_t pid, int sig)
+{
+	handed_on++;
+	return __real_kill(pid, sig);
+}
+
+/* With @found_alive: after the first time it is to end. */
 pid_t __wrap_waitpid(pid_t pid, int *status, int flags);
 pid_t __real_waitpid(pid_t pid, int *status, int flags);
 pid_t __wrap_waitpid(pid_t pid, int *status, int flags)
 {
+	static bool told;
 	siginfo_t info;
 
-	if (!at_death)
+	if (!found_alive)
 		return __real_waitpid(pid, status, flags);
-	at_death = false;
-	DO(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
-	DO(kill(getpid(), signal_to_end));
+	found_alive--;
+	if (!told) {
+		told = true;
+		DO(waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
+		DO(__real_kill(getpid(), signal_to_end));
+	} else {
+		skipped_ms += lives_on_ms;
+	}
 	return 0;
 }
 
@@ -166,6 +182,7 @@ static int run(enum act one, enum act many, unsigned int nr, enum act end)
 	then = many;
 	times = nr;
 	last = end;
+	handed_on = 0;
 	ferry_log_open(FERRY_LOG_ERR, false);
 	return supervise(&s);
 }
@@ -256,10 +273,28 @@ static void signal_ends_it(void)
 
 static void told_at_death(void)
 {
-	at_death = true;
+	found_alive = 1;
 	CHECK_EQ(run(SERVE_AND_DIE, BE_TOLD, 1, SERVE), 1);
 	CHECK_EQ(shared->started, 2);
 	CHECK(shared->told);
+}
+
+/* It has the signal, as far as can be seen, and is found alive after that. */
+static void told_in_death(void)
+{
+	found_alive = 2;
+	CHECK_EQ(run(SERVE_AND_DIE, BE_TOLD, 1, SERVE), 1);
+	CHECK_EQ(shared->started, 2);
+	CHECK(shared->told);
+}
+
+static void told_long_before(void)
+{
+	found_alive = 2;
+	lives_on_ms = 60000;
+	CHECK_EQ(run(SERVE_AND_DIE, SERVE, 1, SERVE), 0);
+	CHECK_EQ(shared->started, 2);
+	CHECK_EQ(handed_on, 1);
 }
 
 static void hangup_ends_it(void)
@@ -301,6 +336,8 @@ static const struct claim claims[] = {
 	{ "servers that end with an error as soon as they serve are given up", errors_end_it },
 	{ "a signal ends the tries", signal_ends_it },
 	{ "one that comes when a server has just died is the next one's", told_at_death },
+	{ "and one that comes while it dies", told_in_death },
+	{ "but not one with which it has lived on", told_long_before },
 	{ "the end of a terminal ends them, too", hangup_ends_it },
 	{ "but not where it is ignored", ignored_hangup },
 	{ "what a dead server had open is closed, whatever had its number before", dead_ones_files },

@@ -105,7 +105,7 @@ static int add(struct command *cmd, int argc, char **argv)
 		err = -EINVAL;
 	}
 	ferry_options_free(&options);
-	if (err || check_source(argv[0]))
+	if (err || ferry_source_check(argv[0]))
 		return EXIT_USAGE;
 	of_disk.depth = options.session.depth;
 	return cmd->in_kernel ? add_in_kernel(argv[0], &of_disk) : exec_ferryd(cmd, argv[0]);

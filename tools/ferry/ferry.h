@@ -29,12 +29,6 @@ int cmd_version(int argc, char **argv);
 /* mount.ferry, as mount(8) calls it */
 int mount_helper(int argc, char **argv);
 
-/**
- * check_source() - is that BACKEND[:ARGS]?
- * Return: 0, -EINVAL after a complaint
- */
-int check_source(const char *source);
-
 struct ferry_options;
 
 /**

@@ -67,28 +67,6 @@ struct mount {
 	struct ferry_options opts;
 };
 
-int check_source(const char *source)
-{
-	size_t len = strcspn(source, ":+"), i;
-
-	for (i = 0; i < len; i++) {
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.",
-			    source[i]))
-			break;
-	}
-	if (!len || i < len || source[0] == '.') {
-		complain("%s: not a backend's name; BACKEND[:ARGS] is needed, as memfs:size=1G",
-			 source);
-		return -EINVAL;
-	}
-	if (len >= FERRY_NAME_MAX) {
-		complain("%s: a backend's name has at most %d characters", source,
-			 FERRY_NAME_MAX - 1);
-		return -EINVAL;
-	}
-	return 0;
-}
-
 static bool is_remount(const struct mount *m)
 {
 	return ferry_opt_has(m->opts.rest, "remount");
@@ -255,7 +233,7 @@ static int parse(struct mount *m, char **argv)
 	if (ret)
 		return ret;
 	m->in_kernel |= m->opts.placement && !strcmp(m->opts.placement, "kernel");
-	ret = check_source(m->source);
+	ret = ferry_source_check(m->source);
 	return !ret && m->in_kernel ? check_in_kernel(&m->opts, NULL) : ret;
 }
 
