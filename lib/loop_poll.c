@@ -33,6 +33,9 @@
  */
 #define WOKEN		4
 
+/* Before so many looks into the box the other queues are looked at once. */
+#define OWN_FIRST	8
+
 /* Looks into the box between two at the clock, which takes as long as some of them. */
 #define LOOKS		64
 
@@ -43,6 +46,7 @@
  * @spin_ns: for how long it looks
  * @tries: how many spins may still be in vain
  * @sleeps: how often it has gone to sleep
+ * @spins: how often it has begun to look
  * @licensed: it is counted in @spinners
  * @relaxes: see may_relax()
  */
@@ -53,6 +57,7 @@ struct poller {
 	int processors;
 	u32 tries;
 	u32 sleeps;
+	u32 spins;
 	bool licensed;
 	bool relaxes;
 };
@@ -140,6 +145,26 @@ static bool open_box(struct poller *p)
 					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+/*
+ * Does a request wait? In our own queue; and, looked at now and then, in one whose servers may be
+ * busy with something that takes long, while what comes into our box keeps us from there.
+ */
+static bool is_pending(struct poller *p)
+{
+	struct ferry_ring *ring = p->worker->session->loop_data;
+	u32 i;
+
+	if (__atomic_load_n(&p->box->pending, __ATOMIC_RELAXED))
+		return true;
+	if (++p->spins % OWN_FIRST)
+		return false;
+	for (i = 0; i < ring->nr_queues; i++) {
+		if (__atomic_load_n(&ferry_ring_box(ring, i)->pending, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
 /* The tag of a request that came while we looked into the open box, for @ns, or -EAGAIN. */
 static int spin(struct poller *p, u64 ns)
 {
@@ -150,7 +175,7 @@ static int spin(struct poller *p, u64 ns)
 
 	/* Pairs with the kernel's: it lists a request before it looks into the box. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&box->pending, __ATOMIC_RELAXED))
+	if (is_pending(p))
 		return leave_box(box);
 
 	do {

@@ -44,18 +44,24 @@ add_slow() { ferry disk add -o io_timeout=600 ramdisk:size=64M </dev/null; }
 fsyncs() { [ "$(stat_of mirror FSYNC in_flight)" = "$1" ]; }
 
 # A file that lies on a disk which does not answer, and a directory that does not
-disk_hangs() {
-	local disk sync status=0
+disk_hangs() { # STYLE
+	local disk sync status=0 _ busy=()
 	mkdir -p "$work/host/slow" && disk=$(add_slow) &&
 		mkfs.ext4 -q -F "$disk" && mount "$disk" "$work/host/slow" &&
-		ferry mount -o queues=2 "mirror:$work/host,passthrough=no" "$work/mnt" </dev/null ||
-		return
+		ferry mount -o "queues=2,wait=$1" "mirror:$work/host,passthrough=no,timeout=0" \
+			"$work/mnt" </dev/null || return
 	echo text >"$work/mnt/slow/file" || status=1
 	pkill -STOP -f "ferryd.*ramdisk"
-	sync "$work/mnt/slow/file" &
+	taskset -c 1 sync "$work/mnt/slow/file" &
 	sync=$!
 	until_so fsyncs 1 || status=1
-	timeout -s KILL 60 mkdir "$work/mnt/two" || { echo "nothing else goes on"; status=1; }
+	# The other queue's server never finds that empty.
+	for _ in 1 2 3; do
+		taskset -c 0 perl -e '1 while lstat $ARGV[0]' "$work/mnt" &
+		busy+=($!)
+	done
+	timeout -s KILL 20 taskset -c 1 mkdir "$work/mnt/two" || { echo "nothing else goes on"; status=1; }
+	kill "${busy[@]}"
 	fsyncs 1 || { echo "it did not hang"; status=1; }
 	pkill -CONT -f "ferryd.*ramdisk"
 	wait "$sync" && rmdir "$work/mnt/two" || status=1
@@ -68,7 +74,9 @@ disk_hangs() {
 
 if wanted disk_hangs; then
 	mark_log disk_hangs
-	claim "disk_hangs: an fsync that takes long holds nobody else up" disk_hangs
+	for style in sync poll; do
+		claim "disk_hangs: $style: an fsync that takes long holds nobody else up" disk_hangs $style
+	done
 fi
 
 # Whoever watched over the server has its files open as well, and does not get to closing them here.

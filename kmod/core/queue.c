@@ -4,7 +4,7 @@
  *
  * A caller hands its slot straight to a server that waits; the server wakes up
  * with it and takes no lock. Otherwise the slot is put on ->pending of one queue,
- * and the next server that comes takes it: its own queue's first, then others'.
+ * and the next server that comes takes it: mostly its own queue's first, then others'.
  * That no slot lies in one queue while a server sleeps at another is settled by
  * both sides looking again after they have made themselves visible.
  */
@@ -19,6 +19,9 @@
 /* So many lazy requests wait in a queue, for so many jiffies, before a server is woken for them. */
 #define LAZY_MAX	4
 #define LAZY_WAIT	1
+
+/* Of so many fetches at a queue one begins at another. */
+#define OWN_FIRST	8
 
 static void nudge(struct work_struct *work);
 
@@ -327,15 +330,22 @@ static struct ferry_slot *pop(struct ferry_queue *q)
 	return slot;
 }
 
-/* A pending slot of any queue, @q's own first. */
+/*
+ * A pending slot of any queue. @q's own first, but now and then: that may never be empty, and the
+ * servers of another be busy with something that takes long.
+ */
 static struct ferry_slot *pop_any(struct ferry_queue *q)
 {
-	struct ferry_chan *chan = q->chan;
-	struct ferry_slot *slot = pop(q);
-	u32 i;
+	const u32 nr = q->chan->geo.nr_queues;
+	const u32 fetches = READ_ONCE(q->fetches) + 1;
+	struct ferry_slot *slot = NULL;
+	u32 i, first = q->index;
 
-	for (i = 1; !slot && i < chan->geo.nr_queues; i++)
-		slot = pop(chan->queues[(q->index + i) % chan->geo.nr_queues]);
+	WRITE_ONCE(q->fetches, fetches);
+	if (unlikely(fetches % OWN_FIRST == 0))
+		first += fetches / OWN_FIRST;
+	for (i = 0; !slot && i < nr; i++)
+		slot = pop(q->chan->queues[(first + i) % nr]);
 	return slot;
 }
 

@@ -209,6 +209,7 @@ struct ferry_idle {
  * @watch: looks for commands whose ring is gone, where io_uring does not tell
  * @nudge: wakes a server for lazy requests that nothing has come after
  * @nr_pending: length of @pending, told to servers in the box; under @lock
+ * @fetches: how often a server of it has looked for work; a hint, written without lock
  * @spin_tries: how many spins for an answer may still be in vain, see ferry_spin();
  *	a hint, written without lock
  */
@@ -230,6 +231,8 @@ struct ferry_queue {
 	struct list_head	backlog;
 	u32			nr_pending;
 	bool			dead;
+
+	u32			fetches ____cacheline_aligned_in_smp;
 
 	u32			spin_tries ____cacheline_aligned_in_smp;
 
