@@ -272,10 +272,10 @@ static long keep(struct file *file, const struct ferry_move *move)
 	state = move->fd == -1 ? NULL : ferry_recover_file(move->fd);
 	if (IS_ERR(state))
 		return PTR_ERR(state);
-	if (move->to == FERRY_MOVE_SAVED) {
-		ferry_recover_vet(chan);
+	/* It may have given up rights since it came. */
+	ferry_recover_vet(chan);
+	if (move->to == FERRY_MOVE_SAVED)
 		return ferry_recover_saved(chan, state);
-	}
 	ferry_recover_keep(chan, state);
 	if (move->to == FERRY_MOVE_LAST)
 		ferry_recover_last(chan);
