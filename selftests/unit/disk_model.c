@@ -298,6 +298,32 @@ static void introduces_itself(void)
 	stop(server);
 }
 
+/* What it may grow to is no whole number of blocks. */
+static void grows_to_whole_blocks(void)
+{
+	struct ferry_blk_resize in = { 0 }, out;
+	struct ferry_server server = { 0 };
+	int fd;
+
+	if (!strcmp(ferry_backend.name, "file")) {
+		struct ferry_server *of_file = start(",block=4096");
+
+		fd = DO(open("disk", O_RDWR));
+		DO(ftruncate(fd, 3000001));
+		close(fd);
+		CHECK_EQ(ask(of_file, FERRY_BLK_RESIZE, &in, sizeof(in), &out, sizeof(out), 0), 0);
+		CHECK_EQ(of_file->block.size, 2998272);
+		stop(of_file);
+		return;
+	}
+	CHECK_EQ(ferry_server_init(&server, &ferry_backend, FERRY_CLASS_BLOCK,
+				   "size=1M,max=3000001,block=4096"), 0);
+	CHECK_EQ(ask(&server, FERRY_BLK_RESIZE, &in, sizeof(in), &out, sizeof(out), 0), 0);
+	CHECK_EQ(out.size, 2998272);
+	CHECK_EQ(server.block.size, 2998272);
+	stop(&server);
+}
+
 static void bad_arguments(void)
 {
 	static const char *const bad[] = {
@@ -322,6 +348,7 @@ static const struct claim claims[] = {
 	{ "what came of a write that was cut short is there, and it failed", short_data },
 	{ "zeroes that are to keep their room do not give it back", keeps_room },
 	{ "it says what it is like", introduces_itself },
+	{ "all that there is are whole blocks", grows_to_whole_blocks },
 	{ "bad arguments are refused with one line", bad_arguments },
 };
 CLAIMS_MAIN(claims)
