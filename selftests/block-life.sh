@@ -584,6 +584,8 @@ nbd_claim away "while its server is away requests wait as long as they may, then
 	on_nbd user-sync "" ,reconnect=2 server_stays_away
 # shellcheck source=selftests/block/nbd-upgrade.sh
 . "$here/block/nbd-upgrade.sh"
+# shellcheck source=selftests/block/nbd-flush.sh
+. "$here/block/nbd-flush.sh"
 nbd_claim slow "its server lets a resize wait that connects: nobody else does" \
 	on_nbd user-sync "" "" connects_slowly
 nbd_claim grows "what its export has grown by is used after a resize, under I/O" \

@@ -145,6 +145,8 @@ static const char *why_not(const struct nbd_disk *disk, const struct nbd_geo *no
 	if (was->flush > now->flush || was->fua > now->fua || was->trim > now->trim ||
 	    was->zero > now->zero)
 		return "it can do less than it could";
+	if (disk->want_conns > 1 && !now->multi)
+		return "it does not promise any more that connections see each other's writes";
 	return NULL;
 }
 
