@@ -456,8 +456,8 @@ export_grows() { # DISK
 	local status=0 _
 	begin_busy "$1" || status=1
 	truncate -s 128M "$work/host/nbd" && ferry disk resize "$1" &&
-		is "size" "$(bytes "$1")" 134217728 || status=1
-	end_busy || status=1
+		is "size" "$(bytes "$1")" 134217728 && sync "$1" || status=1
+	end_busy && sync "$1" || status=1
 	head -c 64k /dev/urandom >"$work/host/data"
 	for _ in 1 2 3 4; do
 		dd if="$work/host/data" of="$1" bs=64k seek=2047 oflag=direct status=none &&
