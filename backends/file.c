@@ -265,6 +265,7 @@ static int open_file(struct ferry_server *server, const char *path, bool direct,
 {
 	u32 flags = (server->block.read_only ? 0 : FERRY_FILE_WRITE) |
 		    (direct ? FERRY_FILE_DIRECT : 0);
+	const bool goes_on = ferry_state_root() || ferry_server_loads(server);
 	s64 size;
 	int err;
 
@@ -283,6 +284,9 @@ static int open_file(struct ferry_server *server, const char *path, bool direct,
 	if (direct)
 		server->block.logical_block = max(server->block.logical_block,
 						  ferry_file_block(disk->file));
+	/* Somebody may have made it longer since it was a disk: that is no reason to lose it. */
+	if (goes_on)
+		size -= size % server->block.logical_block;
 	server->block.size = size;
 	server->block.write_zeroes = !server->block.read_only && ferry_file_can_zero(disk->file);
 	server->block.discard = server->block.write_zeroes;

@@ -82,6 +82,22 @@ fi
 
 reads_some() { timeout 30 dd if="$1" of=/dev/null bs=4k count=1 iflag=direct status=none; }
 
+# Somebody has made it longer.
+not_whole() { # DISK
+	local file=$work/host/one
+	truncate -s +1000 "$file" && kill_server && is_followed && reads_some "$1" &&
+		ferry upgrade "$1" && ferry move "$1" --to kernel && ferry move "$1" --to user &&
+		reads_some "$1" && is size "$(bytes "$1")" 8388608
+}
+
+if wanted not_whole; then
+	mark_log not_whole
+	truncate -s 8M "$work/host/one"
+	claim "file: served on although it is no whole number of blocks any more" \
+		on_disk "file:path=$work/host/one" user-sync "" not_whole
+	rm "$work/host/one"
+fi
+
 # on_small LOSETUP-OPTION... -- FUNCTION...: on a loop device of 8 MiB, in a filesystem of 2 MiB
 on_small() {
 	local loop options=() status=0
