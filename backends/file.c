@@ -119,20 +119,28 @@ static void file_flush(struct ferry_req *req)
 	ferry_reply_err(req, flush(disk_of(req)));
 }
 
+/* A piece that is no whole number of the device's blocks cannot be: its client writes zeros then. */
+static int zero(struct ferry_file *file, u64 off, u64 len, bool keep)
+{
+	int err = ferry_file_zero(file, off, len, keep);
+
+	return err == -EINVAL ? -EOPNOTSUPP : err;
+}
+
 static void file_discard(struct ferry_req *req, u64 off, u64 len)
 {
-	ferry_reply_err(req, ferry_file_zero(file_of(req), off, len, false));
+	ferry_reply_err(req, zero(file_of(req), off, len, false));
 }
 
 static void file_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 flags)
 {
 	struct ferry_file *file = file_of(req);
 	bool keep = flags & FERRY_BLOCK_KEEP;
-	int err = ferry_file_zero(file, off, len, keep);
+	int err = zero(file, off, len, keep);
 
 	/* Not all that can punch holes can zero. */
 	if (err == -EOPNOTSUPP && keep)
-		err = ferry_file_zero(file, off, len, false);
+		err = zero(file, off, len, false);
 	if (!err && flags & FERRY_BLOCK_FUA)
 		err = flush(disk_of(req));
 	ferry_reply_err(req, err);

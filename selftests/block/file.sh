@@ -155,3 +155,20 @@ if wanted lost_writes; then
 	claim "file: what could not be written is told although the server was killed in the flush" \
 		on_small -- on_file user-sync lost_in_death
 fi
+
+# What is smaller than the device's blocks it cannot discard or zero; the client writes zeros then.
+less_than_blocks() { # DISK
+	dd if=/dev/urandom of="$1" bs=4k count=2 oflag=direct status=none &&
+		dd if="$1" of="$work/host/data" bs=4k count=2 iflag=direct status=none &&
+		blkdiscard -f -o 512 -l 512 "$1" && blkdiscard -f -z -o 4608 -l 1024 "$1" &&
+		dd if=/dev/zero of="$work/host/data" bs=512 seek=9 count=2 conv=notrunc status=none || return
+	cmp <(dd if="$1" bs=4k count=2 iflag=direct status=none) "$work/host/data"
+}
+
+if wanted less_than_blocks; then
+	for placement in user-sync kernel; do
+		mark_log "less_than_blocks $placement"
+		claim "file, $placement: on a device of larger blocks small pieces are discarded and zeroed" \
+			on_small -b 4096 -- on_file $placement less_than_blocks
+	done
+fi
