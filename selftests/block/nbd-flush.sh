@@ -73,6 +73,51 @@ promises_less() { # DISK
 	return "$status"
 }
 
+# One of two connections is cut, and cannot be made anew: the other one does.
+one_is_cut() { # PROXY DISK
+	local n status=0 pids
+	mapfile -t pids < <(pgrep -P "$1")
+	is connections "${#pids[@]}" 2 && puts "$2" || return
+	kill "$1" && rm "$work/proxy" && kill "${pids[0]}" || return
+	for n in 1 2 3 4 5 6; do
+		reads_now "$2" || { echo "read $n fails"; status=1; }
+	done
+	sync "$2" && puts "$2" && sync "$2" || status=1
+	kill "${pids[1]}"
+	return "$status"
+}
+
+proxied() {
+	local proxy status=0
+	truncate -s 64M "$work/host/nbd"
+	export_file "$work/host/nbd" || return
+	perl -MIO::Socket::UNIX -MIO::Select -e '
+		my ($path, $to) = @ARGV;
+		my $listener = IO::Socket::UNIX->new(Local => $path, Listen => 5) or die "$path: $!\n";
+		$SIG{CHLD} = "IGNORE";
+		for (;;) {
+			my $client = $listener->accept or next;
+			next if fork;
+			close $listener;
+			my $server = IO::Socket::UNIX->new(Peer => $to) or exit 1;
+			my $both = IO::Select->new($client, $server);
+			for (;;) {
+				for my $from ($both->can_read) {
+					sysread $from, my $data, 65536 or exit;
+					syswrite $from == $client ? $server : $client, $data or exit;
+				}
+			}
+		}' "$work/proxy" "$socket" &
+	proxy=$!
+	until_so [ -S "$work/proxy" ] &&
+		on_disk "nbd:uri=nbd+unix:///?socket=$work/proxy,connections=2,reconnect=2" user-sync "" \
+			one_is_cut "$proxy" || status=1
+	kill "$proxy" 2>/dev/null
+	end_export
+	rm -f "$work/host/nbd" "$work/proxy"
+	return "$status"
+}
+
 nbd_claim flush "what its server had answered and lost is told by a flush, once" \
 	on_nbd user-sync "" "" answered_not_flushed
 nbd_claim flush "with two connections, too" \
@@ -84,3 +129,4 @@ nbd_claim flush "by who follows the one that noticed, too" \
 nbd_claim flush "what was written is flushed before connections are made anew" with_log
 nbd_claim multi "a server that does not promise any more what several connections need is not used" \
 	on_nbd user-sync "" ,connections=2,reconnect=2 promises_less
+nbd_claim cut "one of two connections is cut for good: all goes by the other one" proxied

@@ -486,6 +486,39 @@ static void lose(struct nbd_conn *conn)
 		note_lost(conn->disk);
 }
 
+static bool other_is_up(struct nbd_disk *disk)
+{
+	const struct nbd_job any = { .op = NBD_READ };
+	u32 i;
+
+	for (i = 0; i < disk->nr_conns; i++)
+		if (rank(&disk->conns[i], &any, 0))
+			return true;
+	return false;
+}
+
+static struct nbd_job *take_waiting(struct nbd_conn *conn)
+{
+	struct nbd_job *job = NULL;
+
+	pthread_mutex_lock(&conn->lock);
+	if (!list_empty(&conn->waiting)) {
+		job = conn->waiting.next;
+		list_del(job);
+	}
+	pthread_mutex_unlock(&conn->lock);
+	return job;
+}
+
+/* What waits for a connection that does not come up at once goes by the others. */
+static void hand_over(struct nbd_conn *conn)
+{
+	struct nbd_job *job;
+
+	while (other_is_up(conn->disk) && (job = take_waiting(conn)))
+		nbd_send(conn->disk, job);
+}
+
 static void complain(struct nbd_conn *conn, const char *what)
 {
 	if (!conn->said)
@@ -748,8 +781,10 @@ static void *run(void *arg)
 	/* What reclaim waits for must not wait for reclaim. */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	while (!is_stopped(conn)) {
-		if (!conn->handle && now_ms() >= conn->retry_ms)
+		if (!conn->handle && now_ms() >= conn->retry_ms) {
+			hand_over(conn);
 			begin_connect(conn);
+		}
 		step(conn);
 		if (conn->handle)
 			look_at_handle(conn);
