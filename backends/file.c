@@ -134,13 +134,9 @@ static void file_discard(struct ferry_req *req, u64 off, u64 len)
 
 static void file_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 flags)
 {
-	struct ferry_file *file = file_of(req);
-	bool keep = flags & FERRY_BLOCK_KEEP;
-	int err = zero(file, off, len, keep);
+	/* Not all that can punch holes can zero: then the client writes zeros, and its room stays. */
+	int err = zero(file_of(req), off, len, flags & FERRY_BLOCK_KEEP);
 
-	/* Not all that can punch holes can zero. */
-	if (err == -EOPNOTSUPP && keep)
-		err = zero(file, off, len, false);
 	if (!err && flags & FERRY_BLOCK_FUA)
 		err = flush(disk_of(req));
 	ferry_reply_err(req, err);
