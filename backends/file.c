@@ -32,7 +32,8 @@ static const struct ferry_file_id lost_id = { .dev = ~0ULL, .ino = ~0ULL, .rdev 
  * @left: NULL where nobody finds it
  * @begun: flushes that have been
  * @lock: one flushes at a time; guards what follows
- * @lost: something that was answered could not be written, and never will: no flush succeeds any more
+ * @lost: something that was answered could not be written, and never will: no flush succeeds
+ *	any more
  * @ask: somebody may have died before he could say so
  */
 struct disk {
@@ -79,9 +80,9 @@ static int flush_now(struct disk *disk)
 }
 
 /*
- * The host says once that it could not write something, to whichever flush comes first, and writes it
- * never again. It may be anybody's, so it is said to all from then on. For that one goes in after the other;
- * who waits is served by one that began when he was there already.
+ * The host says once that it could not write something, to whichever flush comes first, and never
+ * tries again. It may be anybody's, so it is said to all from then on. For that, one flushes after
+ * the other; who waits is served by a flush that began when he was there already.
  */
 static int flush(struct disk *disk)
 {
@@ -119,7 +120,7 @@ static void file_flush(struct ferry_req *req)
 	ferry_reply_err(req, flush(disk_of(req)));
 }
 
-/* A piece that is no whole number of the device's blocks cannot be: its client writes zeros then. */
+/* What is no whole number of the device's blocks cannot be: then the client writes zeros. */
 static int zero(struct ferry_file *file, u64 off, u64 len, bool keep)
 {
 	int err = ferry_file_zero(file, off, len, keep);
@@ -134,7 +135,7 @@ static void file_discard(struct ferry_req *req, u64 off, u64 len)
 
 static void file_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 flags)
 {
-	/* Not all that can punch holes can zero: then the client writes zeros, and its room stays. */
+	/* Not all that can punch holes can keep the room: then the client writes zeros. */
 	int err = zero(file_of(req), off, len, flags & FERRY_BLOCK_KEEP);
 
 	if (!err && flags & FERRY_BLOCK_FUA)
@@ -386,8 +387,8 @@ static int file_save(struct ferry_server *server, struct ferry_stream *stream)
 	if (err)
 		return err;
 	/*
-	 * The last close() of a block device does it, and who is sent home must not take minutes. What
-	 * cannot be written is no reason to stay.
+	 * The last close() of a block device does it, and who is sent home must not take minutes.
+	 * What cannot be written is no reason to stay.
 	 */
 	flush(disk);
 	if (disk->lost)

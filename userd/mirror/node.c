@@ -373,9 +373,9 @@ fail:
 }
 
 /*
- * Is the descriptor that a node had open here as well? The root tells whether they are the same at all;
- * any other file may be another one by now, as on an overlay, or gone with its filesystem, which is
- * told to who asks for it.
+ * Is the descriptor that a node had open here as well? The root tells whether they are the same at
+ * all; any other file may be another one by now, as on an overlay, or gone with its filesystem,
+ * which is told to who asks for it.
  */
 static bool is_open(const struct mirror_node *node)
 {

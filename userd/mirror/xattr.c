@@ -21,8 +21,8 @@ static struct mirror_node *get(struct ferry_req *req, u64 id, char *path)
 }
 
 /*
- * The VFS has no rule for "system.", as it is the filesystem's to know what such an attribute is: an
- * ACL of the host's, mostly. There is one then who asks for it, and that would be us.
+ * The VFS has no rule for "system.": what such an attribute means the filesystem knows, and who may
+ * set it. The host's, where it is an ACL mostly, would look at our rights.
  */
 static int check_owner(struct ferry_req *req, const struct mirror_node *node, const char *name)
 {

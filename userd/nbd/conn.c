@@ -260,7 +260,7 @@ static bool needs_thread(struct nbd_conn *conn)
 	       nbd_aio_get_direction(conn->handle) & LIBNBD_AIO_DIRECTION_WRITE;
 }
 
-/* Does a flush, sent by a connection that is there, stand for all that is not safe? Under conn->lock. */
+/* Does a flush by a connection that is there stand for all that is not safe? Under conn->lock. */
 static bool stands_for_all(struct nbd_conn *conn, struct nbd_job *job)
 {
 	struct nbd_disk *disk = conn->disk;
@@ -322,8 +322,8 @@ static void conn_send(struct nbd_conn *conn, struct nbd_job *job)
 }
 
 /*
- * How good is a connection for a job, the more the better? A flush would rather go by one that is worn
- * than by one that does not stand for all: the size is nothing to it.
+ * How good is a connection for a job, the more the better? A flush would rather go by one that is
+ * worn than by one that does not stand for all: the size is nothing to it.
  */
 static int rank(struct nbd_conn *conn, const struct nbd_job *job, u64 safe)
 {
@@ -554,8 +554,8 @@ static void set_socket(struct nbd_conn *conn)
 }
 
 /*
- * Requests may go by a connection that has just been made; under conn->lock. Flushes that it does not
- * stand for are put in the list @others.
+ * Requests may go by a connection that has just been made; under conn->lock. Flushes that would not
+ * stand for all are put in the list @others.
  */
 static void begin_to_send(struct nbd_conn *conn, u64 size, struct nbd_job *others)
 {

@@ -8,12 +8,12 @@
  * That is safe as far as the protocol can make it: a command that the lost connection's
  * server still has in hand is done before, or it is the same bytes to the same place.
  *
- * What was answered and not flushed is not sent again: it may have been lost with the connection, as
- * the server may have been, with its cache. So a flush goes only by a connection to which all was
+ * What was answered and not flushed is not sent again: it may have been lost with the connection,
+ * as the server may have been, with its cache. So a flush goes only by a connection to which all was
  * answered that is not safe yet, or, if the server promises that its connections see each other's
- * writes, since whose begin all of it was. Where there is none the flush fails, and whatever was lost is told:
- * the next one stands for what came later. When it is us who dies there is nothing to tell, as the
- * server goes on.
+ * writes, by one that was up before any of it was. Where there is none the flush fails, and with
+ * that it is told: the next one stands for what came later. When it is us who dies there is nothing
+ * to tell, as the server goes on.
  *
  * The size is one of a connection's, from its begin to its end. Where a resize finds that the export
  * has grown those that are too old send nothing any more, and are made anew when they have got all
@@ -200,7 +200,7 @@ int nbd_ask(const char *uri, struct nbd_geo *geo);
 
 int nbd_conn_start(struct nbd_conn *conn, struct nbd_disk *disk);
 void nbd_conn_stop(struct nbd_conn *conn);	/* what it has not answered fails */
-void nbd_conn_end(struct nbd_conn *conn);	/* it has nothing any more, and looks at no other one */
+void nbd_conn_end(struct nbd_conn *conn);	/* it has nothing, and asks no other, any more */
 void nbd_conn_destroy(struct nbd_conn *conn);	/* all have ended */
 
 /** nbd_conn_grow() - nothing for disk->geo->size is sent by one that was made when it was less */
