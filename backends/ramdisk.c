@@ -269,7 +269,7 @@ static void ramdisk_resize(struct ferry_req *req, u64 size)
 	struct ramdisk *disk = ramdisk_of(req);
 
 	if (!size)
-		size = disk->limit;
+		size = disk->limit - disk->limit % ferry_req_server(req)->block.logical_block;
 	if (size > disk->limit) {
 		ferry_reply_err(req, -ENOSPC);
 		return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* env.h for user space: files of the host. */
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -175,6 +176,24 @@ int ferry_state_find_file(int kept, const struct ferry_file_id *id, struct ferry
 		return 0;
 	free(*file);	/* but for the descriptor, which is somebody else's */
 	return -EBADF;
+}
+
+/* Another open file, which has errors of its own to hear. */
+int ferry_state_watch_file(const struct ferry_file *file)
+{
+	char path[32];
+	int fd;
+
+	if (!ferry_state_is_kept())
+		return -EBADF;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : ferry_state_keep_fd(fd);
+}
+
+int ferry_state_watched(int watch)
+{
+	return watch >= 0 && fdatasync(watch) ? -errno : 0;
 }
 
 s64 ferry_file_size(const struct ferry_file *file)

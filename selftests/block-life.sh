@@ -456,8 +456,8 @@ export_grows() { # DISK
 	local status=0 _
 	begin_busy "$1" || status=1
 	truncate -s 128M "$work/host/nbd" && ferry disk resize "$1" &&
-		is "size" "$(bytes "$1")" 134217728 || status=1
-	end_busy || status=1
+		is "size" "$(bytes "$1")" 134217728 && sync "$1" || status=1
+	end_busy && sync "$1" || status=1
 	head -c 64k /dev/urandom >"$work/host/data"
 	for _ in 1 2 3 4; do
 		dd if="$work/host/data" of="$1" bs=64k seek=2047 oflag=direct status=none &&
@@ -584,6 +584,8 @@ nbd_claim away "while its server is away requests wait as long as they may, then
 	on_nbd user-sync "" ,reconnect=2 server_stays_away
 # shellcheck source=selftests/block/nbd-upgrade.sh
 . "$here/block/nbd-upgrade.sh"
+# shellcheck source=selftests/block/nbd-flush.sh
+. "$here/block/nbd-flush.sh"
 nbd_claim slow "its server lets a resize wait that connects: nobody else does" \
 	on_nbd user-sync "" "" connects_slowly
 nbd_claim grows "what its export has grown by is used after a resize, under I/O" \

@@ -143,6 +143,12 @@ grows() { # DISK
 		! ferry disk resize "$1" 1T 2>/dev/null && ! ferry disk resize "$1" 1000 2>/dev/null
 }
 
+# All that there is are blocks of the server's.
+grows_to_blocks() { # DISK
+	ferry disk resize "$1" && is size "$(blockdev --getsize64 "$1")" 16777216 &&
+		ferry disk resize "$1" 8M && is "size, as asked" "$(blockdev --getsize64 "$1")" 8388608
+}
+
 # What iostat shows: since the last time, requests and sectors of reads and writes, discards and
 # their sectors, flushes; and how many are under way.
 counted() { # DISK
@@ -261,6 +267,8 @@ for placement in user-sync kernel; do
 		on_disk ramdisk:size=64M $placement "" partitions
 	! wanted resize || claim "$placement: a mounted disk grows" \
 		on_disk ramdisk:size=64M,max=256M $placement "" grows
+	! wanted resize || claim "$placement: a disk of larger blocks than its server's grows to all of them" \
+		on_disk ramdisk:size=8M,max=16777728 $placement logical=4096 grows_to_blocks
 	! wanted stat || claim "$placement: its I/O is counted" \
 		on_disk "file:path=$work/host/img" $placement "" counts
 done

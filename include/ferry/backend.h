@@ -134,7 +134,8 @@ struct ferry_backend {
  *	kernel placement it is asked by a thread of its own then.
  * @block.flush: flush() is there and has something to do; before init() if it is there
  * @block.repeats: whatever it is asked may be done once more, by the next server: no request is a
- *	transaction, and what is in the state stays after init() as it is
+ *	transaction, and what is in the state stays after init() as it is, but for words that mean
+ *	something each by itself
  * @below: of a filter: the server that it stands before, see filter.h; else NULL
  * @above: the filter that stands before it, or NULL
  * @loads: before init(), of the first one in the row: load() follows, see ferry_server_loads()

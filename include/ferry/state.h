@@ -80,6 +80,16 @@ static inline int ferry_state_find_file(int kept, const struct ferry_file_id *id
 	return -EBADF;
 }
 
+static inline int ferry_state_watch_file(const struct ferry_file *file)
+{
+	return -EBADF;
+}
+
+static inline int ferry_state_watched(int watch)
+{
+	return 0;
+}
+
 static inline void ferry_tx_begin(void)
 {
 }
@@ -161,6 +171,23 @@ int ferry_state_keep_file(struct ferry_file *file);
  *	server died too
  */
 int ferry_state_find_file(int kept, const struct ferry_file_id *id, struct ferry_file **file);
+
+/**
+ * ferry_state_watch_file() - let the host note what cannot be written to a file from now on
+ *
+ * ferry_file_flush() is told of that once; and if the server is killed before that returns, in
+ * vain. The next one asks here.
+ * Context: as ferry_state_alloc()
+ * Return: what ferry_state_watched() knows it by; or -errno, and nobody watches
+ */
+int ferry_state_watch_file(const struct ferry_file *file);
+
+/**
+ * ferry_state_watched() - as ferry_file_flush(), for all that was written since it is watched
+ * @watch: what ferry_state_watch_file() returned to a server whose file was found open
+ * Return: 0, also where nobody watches; or -errno, and that once
+ */
+int ferry_state_watched(int watch);
 
 /**
  * ferry_state_leave() - this request is not at the state for a while, but waits for the host

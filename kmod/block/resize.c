@@ -10,12 +10,18 @@
 /* As the core's callers wait; FREEZABLE as its server is frozen first, UNSAFE for @ask_lock. */
 #define WAIT_STATE	(TASK_KILLABLE | TASK_FREEZABLE_UNSAFE)
 
+/* Where whoever added the disk wanted larger blocks than its server has there may be a rest. */
+static u64 whole_blocks(const struct ferry_disk *disk, u64 size)
+{
+	return size - size % disk->logical_block;
+}
+
 /* Under ->size_lock. */
 static int set_size(struct ferry_disk *disk, u64 size)
 {
-	if (!size || size % disk->logical_block || size >> 62)
+	if (size % SECTOR_SIZE || size >> 62 || !whole_blocks(disk, size))
 		return -EPROTO;
-	set_capacity_and_notify(disk->gd, size >> SECTOR_SHIFT);
+	set_capacity_and_notify(disk->gd, whole_blocks(disk, size) >> SECTOR_SHIFT);
 	return 0;
 }
 
@@ -86,7 +92,7 @@ int ferry_resize_ask(struct ferry_disk *disk, u64 *bytes)
 	if (!err)
 		err = disk->resize.err;
 	if (!err)
-		*bytes = disk->resize.out.size;
+		*bytes = whole_blocks(disk, disk->resize.out.size);
 	mutex_unlock(&disk->resize.ask_lock);
 	return err;
 }

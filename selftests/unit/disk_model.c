@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <linux/ferry_blk.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <ferry/block.h>
@@ -95,6 +96,21 @@ static int io(struct ferry_server *server, u32 opcode, u64 off, u64 len, u32 fla
 	return err;
 }
 
+/* As a client does: where zeros that keep their room cannot be had they are written. */
+static int zero(struct ferry_server *server, u32 opcode, u64 off, u64 len, u32 flags)
+{
+	int err = io(server, opcode, off, len, flags);
+
+	if (err != -EOPNOTSUPP || strcmp(ferry_backend.name, "file") || !(flags & FERRY_BLK_KEEP))
+		return err;
+	memset(call.data, 0, DATA);
+	for (err = 0; len && !err; len -= min(len, (u64)DATA)) {
+		err = io(server, FERRY_BLK_WRITE, off, min(len, (u64)DATA), 0);
+		off += min(len, (u64)DATA);
+	}
+	return err;
+}
+
 static struct ferry_server *start(const char *more)
 {
 	static struct ferry_server server;
@@ -155,8 +171,8 @@ static void is_what_was_written(void)
 			CHECK(!memcmp(data, model + off, len));
 		} else if (what < 19) {
 			memset(model + off, 0, len);
-			CHECK_EQ(io(server, what < 18 ? FERRY_BLK_WRITE_ZEROES :
-				    FERRY_BLK_DISCARD, off, len, what & 1 ? FERRY_BLK_KEEP : 0), 0);
+			CHECK_EQ(zero(server, what < 18 ? FERRY_BLK_WRITE_ZEROES :
+				      FERRY_BLK_DISCARD, off, len, what & 1 ? FERRY_BLK_KEEP : 0), 0);
 		} else if (next_random(&random) % 20 == 0) {
 			u64 old = size;
 
@@ -216,20 +232,37 @@ static void short_data(void)
 	stop(server);
 }
 
+/* Of the file that the disk is in, if it is in one */
+static u64 blocks_of_file(void)
+{
+	struct stat st = { 0 };
+	int fd = open("disk", O_RDONLY);
+
+	if (fd < 0)
+		return 0;
+	DO(fsync(fd));
+	DO(fstat(fd, &st));
+	close(fd);
+	return st.st_blocks;
+}
+
 /* 4 MiB, so that whole leaves of a ramdisk's table are among it. */
 static void keeps_room(void)
 {
 	struct ferry_server *server = start("");
 	const u64 size = SIZE / 2;
-	u64 off;
+	u64 off, blocks;
 
 	memset(data, 0xee, DATA);
 	for (off = 0; off < size; off += DATA)
 		CHECK_EQ(io(server, FERRY_BLK_WRITE, off, DATA, 0), 0);
 	pages_freed = 0;
-	CHECK_EQ(io(server, FERRY_BLK_WRITE_ZEROES, 512, size - 512, FERRY_BLK_KEEP), 0);
-	CHECK_EQ(io(server, FERRY_BLK_WRITE_ZEROES, 0, size, FERRY_BLK_KEEP), 0);
-	CHECK_EQ(pages_freed, 0);
+	blocks = blocks_of_file();
+	CHECK_EQ(zero(server, FERRY_BLK_WRITE_ZEROES, 512, size - 512, FERRY_BLK_KEEP), 0);
+	CHECK_EQ(zero(server, FERRY_BLK_WRITE_ZEROES, 0, size, FERRY_BLK_KEEP), 0);
+	if (strcmp(ferry_backend.name, "file"))
+		CHECK_EQ(pages_freed, 0);
+	CHECK_EQ(blocks_of_file(), blocks);
 	for (off = 0; off < size; off += DATA) {
 		CHECK_EQ(io(server, FERRY_BLK_READ, off, DATA, 0), 0);
 		CHECK(!data[0] && !memcmp(data, data + 1, DATA - 1));
@@ -259,6 +292,32 @@ static void introduces_itself(void)
 	stop(server);
 }
 
+/* What it may grow to is no whole number of blocks. */
+static void grows_to_whole_blocks(void)
+{
+	struct ferry_blk_resize in = { 0 }, out;
+	struct ferry_server server = { 0 };
+	int fd;
+
+	if (!strcmp(ferry_backend.name, "file")) {
+		struct ferry_server *of_file = start(",block=4096");
+
+		fd = DO(open("disk", O_RDWR));
+		DO(ftruncate(fd, 3000001));
+		close(fd);
+		CHECK_EQ(ask(of_file, FERRY_BLK_RESIZE, &in, sizeof(in), &out, sizeof(out), 0), 0);
+		CHECK_EQ(of_file->block.size, 2998272);
+		stop(of_file);
+		return;
+	}
+	CHECK_EQ(ferry_server_init(&server, &ferry_backend, FERRY_CLASS_BLOCK,
+				   "size=1M,max=3000001,block=4096"), 0);
+	CHECK_EQ(ask(&server, FERRY_BLK_RESIZE, &in, sizeof(in), &out, sizeof(out), 0), 0);
+	CHECK_EQ(out.size, 2998272);
+	CHECK_EQ(server.block.size, 2998272);
+	stop(&server);
+}
+
 static void bad_arguments(void)
 {
 	static const char *const bad[] = {
@@ -283,6 +342,7 @@ static const struct claim claims[] = {
 	{ "what came of a write that was cut short is there, and it failed", short_data },
 	{ "zeroes that are to keep their room do not give it back", keeps_room },
 	{ "it says what it is like", introduces_itself },
+	{ "all that there is are whole blocks", grows_to_whole_blocks },
 	{ "bad arguments are refused with one line", bad_arguments },
 };
 CLAIMS_MAIN(claims)

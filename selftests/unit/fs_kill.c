@@ -738,9 +738,52 @@ static void overtaken(void)
 	fs_stop(twin);
 }
 
+/* The descriptor that is kept for a name, or -1 */
+static int kept_fd(const char *name)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *de;
+	char path[PATH_MAX];
+	int found = -1;
+	ssize_t n;
+
+	while ((de = readdir(dir))) {
+		n = readlinkat(dirfd(dir), de->d_name, path, sizeof(path) - 1);
+		path[max(n, (ssize_t)0)] = '\0';
+		if (atoi(de->d_name) >= FERRY_KEPT_FD && strrchr(path, '/') &&
+		    !strcmp(strrchr(path, '/') + 1, name))
+			found = atoi(de->d_name);
+	}
+	closedir(dir);
+	return found;
+}
+
+/* As on an overlay, when it is written to, or where the host's server has lost it. */
+static void files_change(void)
+{
+	const struct fuse_mkdir_in in = { .mode = 0755 };
+	struct fuse_entry_out e;
+	int other;
+
+	begin(test_seed());
+	CHECK_EQ(mortal_call(0, false, FUSE_MKDIR, ROOT, &in, sizeof(in), "changes", NULL, &e,
+			     sizeof(e), NULL, 0, false), 0);
+	if (of_host) {
+		other = DO(open("/", O_PATH));
+		CHECK(kept_fd("changes") >= 0);
+		DO(dup2(other, kept_fd("changes")));
+		close(other);
+	}
+	mortal_kill();
+	CHECK_EQ(make_dir(0, "a"), 0);
+	mortal_end();
+	fs_stop(twin);
+}
+
 static const struct claim claims[] = {
 	{ "each request takes effect once, whenever the server dies", exactly_once, 300 },
 	{ "it does so, too, if others come before it comes again", overtaken, 60 },
+	{ "who follows does not care for a file of the host's that is another one by now", files_change },
 };
 
 CLAIMS_MAIN(claims)

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "../claim.h"
@@ -474,9 +475,45 @@ static void threads_lose_no_descriptor(void)
 	fs_stop(shared);
 }
 
+/* An ACL stands for all of them: it is what most hosts have. */
+static void system_attributes_are_the_owners(void)
+{
+	static const char name[] = "system.posix_acl_access";
+	const struct {
+		u32 version;
+		struct { u16 tag, perm; u32 id; } entry[4];
+	} acl = { 2, { { 1, 6, ~0U }, { 4, 4, ~0U }, { 16, 6, ~0U }, { 32, 6, ~0U } } };
+	struct ferry_server *s;
+	struct fuse_entry_out e;
+	struct stat st;
+
+	need_root();
+	s = serve_here();
+	make_file("served/f", 10, 1);
+	DO(chmod("served/f", 0600));
+	if (setxattr("served/f", name, &acl, sizeof(acl), 0) && errno == EOPNOTSUPP)
+		claim_skip("the host has no ACLs here");
+	DO(chmod("served/f", 0600));
+	CHECK_EQ(fs_lookup(s, ROOT, "f", &e), 0);
+	fs_as(1234, 1234);
+	CHECK_EQ(fs_setxattr(s, e.nodeid, name, &acl, sizeof(acl), 0), -EPERM);
+	CHECK_EQ(fs_removexattr(s, e.nodeid, name), -EPERM);
+	DO(stat("served/f", &st));
+	CHECK_EQ(st.st_mode, S_IFREG | 0600);
+	fs_as(0, 0);
+	CHECK_EQ(fs_setxattr(s, e.nodeid, name, &acl, sizeof(acl), 0), 0);
+	CHECK_EQ(fs_removexattr(s, e.nodeid, name), 0);
+	DO(chown("served/f", 1234, 1234));
+	fs_as(1234, 1234);
+	CHECK_EQ(fs_setxattr(s, e.nodeid, name, &acl, sizeof(acl), 0), 0);
+	CHECK_EQ(fs_removexattr(s, e.nodeid, name), 0);
+	fs_stop(s);
+}
+
 static const struct claim claims[] = {
 	{ "new files belong to the caller", files_belong_to_the_caller },
 	{ "symbolic links do not lead out", links_do_not_lead_out },
+	{ "attributes of the host's system are set by a file's owner", system_attributes_are_the_owners },
 	{ "all names of a file are one node", names_of_a_file_are_one_node },
 	{ "descriptors come back", descriptors_come_back },
 	{ "a listing shows what is there", listings_show_what_is_there },

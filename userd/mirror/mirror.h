@@ -16,7 +16,8 @@
  * this one is killed; the descriptors are kept with it. What the host was asked to do and
  * would refuse to do twice is told by an intent, see intent.c.
  *
- * Permissions are the client's business (default_permissions). New files belong
+ * Permissions are the client's business (default_permissions), but for attributes in "system.", for
+ * which that has none: see xattr.c. New files belong
  * to the caller, see become_caller() in name.c.
  */
 #ifndef MIRROR_H

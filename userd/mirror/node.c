@@ -372,10 +372,23 @@ fail:
 	return -ENOMEM;
 }
 
+/*
+ * Is the descriptor that a node had open here as well? The root tells whether they are the same at
+ * all; any other file may be another one by now, as on an overlay, or gone with its filesystem,
+ * which is told to who asks for it.
+ */
+static bool is_open(const struct mirror_node *node)
+{
+	struct stat st;
+
+	if (node->id != FERRY_ROOT_NODE)
+		return fcntl(node->fd, F_GETFD) >= 0;
+	return !fstat(node->fd, &st) && st.st_dev == node->dev && st.st_ino == node->ino;
+}
+
 /* Another process left them; 0, or -EBADF: without their descriptors */
 int mirror_nodes_resume(struct mirror *m)
 {
-	struct stat st;
 	u32 i;
 
 	for (i = 0; i < m->nr_slots; i++) {
@@ -383,7 +396,7 @@ int mirror_nodes_resume(struct mirror *m)
 
 		if (!node)
 			continue;
-		if (fstat(node->fd, &st) || st.st_dev != node->dev || st.st_ino != node->ino)
+		if (!is_open(node))
 			return -EBADF;
 		node->users = 0;
 	}

@@ -20,6 +20,22 @@ static struct mirror_node *get(struct ferry_req *req, u64 id, char *path)
 	return node;
 }
 
+/*
+ * The VFS has no rule for "system.": what such an attribute means the filesystem knows, and who may
+ * set it. The host's, where it is an ACL mostly, would look at our rights.
+ */
+static int check_owner(struct ferry_req *req, const struct mirror_node *node, const char *name)
+{
+	const u32 uid = ferry_req_cred(req)->uid;
+	struct stat st;
+
+	if (strncmp(name, "system.", 7) || !uid)
+		return 0;
+	if (fstat(node->fd, &st))
+		return -errno;
+	return st.st_uid == uid ? 0 : -EPERM;
+}
+
 void mirror_setxattr(struct ferry_req *req, u64 id, const char *name, u32 len, u32 flags)
 {
 	struct ferry_iov iov = { mirror_buffer(), len };
@@ -41,11 +57,15 @@ void mirror_setxattr(struct ferry_req *req, u64 id, const char *name, u32 len, u
 	node = get(req, id, path);
 	if (!node)
 		return;
+	err = check_owner(req, node, name);
+	if (err)
+		goto put;
 	/* It was made by the server that died. */
 	left = mirror_intend_xattr(req, path, name);
 	if (left && !left->there)
 		flags &= ~XATTR_CREATE;
 	err = setxattr(path, name, iov.base, len, flags) ? -errno : 0;
+put:
 	mirror_put(mirror_of(req), node);
 	ferry_reply_err(req, err);
 }
@@ -103,10 +123,14 @@ void mirror_removexattr(struct ferry_req *req, u64 id, const char *name)
 
 	if (!node)
 		return;
+	err = check_owner(req, node, name);
+	if (err)
+		goto put;
 	left = mirror_intend_xattr(req, path, name);
 	err = removexattr(path, name) ? -errno : 0;
 	if (err == -ENODATA && left && left->there)
 		err = 0;
+put:
 	mirror_put(mirror_of(req), node);
 	ferry_reply_err(req, err);
 }

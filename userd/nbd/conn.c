@@ -145,18 +145,39 @@ static const char *why_not(const struct nbd_disk *disk, const struct nbd_geo *no
 	if (was->flush > now->flush || was->fua > now->fua || was->trim > now->trim ||
 	    was->zero > now->zero)
 		return "it can do less than it could";
+	if (disk->want_conns > 1 && !now->multi)
+		return "it does not promise any more that connections see each other's writes";
 	return NULL;
 }
 
 /* --- jobs ----------------------------------------------------------------------------- */
 
+/* Before it is answered. */
+static void note_done(struct nbd_disk *disk, const struct nbd_job *job)
+{
+	const bool written = job->op == NBD_WRITE || job->op == NBD_ZERO;
+
+	if (!disk->geo->flush)
+		return;
+	pthread_mutex_lock(&disk->safe_lock);
+	if (written && !(job->flags & LIBNBD_CMD_FLAG_FUA))
+		disk->answered++;
+	else if (job->op == NBD_FLUSH)
+		disk->safe = max(disk->safe, job->covers);
+	pthread_mutex_unlock(&disk->safe_lock);
+}
+
 static void answer(struct nbd_job *job, int err)
 {
 	struct ferry_iov iov = { job->buf, job->len };
 
-	if (!err && job->op == NBD_READ)
+	if (!err)
+		note_done(job->conn->disk, job);
+	if (!job->req && job->ended)
+		sem_post(job->ended);
+	else if (job->req && !err && job->op == NBD_READ)
 		ferry_reply_data(job->req, &iov, 1);
-	else
+	else if (job->req)
 		ferry_reply_err(job->req, err);
 	free(job);
 }
@@ -239,8 +260,41 @@ static bool needs_thread(struct nbd_conn *conn)
 	       nbd_aio_get_direction(conn->handle) & LIBNBD_AIO_DIRECTION_WRITE;
 }
 
-void nbd_conn_send(struct nbd_conn *conn, struct nbd_job *job)
+/* Does a flush by a connection that is there stand for all that is not safe? Under conn->lock. */
+static bool stands_for_all(struct nbd_conn *conn, struct nbd_job *job)
 {
+	struct nbd_disk *disk = conn->disk;
+	bool all;
+
+	pthread_mutex_lock(&disk->safe_lock);
+	all = conn->since <= disk->safe && (!job->req || job->told == disk->told);
+	job->covers = disk->answered;
+	pthread_mutex_unlock(&disk->safe_lock);
+	return all;
+}
+
+/*
+ * It does not, nor by another connection: it is to fail. So do all that came before that was said,
+ * and no other one. Under conn->lock.
+ */
+static void tell_lost(struct nbd_conn *conn, const struct nbd_job *job)
+{
+	struct nbd_disk *disk = conn->disk;
+
+	pthread_mutex_lock(&disk->safe_lock);
+	if (job->req && job->told == disk->told) {
+		ferry_log(FERRY_LOG_ERR, "nbd: %s: a flush fails, as the connection was lost when not all that was written was flushed: if its server was, too, that may be lost",
+			  disk->uri);
+		disk->told++;
+		disk->safe = conn->since;
+		disk->geo->lost = false;
+	}
+	pthread_mutex_unlock(&disk->safe_lock);
+}
+
+static void conn_send(struct nbd_conn *conn, struct nbd_job *job)
+{
+	const bool flush = job->op == NBD_FLUSH;
 	bool look = false;
 	int err = 0;
 
@@ -248,9 +302,14 @@ void nbd_conn_send(struct nbd_conn *conn, struct nbd_job *job)
 	pthread_mutex_lock(&conn->lock);
 	if (conn->stop) {
 		err = -EIO;
-	} else if (conn->up) {
-		err = send_now(conn, job);
-		look = needs_thread(conn);
+	} else if (conn->up || (conn->worn && flush)) {
+		if (flush && !stands_for_all(conn, job)) {
+			tell_lost(conn, job);
+			err = -EIO;
+		} else {
+			err = send_now(conn, job);
+			look = needs_thread(conn);
+		}
 	} else {
 		put_aside(conn, job);
 		look = true;
@@ -260,6 +319,86 @@ void nbd_conn_send(struct nbd_conn *conn, struct nbd_job *job)
 		wake(conn);
 	if (err)
 		answer(job, err);
+}
+
+/*
+ * How good is a connection for a job, the more the better? A flush would rather go by one that is
+ * worn than by one that does not stand for all: the size is nothing to it.
+ */
+static int rank(struct nbd_conn *conn, const struct nbd_job *job, u64 safe)
+{
+	int rank = 0;
+
+	pthread_mutex_lock(&conn->lock);
+	if (job->op != NBD_FLUSH)
+		rank = conn->up;
+	else if (conn->up || conn->worn)
+		rank = 1 + 2 * (conn->since <= safe) + conn->up;
+	pthread_mutex_unlock(&conn->lock);
+	return rank;
+}
+
+static u64 safe_of(struct nbd_disk *disk)
+{
+	u64 safe;
+
+	pthread_mutex_lock(&disk->safe_lock);
+	safe = disk->safe;
+	pthread_mutex_unlock(&disk->safe_lock);
+	return safe;
+}
+
+/* The best one, from the one on whose turn it is. */
+static struct nbd_conn *conn_for(struct nbd_disk *disk, const struct nbd_job *job)
+{
+	const u64 turn = ferry_atomic_add(&disk->turn, 1), safe = safe_of(disk);
+	struct nbd_conn *best = NULL;
+	int most = -1;
+	u32 i;
+
+	for (i = 0; i < disk->nr_conns; i++) {
+		struct nbd_conn *conn = &disk->conns[(turn + i) % disk->nr_conns];
+		int n = rank(conn, job, safe);
+
+		if (n > most) {
+			best = conn;
+			most = n;
+		}
+		if (n && job->op != NBD_FLUSH)
+			break;
+	}
+	return best;
+}
+
+void nbd_send(struct nbd_disk *disk, struct nbd_job *job)
+{
+	conn_send(disk->nr_conns > 1 ? conn_for(disk, job) : &disk->conns[0], job);
+}
+
+static struct nbd_job *flush_new(sem_t *ended)
+{
+	struct nbd_job *job = malloc(sizeof(*job));
+
+	if (job)
+		*job = (struct nbd_job) { .op = NBD_FLUSH, .ended = ended };
+	return job;
+}
+
+void nbd_flush_ahead(struct nbd_disk *disk)
+{
+	struct nbd_job *job;
+	sem_t ended;
+
+	if (!disk->geo->flush)
+		return;
+	sem_init(&ended, 0, 0);
+	job = flush_new(&ended);
+	if (job) {
+		nbd_send(disk, job);
+		while (sem_wait(&ended))
+			;
+	}
+	sem_destroy(&ended);
 }
 
 /* --- the thread ------------------------------------------------------------------------ */
@@ -293,16 +432,43 @@ static bool answer_done(struct nbd_conn *conn, bool lost)
 	return lost;
 }
 
+/* Is there one that a flush could go by, and stand for all that is not safe? */
+static bool can_flush(struct nbd_disk *disk)
+{
+	const struct nbd_job flush = { .op = NBD_FLUSH };
+	const u64 safe = safe_of(disk);
+	u32 i;
+
+	for (i = 0; i < disk->nr_conns; i++)
+		if (rank(&disk->conns[i], &flush, safe) > 2)
+			return true;
+	return false;
+}
+
+/* For who goes on should we die before a flush has told it. */
+static void note_lost(struct nbd_disk *disk)
+{
+	if (can_flush(disk))
+		return;
+	pthread_mutex_lock(&disk->safe_lock);
+	if (disk->answered > disk->safe)
+		disk->geo->lost = true;
+	pthread_mutex_unlock(&disk->safe_lock);
+}
+
 /* Close the handle; what was sent by it waits for the next one. */
 static void lose(struct nbd_conn *conn)
 {
 	struct nbd_job *job;
+	bool was;
 
 	pthread_mutex_lock(&conn->lock);
+	was = (conn->up || conn->worn) && !conn->stop;
 	if (conn->up)
 		conn->lost_ms = now_ms();
 	conn->up = false;
 	conn->worn = false;
+	conn->flushed = false;
 	pthread_mutex_unlock(&conn->lock);
 	if (conn->handle)
 		nbd_close(conn->handle);	/* no callback is called from here on */
@@ -316,6 +482,41 @@ static void lose(struct nbd_conn *conn)
 		put_aside(conn, job);
 	}
 	pthread_mutex_unlock(&conn->lock);
+	if (was)
+		note_lost(conn->disk);
+}
+
+static bool other_is_up(struct nbd_disk *disk)
+{
+	const struct nbd_job any = { .op = NBD_READ };
+	u32 i;
+
+	for (i = 0; i < disk->nr_conns; i++)
+		if (rank(&disk->conns[i], &any, 0))
+			return true;
+	return false;
+}
+
+static struct nbd_job *take_waiting(struct nbd_conn *conn)
+{
+	struct nbd_job *job = NULL;
+
+	pthread_mutex_lock(&conn->lock);
+	if (!list_empty(&conn->waiting)) {
+		job = conn->waiting.next;
+		list_del(job);
+	}
+	pthread_mutex_unlock(&conn->lock);
+	return job;
+}
+
+/* What waits for a connection that does not come up at once goes by the others. */
+static void hand_over(struct nbd_conn *conn)
+{
+	struct nbd_job *job;
+
+	while (other_is_up(conn->disk) && (job = take_waiting(conn)))
+		nbd_send(conn->disk, job);
 }
 
 static void complain(struct nbd_conn *conn, const char *what)
@@ -352,17 +553,27 @@ static void set_socket(struct nbd_conn *conn)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-/* Requests may go by a connection that has just been made; under conn->lock. */
-static void begin_to_send(struct nbd_conn *conn, u64 size)
+/*
+ * Requests may go by a connection that has just been made; under conn->lock. Flushes that would not
+ * stand for all are put in the list @others.
+ */
+static void begin_to_send(struct nbd_conn *conn, u64 size, struct nbd_job *others)
 {
 	struct nbd_job *job;
 	int err;
 
 	conn->up = true;
 	conn->size = size;
+	pthread_mutex_lock(&conn->disk->safe_lock);
+	conn->since = conn->disk->answered;
+	pthread_mutex_unlock(&conn->disk->safe_lock);
 	while (!list_empty(&conn->waiting) && !is_over(conn->handle)) {
 		job = conn->waiting.next;
 		list_del(job);
+		if (job->op == NBD_FLUSH && !stands_for_all(conn, job)) {
+			list_add(others, job);
+			continue;
+		}
 		err = send_now(conn, job);
 		if (err)
 			answer(job, err);
@@ -372,8 +583,10 @@ static void begin_to_send(struct nbd_conn *conn, u64 size)
 static void come_up(struct nbd_conn *conn)
 {
 	struct nbd_geo geo;
+	struct nbd_job others, *job;
 	const char *why;
 
+	list_init(&others);
 	set_socket(conn);
 	why = look(conn->handle, &geo) ? nbd_get_error() : NULL;
 	pthread_mutex_lock(&conn->lock);
@@ -381,8 +594,13 @@ static void come_up(struct nbd_conn *conn)
 	if (!why)
 		why = why_not(conn->disk, &geo);
 	if (!why)
-		begin_to_send(conn, geo.size);
+		begin_to_send(conn, geo.size, &others);
 	pthread_mutex_unlock(&conn->lock);
+	while (!list_empty(&others)) {
+		job = others.next;
+		list_del(job);
+		nbd_send(conn->disk, job);
+	}
 	if (why) {
 		complain(conn, why);
 		nbd_aio_disconnect(conn->handle, 0);
@@ -406,14 +624,14 @@ void nbd_conn_grow(struct nbd_conn *conn)
 	wake(conn);
 }
 
-/* The first that waits and has waited long enough, or NULL; under conn->lock. */
+/* The first that has waited long enough, as one of ours has at once, or NULL; under conn->lock. */
 static struct nbd_job *find_expired(struct nbd_conn *conn)
 {
 	const s64 begun = now_ms() - conn->disk->reconnect_ms;
 	struct nbd_job *job;
 
 	for (job = conn->waiting.next; !conn->up && job != &conn->waiting; job = job->next)
-		if (conn->stop || conn->lost_ms <= begun || job->since_ms <= begun)
+		if (conn->stop || !job->req || conn->lost_ms <= begun || job->since_ms <= begun)
 			return job;
 	return NULL;
 }
@@ -445,6 +663,29 @@ static bool may_be_renewed(struct nbd_conn *conn)
 	may = conn->worn && list_empty(&conn->flight);
 	pthread_mutex_unlock(&conn->lock);
 	return may;
+}
+
+/*
+ * By one that is worn nothing else is sent: what it has answered is flushed as long as it is there.
+ * True: the answer is to be awaited.
+ */
+static bool flush_last(struct nbd_conn *conn)
+{
+	struct nbd_job *job = NULL;
+	bool sent = false;
+
+	pthread_mutex_lock(&conn->lock);
+	if (conn->disk->geo->flush && !conn->flushed)
+		job = flush_new(NULL);
+	if (job) {
+		conn->flushed = true;
+		job->conn = conn;
+		sent = stands_for_all(conn, job) && !send_now(conn, job);
+		if (!sent)
+			free(job);
+	}
+	pthread_mutex_unlock(&conn->lock);
+	return sent;
 }
 
 /* How long there may be nothing to do, in ms; -1: until something happens. */
@@ -518,6 +759,8 @@ static void look_at_handle(struct nbd_conn *conn)
 		complain(conn, was_up(conn) ? NULL : nbd_get_error());
 		lose(conn);
 	} else if (may_be_renewed(conn)) {
+		if (flush_last(conn))
+			return;
 		nbd_aio_disconnect(conn->handle, 0);
 		lose(conn);
 		conn->retry_ms = now_ms();
@@ -538,8 +781,10 @@ static void *run(void *arg)
 	/* What reclaim waits for must not wait for reclaim. */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	while (!is_stopped(conn)) {
-		if (!conn->handle && now_ms() >= conn->retry_ms)
+		if (!conn->handle && now_ms() >= conn->retry_ms) {
+			hand_over(conn);
 			begin_connect(conn);
+		}
 		step(conn);
 		if (conn->handle)
 			look_at_handle(conn);
@@ -590,6 +835,10 @@ void nbd_conn_end(struct nbd_conn *conn)
 {
 	nbd_conn_stop(conn);
 	pthread_join(conn->thread, NULL);
+}
+
+void nbd_conn_destroy(struct nbd_conn *conn)
+{
 	close(conn->wake);
 	pthread_mutex_destroy(&conn->lock);
 	pthread_mutex_destroy(&conn->done_lock);

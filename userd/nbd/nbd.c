@@ -24,12 +24,6 @@ static struct nbd_disk *disk_of(const struct ferry_req *req)
 	return ferry_req_server(req)->priv;
 }
 
-/* Without a promise of the server's a flush knows of its own connection's writes only. */
-static struct nbd_conn *next_conn(struct nbd_disk *disk)
-{
-	return &disk->conns[(u64)ferry_atomic_add(&disk->turn, 1) % disk->nr_conns];
-}
-
 static struct nbd_job *job_new(struct ferry_req *req, enum nbd_op op, u64 off, u64 len, u32 room)
 {
 	struct nbd_job *job = malloc(sizeof(*job) + room);
@@ -47,7 +41,7 @@ static void nbd_read(struct ferry_req *req, u64 off, u32 len)
 	struct nbd_job *job = job_new(req, NBD_READ, off, len, len);
 
 	if (job)
-		nbd_conn_send(next_conn(disk_of(req)), job);
+		nbd_send(disk_of(req), job);
 }
 
 static void nbd_write(struct ferry_req *req, u64 off, u32 len, u32 flags)
@@ -66,15 +60,20 @@ static void nbd_write(struct ferry_req *req, u64 off, u32 len, u32 flags)
 		return;
 	}
 	job->flags = flags & FERRY_BLOCK_FUA ? LIBNBD_CMD_FLAG_FUA : 0;
-	nbd_conn_send(next_conn(disk_of(req)), job);
+	nbd_send(disk_of(req), job);
 }
 
 static void nbd_flush_all(struct ferry_req *req)
 {
+	struct nbd_disk *disk = disk_of(req);
 	struct nbd_job *job = job_new(req, NBD_FLUSH, 0, 0, 0);
 
-	if (job)
-		nbd_conn_send(next_conn(disk_of(req)), job);
+	if (!job)
+		return;
+	pthread_mutex_lock(&disk->safe_lock);
+	job->told = disk->told;
+	pthread_mutex_unlock(&disk->safe_lock);
+	nbd_send(disk, job);
 }
 
 static void nbd_discard(struct ferry_req *req, u64 off, u64 len)
@@ -82,7 +81,7 @@ static void nbd_discard(struct ferry_req *req, u64 off, u64 len)
 	struct nbd_job *job = job_new(req, NBD_TRIM, off, len, 0);
 
 	if (job)
-		nbd_conn_send(next_conn(disk_of(req)), job);
+		nbd_send(disk_of(req), job);
 }
 
 static void nbd_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 flags)
@@ -93,7 +92,7 @@ static void nbd_write_zeroes(struct ferry_req *req, u64 off, u64 len, u32 flags)
 		return;
 	job->flags = (flags & FERRY_BLOCK_FUA ? LIBNBD_CMD_FLAG_FUA : 0) |
 		     (flags & FERRY_BLOCK_KEEP ? LIBNBD_CMD_FLAG_NO_HOLE : 0);
-	nbd_conn_send(next_conn(disk_of(req)), job);
+	nbd_send(disk_of(req), job);
 }
 
 /* The export has the size that it has: what is asked for must be there. */
@@ -140,6 +139,8 @@ static void *ask_main(void *arg)
 	struct nbd_disk *disk = ask->disk;
 
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	/* Connections may have to be made anew; then there will be little to flush, see conn.c. */
+	nbd_flush_ahead(disk);
 	ask->err = nbd_ask(disk->uri, &ask->geo);
 	ferry_req_later(ask->req, 0, asked);
 	pthread_mutex_lock(&disk->lock);
@@ -269,6 +270,8 @@ static void nbd_destroy(struct ferry_server *server)
 	struct nbd_disk *disk = server->priv;
 	u32 i;
 
+	for (i = 0; i < disk->nr_conns; i++)
+		nbd_conn_stop(&disk->conns[i]);
 	/* They have answered, but may be on their way out. */
 	pthread_mutex_lock(&disk->lock);
 	while (disk->nr_asking)
@@ -278,6 +281,9 @@ static void nbd_destroy(struct ferry_server *server)
 	pthread_cond_destroy(&disk->asked);
 	for (i = 0; i < disk->nr_conns; i++)
 		nbd_conn_end(&disk->conns[i]);
+	for (i = 0; i < disk->nr_conns; i++)
+		nbd_conn_destroy(&disk->conns[i]);
+	pthread_mutex_destroy(&disk->safe_lock);
 	if (!ferry_state_is_kept())
 		ferry_state_free(disk->geo);
 	free(disk->uri);
@@ -289,6 +295,7 @@ static int begin_conns(struct nbd_disk *disk)
 {
 	int err = 0;
 
+	disk->answered = disk->geo->lost;	/* of a server that died, before all connections */
 	if (!disk->geo->multi && disk->want_conns > 1) {
 		ferry_log(FERRY_LOG_WARN, "nbd: %s: connections=%u: its server does not promise that they see each other's writes: one it is",
 			  disk->uri, disk->want_conns);
@@ -316,6 +323,7 @@ static int nbd_init(struct ferry_server *server, const char *args)
 		goto free_disk;
 	pthread_mutex_init(&disk->lock, NULL);
 	pthread_cond_init(&disk->asked, NULL);
+	pthread_mutex_init(&disk->safe_lock, NULL);
 	server->priv = disk;
 	if (loads) {
 		server->block.size = FERRY_BLOCK_SIZE_MIN;	/* until load() */
@@ -344,7 +352,8 @@ struct saved_geo {
 	u8 trim;
 	u8 zero;
 	u8 multi;
-	u8 pad[6];
+	u8 lost;
+	u8 pad[5];
 };
 
 static bool is_connected(struct nbd_disk *disk)
@@ -372,7 +381,7 @@ static int nbd_save(struct ferry_server *server, struct ferry_stream *stream)
 		.size = geo->size, .min_block = geo->min_block, .preferred = geo->preferred,
 		.max_transfer = geo->max_transfer, .read_only = geo->read_only,
 		.flush = geo->flush, .fua = geo->fua, .trim = geo->trim, .zero = geo->zero,
-		.multi = geo->multi,
+		.multi = geo->multi, .lost = geo->lost,
 	};
 	u32 us;
 
@@ -402,7 +411,7 @@ static int nbd_load(struct ferry_server *server, struct ferry_stream *stream)
 		.size = saved.size, .min_block = saved.min_block, .preferred = saved.preferred,
 		.max_transfer = saved.max_transfer, .read_only = saved.read_only,
 		.flush = saved.flush, .fua = saved.fua, .trim = saved.trim, .zero = saved.zero,
-		.multi = saved.multi,
+		.multi = saved.multi, .lost = saved.lost,
 	};
 	return begin_conns(disk);
 }

@@ -8,6 +8,13 @@
  * That is safe as far as the protocol can make it: a command that the lost connection's
  * server still has in hand is done before, or it is the same bytes to the same place.
  *
+ * What was answered and not flushed is not sent again: it may have been lost with the connection,
+ * as the server may have been, with its cache. So a flush goes only by a connection to which all was
+ * answered that is not safe yet, or, if the server promises that its connections see each other's
+ * writes, by one that was up before any of it was. Where there is none the flush fails, and with
+ * that it is told: the next one stands for what came later. When it is us who dies there is nothing
+ * to tell, as the server goes on.
+ *
  * The size is one of a connection's, from its begin to its end. Where a resize finds that the export
  * has grown those that are too old send nothing any more, and are made anew when they have got all
  * of their answers; so of that nothing is sent twice.
@@ -16,12 +23,14 @@
  *	nbd_conn.lock		all but what follows
  *	libnbd's, of a handle	around the completion callback
  *	nbd_conn.done_lock	the list of completed jobs
+ *	nbd_disk.safe_lock	what is safe
  * nbd_disk.lock is never held together with any of them.
  */
 #ifndef FERRY_NBD_H
 #define FERRY_NBD_H
 
 #include <libnbd.h>
+#include <semaphore.h>
 
 #include <ferry/block.h>
 
@@ -39,7 +48,11 @@ enum nbd_op {
  * struct nbd_job - a request under way
  * @next, @prev: in the list of its connection that it is in: nbd_conn.waiting or .flight
  * @next_done: in nbd_conn.done, while it is in .flight
+ * @req: NULL: a flush of our own, which does not wait for a connection
+ * @ended: of such a one: who waits for it, or NULL
  * @flags: LIBNBD_CMD_FLAG_*
+ * @told: of a flush: nbd_disk.told when it came
+ * @covers: of one that was sent: nbd_disk.answered at that time
  * @since_ms: since when it has had no connection; 0: it had one until now
  * @err: what the server said, above 0; set before it is in nbd_conn.done
  * @buf: the data of a read or write
@@ -50,10 +63,13 @@ struct nbd_job {
 	struct nbd_job *next_done;
 	struct nbd_conn *conn;
 	struct ferry_req *req;
+	sem_t *ended;
 	enum nbd_op op;
 	u32 flags;
 	u64 off;
 	u64 len;
+	u64 told;
+	u64 covers;
 	s64 since_ms;
 	int err;
 	char buf[];
@@ -68,7 +84,9 @@ struct nbd_job {
  * @up: requests may be sent
  * @worn: not any more, as @size is too little: when all that were are answered another one is made
  * @size: that the export had for this one
+ * @flushed: and that one was sent all the same a flush, the last thing
  * @stop: nobody waits for an answer any more
+ * @since: nbd_disk.answered when it came up
  * @waiting: head of the jobs that are to be sent when it is up
  * @flight: head of those that were sent
  * @lost_ms: since when it is not up
@@ -86,8 +104,10 @@ struct nbd_conn {
 	pthread_mutex_t lock;
 	bool up;
 	bool worn;
+	bool flushed;
 	bool stop;
 	u64 size;
+	u64 since;
 	struct nbd_job waiting;
 	struct nbd_job flight;
 	s64 lost_ms;
@@ -103,6 +123,7 @@ struct nbd_conn {
 /**
  * struct nbd_geo - an export
  * @multi: a flush on one connection is one for all
+ * @lost: not of the export: something may be lost, and no flush has told so yet
  */
 struct nbd_geo {
 	u64 size;
@@ -115,6 +136,7 @@ struct nbd_geo {
 	bool trim;
 	bool zero;
 	bool multi;
+	bool lost;
 };
 
 /**
@@ -145,6 +167,10 @@ struct nbd_ask {
  * @asks: resizes under way
  * @nr_asking: their threads, and such as are through
  * @asked: it is less
+ * @safe_lock: guards what follows
+ * @answered: writes that were, and are not safe by themselves; 0 for an export that cannot flush
+ * @safe: as many of them a flush has stood for, or it was told that they may be lost
+ * @told: how often it was
  */
 struct nbd_disk {
 	char *uri;
@@ -160,6 +186,11 @@ struct nbd_disk {
 	struct nbd_ask *asks;
 	u32 nr_asking;
 	pthread_cond_t asked;
+
+	pthread_mutex_t safe_lock;
+	u64 answered;
+	u64 safe;
+	u64 told;
 };
 
 /* conn.c */
@@ -169,12 +200,16 @@ int nbd_ask(const char *uri, struct nbd_geo *geo);
 
 int nbd_conn_start(struct nbd_conn *conn, struct nbd_disk *disk);
 void nbd_conn_stop(struct nbd_conn *conn);	/* what it has not answered fails */
-void nbd_conn_end(struct nbd_conn *conn);	/* it has nothing any more */
+void nbd_conn_end(struct nbd_conn *conn);	/* it has nothing, and asks no other, any more */
+void nbd_conn_destroy(struct nbd_conn *conn);	/* all have ended */
 
 /** nbd_conn_grow() - nothing for disk->geo->size is sent by one that was made when it was less */
 void nbd_conn_grow(struct nbd_conn *conn);
 
-/** nbd_conn_send() - have @job done, which is answered and freed; @job->conn is set here */
-void nbd_conn_send(struct nbd_conn *conn, struct nbd_job *job);
+/** nbd_send() - have @job done, by the connection whose turn it is; it is answered and freed */
+void nbd_send(struct nbd_disk *disk, struct nbd_job *job);
+
+/** nbd_flush_ahead() - as far as that is possible, and for nobody; returns when it is done */
+void nbd_flush_ahead(struct nbd_disk *disk);
 
 #endif
