@@ -16,7 +16,7 @@ else
 	mount -t tmpfs tmpfs "$work/host"
 fi
 run_fs_tests user-sync "mirror:$work/host" \
-	names link rename attr special xattr rw sparse direct mmap cache readdir fsx stress tree
+	names link rename attr special perm xattr rw sparse direct mmap cache readdir fsx stress tree
 
 # Nobody waits for a RELEASE: it goes along with the next OPEN, and the server is woken once for
 # both. On one processor, where a server that is woken for it would be asleep again by then.

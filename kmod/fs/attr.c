@@ -343,7 +343,8 @@ int ferry_size_look_now(struct inode *inode, struct file *file)
 	return err;
 }
 
-static bool out_of_date(struct inode *inode, u32 mask)
+/* Are these STATX_* to be asked for? */
+bool ferry_attr_old(struct inode *inode, u32 mask)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
 
@@ -361,7 +362,7 @@ static bool out_of_date(struct inode *inode, u32 mask)
 
 int ferry_attr_need(struct inode *inode, struct file *file, u32 mask)
 {
-	return out_of_date(inode, mask) ? ferry_attr_refresh(inode, file) : 0;
+	return ferry_attr_old(inode, mask) ? ferry_attr_refresh(inode, file) : 0;
 }
 
 int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
@@ -458,7 +459,7 @@ int ferry_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 		return 0;
 
 	for (;;) {
-		if (out_of_date(inode, STATX_MODE | STATX_UID | STATX_GID)) {
+		if (ferry_attr_old(inode, STATX_MODE | STATX_UID | STATX_GID)) {
 			if (mask & MAY_NOT_BLOCK)
 				return -ECHILD;
 			err = ferry_attr_refresh(inode, NULL);
@@ -573,7 +574,8 @@ static void setattr_take(struct inode *inode, const struct iattr *attr,
 	ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec, asked);
 }
 
-static int do_setattr(struct dentry *dentry, struct iattr *attr, struct file *file)
+/* @kill: the VFS has found that set-id bits are to go */
+static int do_setattr(struct dentry *dentry, struct iattr *attr, struct file *file, bool kill)
 {
 	struct inode *inode = d_inode(dentry);
 	struct ferry_mount *m = ferry_mount_of(inode);
@@ -615,7 +617,7 @@ static int do_setattr(struct dentry *dentry, struct iattr *attr, struct file *fi
 
 	setattr_fill(m, attr, owns_times, &in);
 	if (m->killpriv_v2 && !S_ISDIR(inode->i_mode) &&
-	    ((attr->ia_valid & (ATTR_UID | ATTR_GID)) ||
+	    (kill || (attr->ia_valid & (ATTR_UID | ATTR_GID)) ||
 	     (truncate && !capable(CAP_FSETID))))
 		in.valid |= FATTR_KILL_SUIDGID;
 	if (file) {
@@ -657,6 +659,7 @@ int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *
 	struct inode *inode = d_inode(dentry);
 	struct ferry_mount *m = ferry_mount_of(inode);
 	struct file *file = attr->ia_valid & ATTR_FILE ? attr->ia_file : NULL;
+	bool kill = attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID);
 	int err;
 
 	if (ferry_is_bad(inode))
@@ -664,10 +667,14 @@ int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *
 	if (!ferry_may_enter(m))
 		return -EACCES;
 
-	if (attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID)) {
+	if (kill) {
 		attr->ia_valid &= ~(ATTR_KILL_SUID | ATTR_KILL_SGID | ATTR_MODE);
-		/* A server that does not drop them by itself is told the mode without. */
-		if (!m->handle_killpriv && !m->killpriv_v2) {
+		/*
+		 * A server that does not drop them by itself is told the mode without. One may do
+		 * so at what it is asked for, but does not see a write past it.
+		 */
+		if (!m->killpriv_v2 &&
+		    !(m->handle_killpriv && attr->ia_valid & (ATTR_SIZE | ATTR_UID | ATTR_GID))) {
 			err = ferry_attr_refresh(inode, NULL);
 			if (err)
 				return err;
@@ -685,7 +692,7 @@ int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *
 	if (!attr->ia_valid)
 		return 0;
 
-	err = do_setattr(dentry, attr, file);
+	err = do_setattr(dentry, attr, file, kill);
 	/* The server may check at LOOKUP who may search a directory. */
 	if (!err && d_is_dir(dentry) && (attr->ia_valid & ATTR_MODE))
 		dentry->d_time = 0;

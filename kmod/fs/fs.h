@@ -430,6 +430,7 @@ void ferry_attr_modified(struct inode *inode, u32 mask);	/* alike, and raises th
 void ferry_attr_wrote(struct inode *inode, loff_t end);		/* raises version and, if
 								 * need be, i_size */
 int ferry_attr_refresh(struct inode *inode, struct file *file);	/* GETATTR now */
+bool ferry_attr_old(struct inode *inode, u32 mask);
 int ferry_attr_need(struct inode *inode, struct file *file, u32 mask);	/* these STATX_* */
 int ferry_size_settle(struct inode *inode, struct file *file);	/* under i_rwsem, exclusive */
 int ferry_size_look_now(struct inode *inode, struct file *file);
