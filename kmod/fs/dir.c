@@ -391,13 +391,16 @@ static int dir_rename(struct mnt_idmap *idmap, struct inode *dir, struct dentry 
 	return 0;
 }
 
-/* CREATE: the entry and the open file in one answer. */
+/*
+ * CREATE: the entry and the open file in one answer. It is to make the file, also if the caller
+ * would do with one that is there: the VFS does not ask whether he may open what he has made.
+ */
 static int create_open(struct inode *dir, struct dentry *dentry, struct file *file,
 		       unsigned int flags, umode_t mode)
 {
 	struct ferry_mount *m = ferry_mount_of(dir);
 	struct fuse_create_in in = {
-		.flags = flags & ~O_NOCTTY,
+		.flags = (flags & ~O_NOCTTY) | O_EXCL,
 		.mode = mode,
 		.umask = current_umask(),
 	};
@@ -504,6 +507,9 @@ static int dir_atomic_open(struct inode *dir, struct dentry *dentry, struct file
 	if (!err)
 		return finish_no_open(file, found);
 out:
+	/* It came to be since it was looked up: the VFS does that again, and then asks. */
+	if (err == -EEXIST && !(flags & O_EXCL))
+		err = -ESTALE;
 	dput(found);
 	return err;
 }
