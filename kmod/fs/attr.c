@@ -39,7 +39,11 @@ static void modified(struct ferry_inode *fi, u32 mask)
 {
 	lockdep_assert_held(&fi->lock);
 	WRITE_ONCE(fi->attr_changed, get_jiffies_64());
-	smp_wmb();	/* pairs with ferry_attr_entry(): who sees the version sees the time */
+	/*
+	 * Pairs with ferry_attr_entry(): who sees the version sees the time; and with
+	 * ferry_direct_read(): who sees the size that is set next sees its folio as dirty.
+	 */
+	smp_wmb();
 	WRITE_ONCE(fi->attr_version, fi->attr_version + 1);
 	fi->attr_stale |= mask;
 }

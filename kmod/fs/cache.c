@@ -299,8 +299,9 @@ static int ferry_write_end(const struct kiocb *iocb, struct address_space *mappi
 			folio_mark_uptodate(folio);
 	}
 	if (copied) {
-		ferry_attr_wrote(mapping->host, pos + copied);
+		/* In this order: who sees the size finds what it is of. */
 		folio_mark_dirty(folio);
+		ferry_attr_wrote(mapping->host, pos + copied);
 	}
 	folio_unlock(folio);
 	folio_put(folio);

@@ -45,16 +45,17 @@ static ssize_t read_piece(struct file *file, loff_t pos, struct iov_iter *to, si
 
 /*
  * The server's short answer tells the end of file; the size is not asked for. Where
- * the size is ours, a short answer before it is a hole that the server does not
- * know of yet.
+ * the size is ours (@known, else -1), a short answer before it is a hole that the server
+ * does not know of yet. But not behind what the size was before dirty pages went to the
+ * server: that has been appended since, and may have come too late for the answer.
  */
-static ssize_t read_to_memory(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t read_to_memory(struct kiocb *iocb, struct iov_iter *to, loff_t known)
 {
 	struct file *file = iocb->ki_filp;
 	struct inode *inode = file_inode(file);
 	struct ferry_mount *m = ferry_mount_of(inode);
-	bool ours = ferry_owns_times(inode);
 	ssize_t done = 0, got = 0;
+	loff_t hole;
 	size_t len;
 
 	while ((len = min_t(size_t, iov_iter_count(to), m->max_read))) {
@@ -66,15 +67,15 @@ static ssize_t read_to_memory(struct kiocb *iocb, struct iov_iter *to)
 		done += got;
 		if (got == len)
 			continue;
-		if (ours && iocb->ki_pos < i_size_read(inode)) {
-			got = iov_iter_zero(min_t(loff_t, len - got,
-						  i_size_read(inode) - iocb->ki_pos), to);
+		hole = min(known, i_size_read(inode)) - iocb->ki_pos;
+		if (hole > 0) {
+			got = iov_iter_zero(min_t(loff_t, len - got, hole), to);
 			iocb->ki_pos += got;
 			done += got;
 			if (got)
 				continue;
 		}
-		if (!ours && iocb->ki_pos < i_size_read(inode))
+		if (known < 0 && iocb->ki_pos < i_size_read(inode))
 			ferry_attr_invalidate(inode);
 		break;
 	}
@@ -83,7 +84,7 @@ static ssize_t read_to_memory(struct kiocb *iocb, struct iov_iter *to)
 }
 
 /* A pipe cannot be a request's data: it is not there until it is filled. */
-static ssize_t read_to_pipe(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t read_to_pipe(struct kiocb *iocb, struct iov_iter *to, loff_t known)
 {
 	struct kvec kvec = { .iov_len = min_t(size_t, iov_iter_count(to), SZ_64K) };
 	struct iov_iter iter;
@@ -94,7 +95,7 @@ static ssize_t read_to_pipe(struct kiocb *iocb, struct iov_iter *to)
 	if (!kvec.iov_base)
 		return -ENOMEM;
 	iov_iter_kvec(&iter, ITER_DEST, &kvec, 1, kvec.iov_len);
-	ret = read_to_memory(iocb, &iter);
+	ret = read_to_memory(iocb, &iter, known);
 	if (ret > 0)
 		ret = copy_to_iter(kvec.iov_base, ret, to) ?: -EFAULT;
 	iocb->ki_pos = pos + max_t(ssize_t, ret, 0);
@@ -106,6 +107,7 @@ ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct address_space *mapping = inode->i_mapping;
+	loff_t known = -1;
 	int err;
 
 	if (iocb->ki_flags & IOCB_NOWAIT)
@@ -115,6 +117,10 @@ ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to)
 	err = ferry_size_look(inode, iocb->ki_filp);
 	if (err)
 		return err;
+	if (ferry_owns_times(inode)) {
+		known = i_size_read(inode);
+		smp_rmb();	/* pairs with modified(): what the size is of is seen as dirty */
+	}
 	if (mapping->nrpages) {
 		err = ferry_sync_range(mapping, iocb->ki_pos,
 				       iocb->ki_pos + iov_iter_count(to) - 1);
@@ -122,11 +128,11 @@ ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to)
 			return err;
 	}
 	/* As far as we know; then it need not be asked for. */
-	if (ferry_owns_times(inode) && iocb->ki_pos >= i_size_read(inode))
+	if (known >= 0 && iocb->ki_pos >= known)
 		return 0;
 	if (ferry_iter_is_pipe(to))
-		return read_to_pipe(iocb, to);
-	return read_to_memory(iocb, to);
+		return read_to_pipe(iocb, to, known);
+	return read_to_memory(iocb, to, known);
 }
 
 /* One WRITE of @len bytes of @from; how many were written, or -errno. */

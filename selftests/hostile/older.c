@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Answers that are older than what is known when they come, and files that change at the
+ * server. Nobody lies here: one request is done at once, and answered when a READLINK comes.
+ */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "rogue.h"
+
+#define HOUR	3600
+
+/** struct content - what the server's file holds: a pattern */
+struct content {
+	off_t size;
+	unsigned int seed;
+	unsigned int mtime;
+};
+
+/**
+ * struct plan - what claim and server tell each other; in rogue.page
+ * @file: as it is now
+ * @opcode: of the request whose answer is kept; then 0
+ * @kept: it is
+ * @asked: how often attributes were
+ * @forgot: FORGETs of it that have come
+ * @end: where the last WRITE ended
+ * @deed: the last WRITE or SETATTR
+ * @ready: the client is about to do what it will wait for
+ */
+struct plan {
+	volatile struct content file;
+	volatile uint32_t opcode;
+	volatile bool kept;
+	volatile int asked;
+	volatile int forgot;
+	volatile off_t end;
+	volatile uint32_t deed;
+	volatile bool ready;
+};
+
+static struct plan *plan;
+static uint32_t init_flags;
+static uint32_t open_flags = FOPEN_KEEP_CACHE;
+static unsigned int attr_valid = HOUR;
+/* Bytes that are read, whatever the size is */
+static ssize_t generated = -1;
+
+static struct fuse_attr attr_of(const struct content *file)
+{
+	struct fuse_attr attr = rogue_attr(FILE_NODE);
+
+	attr.size = file->size;
+	attr.mtime = file->mtime;
+	return attr;
+}
+
+static void answer_read(struct rogue *r, const struct request *req, const struct content *file)
+{
+	const struct fuse_read_in *in = (const void *)req->arg;
+	off_t size = generated >= 0 ? generated : file->size, len = size - (off_t)in->offset;
+	static char data[65536];
+
+	if (len > (off_t)in->size)
+		len = in->size;
+	if (len < 0)
+		len = 0;
+	fill_pattern(data, len, in->offset, file->seed);
+	rogue_answer(r, req, &(struct answer){ .data = data, .data_len = len });
+}
+
+/* "file" and "same" are one. */
+static bool is_file(const struct request *req)
+{
+	if (req->head.opcode == FUSE_LOOKUP)
+		return !strcmp(req->arg, "file") || !strcmp(req->arg, "same");
+	return req->head.nodeid == FILE_NODE;
+}
+
+/* Answers as it was when it held @file; false: honest is good enough. */
+static bool answer(struct rogue *r, const struct request *req, const struct content *file)
+{
+	struct fuse_init_out init = rogue_init(init_flags);
+	struct fuse_entry_out entry = { .nodeid = FILE_NODE, .entry_valid = HOUR,
+					.attr_valid = attr_valid, .attr = attr_of(file) };
+	struct fuse_attr_out attr = { .attr_valid = attr_valid, .attr = entry.attr };
+	struct fuse_open_out open = { .open_flags = open_flags };
+
+	if (req->head.opcode == FUSE_INIT)
+		rogue_reply(r, req, &init, sizeof(init));
+	else if (!is_file(req))
+		return false;
+	else if (req->head.opcode == FUSE_LOOKUP)
+		rogue_reply(r, req, &entry, sizeof(entry));
+	else if (req->head.opcode == FUSE_GETATTR || req->head.opcode == FUSE_SETATTR)
+		rogue_reply(r, req, &attr, sizeof(attr));
+	else if (req->head.opcode == FUSE_OPEN)
+		rogue_reply(r, req, &open, sizeof(open));
+	else if (req->head.opcode == FUSE_READ)
+		answer_read(r, req, file);
+	else
+		return false;
+	return true;
+}
+
+static void note(const struct request *req)
+{
+	const struct fuse_write_in *write = (const void *)req->arg;
+
+	switch (req->head.opcode) {
+	case FUSE_GETATTR:
+		plan->asked++;
+		break;
+	case FUSE_FORGET:
+		plan->forgot++;
+		break;
+	case FUSE_WRITE:
+		plan->end = write->offset + write->size;
+		if (plan->end > plan->file.size)
+			plan->file.size = plan->end;
+		plan->deed = FUSE_WRITE;
+		break;
+	case FUSE_SETATTR:
+		plan->deed = FUSE_SETATTR;
+		break;
+	}
+}
+
+static bool keep_one(struct rogue *r, const struct request *req)
+{
+	static struct content then;
+	static struct request kept;
+	static char arg[256];
+	struct content now_;
+
+	plan = r->page;
+	if (is_file(req))
+		note(req);
+	now_ = plan->file;
+	if (is_file(req) && req->head.opcode == plan->opcode) {
+		CHECK(req->arg_len <= sizeof(arg));
+		then = now_;
+		kept = *req;
+		kept.arg = memcpy(arg, req->arg, req->arg_len);
+		plan->opcode = 0;
+		plan->kept = true;
+		return true;
+	}
+	if (req->head.opcode == FUSE_READLINK && plan->kept) {
+		plan->kept = false;
+		CHECK(answer(r, &kept, &then));
+	}
+	/* Only what is kept counts as a lie. */
+	if (!answer(r, req, &now_))
+		return false;
+	(*r->told)--;
+	return true;
+}
+
+static struct rogue start(off_t size)
+{
+	struct rogue r = rogue_start(SYNC, keep_one);
+
+	plan = r.page;
+	plan->file.size = size;
+	plan->file.seed = 1;
+	plan->file.mtime = 1000;
+	return r;
+}
+
+static void let_go(void)
+{
+	CHECK(plan->kept);
+	CHECK_EQ(rogue_try(op_readlink, 10), 0);
+}
+
+/* --- data ------------------------------------------------------------------------------------- */
+
+static int op_read_to_end(void)
+{
+	int fd = DO(open("mnt/file", O_RDONLY | O_DIRECT));
+
+	CHECK_EQ(pread(fd, xmalloc(16384), 16384, 0), FILE_SIZE);
+	return 0;
+}
+
+static void appended_beside(void)
+{
+	struct rogue r;
+	pid_t pid;
+	int fd;
+
+	init_flags = FUSE_WRITEBACK_CACHE;
+	r = start(FILE_SIZE);
+	fd = DO(open("mnt/file", O_WRONLY | O_APPEND));
+	plan->opcode = FUSE_READ;
+	pid = rogue_client(op_read_to_end);
+	rogue_await(&r, 1);
+	write_all(fd, "appended", 8);
+	CHECK_EQ(plan->file.size, FILE_SIZE);
+	let_go();
+	rogue_unharmed(pid);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
+static const struct claim claims[] = {
+	{ "write-back: a direct read beside an append has no byte that was not written",
+	  appended_beside },
+};
+CLAIMS_MAIN(claims)
