@@ -196,12 +196,27 @@ static void drop_pages(struct inode *inode, loff_t old_size, loff_t size)
 	invalidate_inode_pages2(inode->i_mapping);
 }
 
-static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, u64 version)
+/*
+ * The file is about to become longer without us. What is cached behind its end are zeros, which
+ * nobody may see, nor write-back take to the server, where there is something else.
+ */
+static void drop_tail(struct inode *inode, loff_t size)
 {
+	struct address_space *mapping = inode->i_mapping;
+
+	/* Who was killed leaves what is dirty. */
+	ferry_sync_range(mapping, size, LLONG_MAX);
+	invalidate_inode_pages2_range(mapping, size >> PAGE_SHIFT, -1);
+}
+
+int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
+		      u64 valid_sec, u32 valid_nsec, struct ferry_asked asked)
+{
+	u64 until = good_until(inode, valid_sec, valid_nsec, asked.at);
 	struct ferry_mount *m = ferry_mount_of(inode);
 	struct ferry_inode *fi = ferry_inode_of(inode);
 	struct timespec64 mtime = attr_time(attr->mtime, attr->mtimensec);
-	bool changed = false;
+	bool changed, dropped = false, again = false;
 	loff_t old_size;
 
 	if (unlikely(!ferry_attr_ok(attr) || inode_wrong_type(inode, attr->mode))) {
@@ -211,17 +226,27 @@ static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, 
 
 	spin_lock(&fi->lock);
 	attr_apply(inode, attr);
+look:
 	old_size = i_size_read(inode);
-	if (unlikely(version != fi->attr_version) ||
+	changed = !ferry_owns_times(inode) &&
+		  (attr->size != old_size ||
+		   (m->auto_inval && !timespec64_equal(&fi->cache_mtime, &mtime)));
+	if (unlikely(asked.version != fi->attr_version) ||
 	    test_bit(FERRY_I_SIZE_UNSTABLE, &fi->flags)) {
 		fi->attr_until = 0;
+		again = dropped;
+		changed = false;
+	} else if (changed && attr->size > old_size && inode->i_mapping->nrpages && !dropped) {
+		spin_unlock(&fi->lock);
+		drop_tail(inode, old_size);
+		dropped = true;
+		spin_lock(&fi->lock);
+		goto look;
 	} else {
 		fi->attr_until = until;
 		fi->attr_stale = 0;
 		set_nlink(inode, attr->nlink);
 		if (!ferry_owns_times(inode)) {
-			changed = attr->size != old_size ||
-				  (m->auto_inval && !timespec64_equal(&fi->cache_mtime, &mtime));
 			fi->cache_mtime = mtime;
 			i_size_write(inode, attr->size);
 		}
@@ -230,14 +255,7 @@ static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, 
 
 	if (changed && S_ISREG(inode->i_mode))
 		drop_pages(inode, old_size, attr->size);
-	return 0;
-}
-
-int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
-		      u64 valid_sec, u32 valid_nsec, struct ferry_asked asked)
-{
-	return update(inode, attr, good_until(inode, valid_sec, valid_nsec, asked.at),
-		      asked.version);
+	return again;
 }
 
 /*
@@ -260,10 +278,10 @@ int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out, u64 
 static int ask(struct inode *inode, struct file *file, struct fuse_attr_out *out)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
-	struct ferry_asked asked = ferry_asked(inode);
 	struct fuse_getattr_in in;
+	struct ferry_asked asked;
 	struct ferry_args args;
-	int err;
+	int err, tries = 2;
 
 	in.getattr_flags = 0;
 	in.dummy = 0;
@@ -274,14 +292,18 @@ static int ask(struct inode *inode, struct file *file, struct fuse_attr_out *out
 		in.getattr_flags = FUSE_GETATTR_FH;
 		in.fh = ff->fh;
 	}
-	ferry_args_init(&args, FUSE_GETATTR, fi->node);
-	ferry_args_in(&args, &in, sizeof(in));
-	ferry_args_out(&args, out, sizeof(*out));
-	err = ferry_call(ferry_mount_of(inode)->chan, &args);
-	if (unlikely(err))
-		return err;
-	return ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec,
-				 asked);
+	do {
+		asked = ferry_asked(inode);
+		ferry_args_init(&args, FUSE_GETATTR, fi->node);
+		ferry_args_in(&args, &in, sizeof(in));
+		ferry_args_out(&args, out, sizeof(*out));
+		err = ferry_call(ferry_mount_of(inode)->chan, &args);
+		if (unlikely(err))
+			return err;
+		err = ferry_attr_update(inode, &out->attr, out->attr_valid,
+					out->attr_valid_nsec, asked);
+	} while (unlikely(err > 0) && --tries);
+	return min(err, 0);
 }
 
 int ferry_attr_refresh(struct inode *inode, struct file *file)

@@ -88,7 +88,7 @@ static int still_same(u64 dir, const struct qstr *name, struct dentry *dentry,
 	}
 	ferry_inode_ref(inode);
 	if (ferry_inode_differs(inode, &out) ||
-	    ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, asked))
+	    ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, asked) < 0)
 		return 0;
 	ferry_entry_valid(m, dir, dentry, &out, asked.at);
 	return 1;

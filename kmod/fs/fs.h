@@ -414,7 +414,8 @@ static inline struct ferry_asked ferry_asked(const struct inode *inode)
 /*
  * Take over attributes. If something changed since they were asked for, from this side, they
  * say nothing about size and links; then, and if something may have changed for a caller who
- * has gone, they are not remembered. -EIO: nonsense (type differs, size above S64_MAX).
+ * has gone, they are not remembered. -EIO: nonsense (type differs, size above S64_MAX). 1: to be
+ * asked for again, as something changed while pages were dropped that do not agree with them.
  */
 int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
 		      u64 valid_sec, u32 valid_nsec, struct ferry_asked asked);

@@ -177,6 +177,30 @@ static void let_go(void)
 	CHECK_EQ(rogue_try(op_readlink, 10), 0);
 }
 
+/* @pid waits, and not for the server: that has answered all the rest. */
+static void await_waiting(pid_t pid)
+{
+	double end = now() + patience(20);
+	int seen = 0;
+
+	while (seen < 3) {
+		if (now() > end)
+			claim_fail(__FILE__, __LINE__, "the client does not wait");
+		CHECK_EQ(rogue_try(op_statfs, 10), 0);
+		seen = plan->ready && rogue_state(pid) == 'D' ? seen + 1 : 0;
+	}
+	plan->ready = false;
+}
+
+/* What the server says now, taken over. */
+static off_t size_asked(void)
+{
+	struct statx st;
+
+	DO(statx(AT_FDCWD, "mnt/file", AT_STATX_FORCE_SYNC, STATX_SIZE, &st));
+	return st.stx_size;
+}
+
 /* --- data ------------------------------------------------------------------------------------- */
 
 static int op_read_to_end(void)
@@ -207,8 +231,70 @@ static void appended_beside(void)
 	rogue_end(&r);
 }
 
+static int op_read_first(void)
+{
+	char c;
+
+	return pread(DO(open("mnt/file", O_RDONLY)), &c, 1, 0) != 1;
+}
+
+static int op_ask_size(void)
+{
+	plan->ready = true;
+	return size_asked() != 4246;
+}
+
+/* Of the file's two pages the first is being read, and cannot be dropped. */
+static void longer_file(void)
+{
+	struct rogue r = start(4096 + 100);
+	char *buf = xmalloc(4096);
+	pid_t reader, asker;
+	int fd, n;
+
+	fd = DO(open("mnt/file", O_RDONLY));
+	CHECK_EQ(posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM), 0);
+	CHECK_EQ(pread(fd, buf, 4096, 4096), 100);
+	plan->opcode = FUSE_READ;
+	reader = rogue_client(op_read_first);
+	rogue_await(&r, 1);
+	plan->file.size += 50;
+	asker = rogue_client(op_ask_size);
+	await_waiting(asker);
+	n = pread(fd, buf, 4096, 4096);
+	CHECK(n >= 100);
+	CHECK_EQ(find_difference(buf, n, 4096, 1), -1);
+	let_go();
+	rogue_unharmed(reader);
+	rogue_unharmed(asker);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
+static void longer_mapped(void)
+{
+	struct rogue r = start(100);
+	int fd = DO(open("mnt/file", O_RDWR));
+	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(p != MAP_FAILED);
+	p[0] = 'x';
+	plan->file.size = 150;
+	CHECK_EQ(size_asked(), 150);
+	DO(msync(p, 4096, MS_SYNC));
+	/* What is behind that it had never read. */
+	CHECK_EQ(plan->end, 100);
+	DO(munmap(p, 4096));
+	DO(close(fd));
+	rogue_end(&r);
+}
+
 static const struct claim claims[] = {
 	{ "write-back: a direct read beside an append has no byte that was not written",
 	  appended_beside },
+	{ "who reads while a longer file is heard of sees no byte that was not written",
+	  longer_file },
+	{ "a store to a mapping of a file that became longer takes nothing of that away",
+	  longer_mapped },
 };
 CLAIMS_MAIN(claims)
