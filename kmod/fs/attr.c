@@ -4,7 +4,8 @@
  *
  * An answer is stale if something changed from this side after it was asked for: a
  * size in it may be from before our write, and believing it would cut the page
- * cache. What it says of mode and owner is taken, but is asked for again.
+ * cache. What it says of mode and owner is taken, but is asked for again. So is one of two
+ * that were asked for at a time, once the other one has shown that the file is another.
  *
  * Nor is it remembered if a server may have been at work meanwhile for a caller who has
  * gone. Whose attributes change by that is not known: UNLINK and RENAME name the
@@ -191,8 +192,9 @@ static void drop_pages(struct inode *inode, loff_t old_size, loff_t size)
 {
 	if (!inode->i_mapping->nrpages)
 		return;
+	/* Not what has been written behind the new end since. */
 	if (size < old_size)
-		truncate_pagecache(inode, size);
+		truncate_pagecache(inode, max(size, i_size_read(inode)));
 	invalidate_inode_pages2(inode->i_mapping);
 }
 
@@ -249,6 +251,9 @@ look:
 		if (!ferry_owns_times(inode)) {
 			fi->cache_mtime = mtime;
 			i_size_write(inode, attr->size);
+			/* Answers that are still on their way may be from before this one. */
+			if (changed)
+				modified(fi, 0);
 		}
 	}
 	spin_unlock(&fi->lock);

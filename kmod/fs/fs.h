@@ -204,9 +204,9 @@ struct ferry_forget {
  * @nlookup: lookups that the server counts for us; FORGET gives them back
  * @attr_until: jiffies64 until which the attributes are good; 0: ask
  * @attr_stale: STATX_* of those that are not, in spite of @attr_until
- * @attr_version: raised whenever size or attributes change from this side; an
- *	answer that was asked for before the last change is stale. Per inode, so
- *	that no cache line is shared by all of a mount.
+ * @attr_version: raised whenever size or attributes change from this side, or an answer
+ *	brings another size; one that was asked for before the last change is stale. Per
+ *	inode, so that no cache line is shared by all of a mount.
  * @attr_changed: jiffies64 of that change, for answers that were asked for before
  *	it was known that they would be about this inode (LOOKUP)
  * @cache_mtime: the server's mtime with which the cached pages agree

@@ -201,6 +201,38 @@ static off_t size_asked(void)
 	return st.stx_size;
 }
 
+static off_t size_known(void)
+{
+	struct statx st;
+
+	DO(statx(AT_FDCWD, "mnt/file", AT_STATX_DONT_SYNC, STATX_SIZE, &st));
+	return st.stx_size;
+}
+
+/* --- sizes ------------------------------------------------------------------------------------ */
+
+static int op_size_is_8192(void)
+{
+	return size_asked() == 8192 ? 0 : -1;
+}
+
+static void older_size(void)
+{
+	struct rogue r = start(4096);
+	pid_t pid;
+
+	CHECK_EQ(size_asked(), 4096);
+	plan->opcode = FUSE_GETATTR;
+	pid = rogue_client(op_size_is_8192);
+	rogue_await(&r, 1);
+	plan->file.size = 8192;
+	CHECK_EQ(size_asked(), 8192);
+	let_go();
+	rogue_unharmed(pid);
+	CHECK_EQ(size_known(), 8192);
+	rogue_end(&r);
+}
+
 /* --- data ------------------------------------------------------------------------------------- */
 
 static int op_read_to_end(void)
@@ -290,6 +322,7 @@ static void longer_mapped(void)
 }
 
 static const struct claim claims[] = {
+	{ "a size from before another one that is known is not believed", older_size },
 	{ "write-back: a direct read beside an append has no byte that was not written",
 	  appended_beside },
 	{ "who reads while a longer file is heard of sees no byte that was not written",
