@@ -185,6 +185,11 @@ void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
 	i_size_write(inode, attr->size);
 	fi->attr_until = good_until(inode, valid_sec, valid_nsec, at);
 	ferry_size_doubt(inode, at);
+	/* There may have been an inode of it since, and have changed. */
+	if (unlikely(READ_ONCE(ferry_mount_of(inode)->evicted) >= at)) {
+		fi->attr_until = 0;
+		ferry_size_unknown(inode);
+	}
 }
 
 /* The file became another one behind our back: so did what is cached of it. */

@@ -103,7 +103,9 @@ struct ferry_times {
  * @releases: files whose RELEASE waits, under @releases_lock: ferry_file_put()
  * @partings: struct ferry_parting, by node, under the same lock
  * @closing: it is being taken down: ferry_pins_end()
- * @pins: inodes that requests hold; on a line of its own, as others are only read
+ * @pins: inodes that requests hold; on a line of its own with @evicted, as others are only read
+ * @evicted: jiffies64 of the latest change of an inode that has gone, though it has a name: what
+ *	was asked for before may be from before it. See ferry_attr_init()
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
@@ -162,6 +164,7 @@ struct ferry_mount {
 
 	bool			closing;
 	atomic_t		pins ____cacheline_aligned_in_smp;
+	u64			evicted;
 };
 
 /* ferry_inode.flags: bits */

@@ -233,6 +233,43 @@ static void older_size(void)
 	rogue_end(&r);
 }
 
+static int op_size_is_200(void)
+{
+	struct stat st;
+
+	return stat("mnt/file", &st) || st.st_size != 200;
+}
+
+static void before_eviction(void)
+{
+	struct rogue r = start(100);
+	double end = now() + patience(20);
+	pid_t pid;
+	int fd;
+
+	plan->opcode = FUSE_LOOKUP;
+	pid = rogue_client(op_size_is_200);
+	rogue_await(&r, 1);
+	fd = DO(open("mnt/same", O_WRONLY | O_APPEND));
+	write_all(fd, xmalloc(100), 100);
+	DO(close(fd));
+	CHECK_EQ(plan->file.size, 200);
+	while (!plan->forgot && now() < end) {
+		drop_caches();
+		CHECK_EQ(rogue_try(op_statfs, 10), 0);
+	}
+	CHECK_EQ(plan->forgot, 1);
+	let_go();
+	rogue_unharmed(pid);
+	rogue_end(&r);
+}
+
+static void before_eviction_back(void)
+{
+	init_flags = FUSE_WRITEBACK_CACHE;
+	before_eviction();
+}
+
 /* --- data ------------------------------------------------------------------------------------- */
 
 static int op_read_to_end(void)
@@ -323,6 +360,9 @@ static void longer_mapped(void)
 
 static const struct claim claims[] = {
 	{ "a size from before another one that is known is not believed", older_size },
+	{ "attributes from before an inode went are not believed of the next", before_eviction },
+	{ "write-back: attributes from before an inode went are not believed of the next",
+	  before_eviction_back },
 	{ "write-back: a direct read beside an append has no byte that was not written",
 	  appended_beside },
 	{ "who reads while a longer file is heard of sees no byte that was not written",
