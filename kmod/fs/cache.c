@@ -226,13 +226,31 @@ static int ferry_read_folio(struct file *file, struct folio *folio)
 	return err;
 }
 
+/**
+ * ferry_read_look() - before a read from the cache
+ * @file: by this file
+ * @pos: from here on
+ * @len: so many bytes
+ *
+ * If attributes ran out it is asked for the size, should it matter, and whether the server has
+ * changed what is cached, if that is to be known.
+ *
+ * Return: 0 or -errno
+ */
+int ferry_read_look(struct file *file, loff_t pos, size_t len)
+{
+	struct inode *inode = file_inode(file);
+	int err = ferry_size_look(inode, file);
+
+	if (!err && (pos + len > i_size_read(inode) || ferry_mount_of(inode)->auto_inval))
+		err = ferry_attr_need(inode, file, STATX_SIZE);
+	return err;
+}
+
 ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
-	int err = ferry_size_look(inode, iocb->ki_filp);
+	int err = ferry_read_look(iocb->ki_filp, iocb->ki_pos, iov_iter_count(to));
 
-	if (!err && iocb->ki_pos + iov_iter_count(to) > i_size_read(inode))
-		err = ferry_attr_need(inode, iocb->ki_filp, STATX_SIZE);
 	return err ?: generic_file_read_iter(iocb, to);
 }
 

@@ -471,7 +471,7 @@ static ssize_t ferry_splice_read(struct file *in, loff_t *pos, struct pipe_inode
 		return ferry_passthrough_splice_read(in, pos, pipe, len, flags);
 	if (ff->open_flags & FOPEN_DIRECT_IO)
 		return copy_splice_read(in, pos, pipe, len, flags);
-	err = ferry_size_look(file_inode(in), in);
+	err = ferry_read_look(in, *pos, len);
 	return err ?: filemap_splice_read(in, pos, pipe, len, flags);
 }
 

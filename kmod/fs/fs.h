@@ -502,6 +502,7 @@ void ferry_file_put_left(struct inode *inode);		/* at eviction */
 
 /* cache.c */
 extern const struct address_space_operations ferry_aops;
+int ferry_read_look(struct file *file, loff_t pos, size_t len);
 ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from);
 int ferry_mmap(struct file *file, struct vm_area_struct *vma);

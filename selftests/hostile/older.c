@@ -358,6 +358,26 @@ static void longer_mapped(void)
 	rogue_end(&r);
 }
 
+static void changed_in_place(void)
+{
+	char *buf = xmalloc(FILE_SIZE);
+	struct rogue r;
+	int fd;
+
+	init_flags = FUSE_AUTO_INVAL_DATA;
+	attr_valid = 0;
+	r = start(FILE_SIZE);
+	fd = DO(open("mnt/file", O_RDONLY));
+	CHECK_EQ(pread_all(fd, buf, FILE_SIZE, 0), FILE_SIZE);
+	CHECK_EQ(find_difference(buf, FILE_SIZE, 0, 1), -1);
+	plan->file.seed = 2;
+	plan->file.mtime++;
+	CHECK_EQ(pread(fd, buf, 100, 4000), 100);
+	CHECK_EQ(find_difference(buf, 100, 4000, 2), -1);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
 static const struct claim claims[] = {
 	{ "a size from before another one that is known is not believed", older_size },
 	{ "attributes from before an inode went are not believed of the next", before_eviction },
@@ -369,5 +389,7 @@ static const struct claim claims[] = {
 	  longer_file },
 	{ "a store to a mapping of a file that became longer takes nothing of that away",
 	  longer_mapped },
+	{ "auto_inval_data: what is changed in place is seen by who has the file open",
+	  changed_in_place },
 };
 CLAIMS_MAIN(claims)
