@@ -105,6 +105,7 @@ static ssize_t read_to_pipe(struct kiocb *iocb, struct iov_iter *to, loff_t know
 
 ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to)
 {
+	const struct ferry_file *ff = iocb->ki_filp->private_data;
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct address_space *mapping = inode->i_mapping;
 	loff_t known = -1;
@@ -117,7 +118,8 @@ ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to)
 	err = ferry_size_look(inode, iocb->ki_filp);
 	if (err)
 		return err;
-	if (ferry_owns_times(inode)) {
+	/* What the server wants uncached is as it says. */
+	if (ferry_owns_times(inode) && !(ff->open_flags & FOPEN_DIRECT_IO)) {
 		known = i_size_read(inode);
 		smp_rmb();	/* pairs with modified(): what the size is of is seen as dirty */
 	}

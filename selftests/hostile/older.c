@@ -378,6 +378,29 @@ static void changed_in_place(void)
 	rogue_end(&r);
 }
 
+static void made_when_read(void)
+{
+	char *buf = xmalloc(8192);
+	struct rogue r;
+	int fd;
+
+	init_flags = FUSE_WRITEBACK_CACHE;
+	open_flags = FOPEN_DIRECT_IO;
+	generated = 100;
+	r = start(0);
+	fd = DO(open("mnt/file", O_RDONLY));
+	CHECK_EQ(pread(fd, buf, 4096, 0), 100);
+	CHECK_EQ(find_difference(buf, 100, 0, 1), -1);
+	DO(close(fd));
+	rogue_end(&r);
+
+	r = start(4096);
+	fd = DO(open("mnt/file", O_RDONLY));
+	CHECK_EQ(pread(fd, buf, 4096, 0), 100);
+	DO(close(fd));
+	rogue_end(&r);
+}
+
 static const struct claim claims[] = {
 	{ "a size from before another one that is known is not believed", older_size },
 	{ "attributes from before an inode went are not believed of the next", before_eviction },
@@ -391,5 +414,6 @@ static const struct claim claims[] = {
 	  longer_mapped },
 	{ "auto_inval_data: what is changed in place is seen by who has the file open",
 	  changed_in_place },
+	{ "write-back: of a file that the server wants uncached its answers are all", made_when_read },
 };
 CLAIMS_MAIN(claims)
