@@ -406,6 +406,9 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 		ret = write_alone(iocb, &again, pos, first, write_flags);
 		iov_iter_revert(from, first - max_t(ssize_t, ret, 0));
 	}
+	/* Whatever the server has stamped the file with, it is told the times again: times.c. */
+	if (ferry_owns_times(inode))
+		ferry_times_wrote(inode, true);
 	/* Who grows the file has i_rwsem for himself. */
 	if (err && pos + len > i_size_read(inode))
 		ferry_size_unknown(inode);

@@ -628,6 +628,9 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 		ferry_attr_stale(inode, STATX_BLOCKS);
 		ferry_size_doubt(inode, at);
 	}
+	/* As after a direct write. */
+	if (ferry_owns_times(inode))
+		ferry_times_wrote(inode, true);
 unlock_mapping:
 	if (clears)
 		filemap_invalidate_unlock(mapping);

@@ -401,6 +401,28 @@ static void made_when_read(void)
 	rogue_end(&r);
 }
 
+/* --- times ------------------------------------------------------------------------------------ */
+
+/* It may stamp the file at each WRITE; most of these come within one tick of our clock. */
+static void times_after_direct(void)
+{
+	char *buf = xmalloc(4096);
+	struct rogue r;
+	int fd, i;
+
+	init_flags = FUSE_WRITEBACK_CACHE;
+	r = start(FILE_SIZE);
+	fd = DO(open("mnt/file", O_WRONLY | O_DIRECT));
+	for (i = 0; i < 50; i++) {
+		CHECK_EQ(pwrite(fd, buf, 4096, 0), 4096);
+		CHECK_EQ(plan->deed, FUSE_WRITE);
+		DO(fsync(fd));
+		CHECK_EQ(plan->deed, FUSE_SETATTR);
+	}
+	DO(close(fd));
+	rogue_end(&r);
+}
+
 static const struct claim claims[] = {
 	{ "a size from before another one that is known is not believed", older_size },
 	{ "attributes from before an inode went are not believed of the next", before_eviction },
@@ -415,5 +437,6 @@ static const struct claim claims[] = {
 	{ "auto_inval_data: what is changed in place is seen by who has the file open",
 	  changed_in_place },
 	{ "write-back: of a file that the server wants uncached its answers are all", made_when_read },
+	{ "write-back: times are told after the last direct write", times_after_direct },
 };
 CLAIMS_MAIN(claims)
