@@ -204,16 +204,20 @@ static void drop_pages(struct inode *inode, loff_t old_size, loff_t size)
 }
 
 /*
- * The file is about to become longer without us. What is cached behind its end are zeros, which
- * nobody may see, nor write-back take to the server, where there is something else.
+ * The file is about to become another one without us, and what is cached will be dropped: that is
+ * waited for here, killably. If it becomes longer what is behind its end goes now: it is zeros,
+ * which nobody may see, nor write-back take to the server, where there is something else.
  */
-static void drop_tail(struct inode *inode, loff_t size)
+static int make_way(struct inode *inode, loff_t old_size, loff_t size)
 {
 	struct address_space *mapping = inode->i_mapping;
+	int err = ferry_wait_folios(mapping, 0, -1);
 
-	/* Who was killed leaves what is dirty. */
-	ferry_sync_range(mapping, size, LLONG_MAX);
-	invalidate_inode_pages2_range(mapping, size >> PAGE_SHIFT, -1);
+	if (!err && size > old_size)
+		err = ferry_sync_range(mapping, old_size, LLONG_MAX);
+	if (!err && size > old_size)
+		invalidate_inode_pages2_range(mapping, old_size >> PAGE_SHIFT, -1);
+	return err;
 }
 
 int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
@@ -223,8 +227,9 @@ int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
 	struct ferry_mount *m = ferry_mount_of(inode);
 	struct ferry_inode *fi = ferry_inode_of(inode);
 	struct timespec64 mtime = attr_time(attr->mtime, attr->mtimensec);
-	bool changed, dropped = false, again = false;
+	bool changed, ready = false, again = false;
 	loff_t old_size;
+	int err;
 
 	if (unlikely(!ferry_attr_ok(attr) || inode_wrong_type(inode, attr->mode))) {
 		ferry_inode_make_bad(inode);
@@ -241,12 +246,14 @@ look:
 	if (unlikely(asked.version != fi->attr_version) ||
 	    test_bit(FERRY_I_SIZE_UNSTABLE, &fi->flags)) {
 		fi->attr_until = 0;
-		again = dropped;
+		again = ready;
 		changed = false;
-	} else if (changed && attr->size > old_size && inode->i_mapping->nrpages && !dropped) {
+	} else if (changed && inode->i_mapping->nrpages && !ready) {
 		spin_unlock(&fi->lock);
-		drop_tail(inode, old_size);
-		dropped = true;
+		err = make_way(inode, old_size, attr->size);
+		if (err)
+			return err;
+		ready = true;
 		spin_lock(&fi->lock);
 		goto look;
 	} else {

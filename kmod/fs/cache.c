@@ -328,11 +328,15 @@ static int ferry_write_end(const struct kiocb *iocb, struct address_space *mappi
 
 FERRY_WRITE_OPS(ferry_write_begin, ferry_write_end)
 
-/* The file is about to grow: what was behind its end shall be zero. i_rwsem is held. */
-void ferry_zero_tail(struct inode *inode)
+/* The file is about to grow: what was behind its end shall be zero. i_rwsem is held. 0 or -EINTR */
+int ferry_zero_tail(struct inode *inode)
 {
-	if (inode->i_mapping->nrpages)
-		truncate_pagecache(inode, i_size_read(inode));
+	loff_t size = i_size_read(inode);
+	int err = ferry_wait_folios(inode->i_mapping, size >> PAGE_SHIFT, -1);
+
+	if (!err && inode->i_mapping->nrpages)
+		truncate_pagecache(inode, size);
+	return err;
 }
 
 /* In write-back mode: data, size and times stay here until someone wants them. */
@@ -352,11 +356,10 @@ ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from)
 		ret = ferry_attr_need(inode, iocb->ki_filp, STATX_SIZE);
 	if (!ret)
 		ret = generic_write_checks(iocb, from);
-	if (ret > 0) {
-		if (iocb->ki_pos > i_size_read(inode))
-			ferry_zero_tail(inode);
+	if (ret > 0 && iocb->ki_pos > i_size_read(inode))
+		ret = ferry_zero_tail(inode) ?: ret;
+	if (ret > 0)
 		ret = __generic_file_write_iter(iocb, from);
-	}
 	inode_unlock(inode);
 	return ret;
 }
@@ -366,13 +369,15 @@ ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from)
 int ferry_truncate_begin(struct inode *inode, loff_t size)
 {
 	struct address_space *mapping = inode->i_mapping;
-	int err = 0;
+	int err = down_write_killable(&mapping->invalidate_lock);
 
-	filemap_invalidate_lock(mapping);
+	if (err)
+		return err;
 	if (size > i_size_read(inode))
-		ferry_zero_tail(inode);
+		err = ferry_zero_tail(inode);
 	else
-		err = ferry_sync_range(mapping, size, LLONG_MAX);
+		err = ferry_sync_range(mapping, size, LLONG_MAX) ?:
+		      ferry_wait_folios(mapping, size >> PAGE_SHIFT, -1);
 	if (err)
 		filemap_invalidate_unlock(mapping);
 	return err;

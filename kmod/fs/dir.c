@@ -87,9 +87,11 @@ static int still_same(u64 dir, const struct qstr *name, struct dentry *dentry,
 		return 0;
 	}
 	ferry_inode_ref(inode);
-	if (ferry_inode_differs(inode, &out) ||
-	    ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, asked) < 0)
+	if (ferry_inode_differs(inode, &out))
 		return 0;
+	err = ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, asked);
+	if (err < 0)
+		return err == -EINTR ? err : 0;
 	ferry_entry_valid(m, dir, dentry, &out, asked.at);
 	return 1;
 }

@@ -188,7 +188,7 @@ static ssize_t write_from_memory(struct kiocb *iocb, struct iov_iter *from, u32 
 }
 
 /*
- * Drop clean pages; -EBUSY: some are dirty again, which stay. Who was killed does not wait for those
+ * Drop clean pages; -EBUSY: some are dirty again, which stay. Who is killed does not wait for those
  * that are being read or written.
  */
 static int drop_pages(struct address_space *mapping, loff_t pos, size_t len)
@@ -197,7 +197,7 @@ static int drop_pages(struct address_space *mapping, loff_t pos, size_t len)
 
 	if (!len || !mapping->nrpages)
 		return 0;
-	if (unlikely(fatal_signal_pending(current))) {
+	if (unlikely(fatal_signal_pending(current) || ferry_wait_folios(mapping, first, last))) {
 		invalidate_mapping_pages(mapping, first, last);
 		return 0;
 	}
@@ -375,7 +375,9 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	if (ret)
 		return ret;
 	if (pos > i_size_read(inode))
-		ferry_zero_tail(inode);
+		ret = ferry_zero_tail(inode);
+	if (ret)
+		return ret;
 	past_begin(inode, &past);
 	if (mapping->nrpages) {
 		ret = ferry_sync_range(mapping, pos, pos + len - 1);

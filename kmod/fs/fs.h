@@ -417,8 +417,9 @@ static inline struct ferry_asked ferry_asked(const struct inode *inode)
 /*
  * Take over attributes. If something changed since they were asked for, from this side, they
  * say nothing about size and links; then, and if something may have changed for a caller who
- * has gone, they are not remembered. -EIO: nonsense (type differs, size above S64_MAX). 1: to be
- * asked for again, as something changed while pages were dropped that do not agree with them.
+ * has gone, they are not remembered. -EIO: nonsense (type differs, size above S64_MAX). -EINTR, 1:
+ * not taken over, as we were killed, or something changed, while pages of before made way; 1: they
+ * are to be asked for again.
  */
 int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
 		      u64 valid_sec, u32 valid_nsec, struct ferry_asked asked);
@@ -513,15 +514,16 @@ void ferry_cache_exit(void);
  * A change of size by SETATTR, under i_rwsem: begin, the request, end. begin() takes
  * mapping->invalidate_lock and writes back what is dirty behind @size, so that no WRITE
  * can reach the server after the SETATTR and make the file long again; if it fails
- * there is nothing to end. end() with @done sets i_size and drops pages; it
- * unlocks.
+ * there is nothing to end. end() with @done sets i_size and drops pages, which begin()
+ * has seen that nobody reads; it unlocks.
  */
-void ferry_zero_tail(struct inode *inode);		/* before a file grows over a gap */
+int ferry_zero_tail(struct inode *inode);		/* before a file grows over a gap */
 int ferry_truncate_begin(struct inode *inode, loff_t size);
 void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
 
 /* writeback.c */
 int ferry_wait_writes(struct address_space *mapping);	/* killable */
+int ferry_wait_folios(struct address_space *mapping, pgoff_t first, pgoff_t last);
 int ferry_sync_range(struct address_space *mapping, loff_t start, loff_t end);	/* killable */
 void ferry_sync_exiting(struct inode *inode, unsigned long timeout);
 

@@ -340,6 +340,24 @@ static void longer_file(void)
 	rogue_end(&r);
 }
 
+static void longer_killed(void)
+{
+	struct rogue r = start(4096 + 100);
+	pid_t reader, asker;
+
+	plan->opcode = FUSE_READ;
+	reader = rogue_client(op_read_first);
+	rogue_await(&r, 1);
+	plan->file.size += 50;
+	asker = rogue_client(op_ask_size);
+	await_waiting(asker);
+	rogue_dies(asker);
+	let_go();
+	rogue_unharmed(reader);
+	CHECK_EQ(size_asked(), 4246);
+	rogue_end(&r);
+}
+
 static void longer_mapped(void)
 {
 	struct rogue r = start(100);
@@ -432,6 +450,7 @@ static const struct claim claims[] = {
 	  appended_beside },
 	{ "who reads while a longer file is heard of sees no byte that was not written",
 	  longer_file },
+	{ "who hears of a longer file while another reads it can be killed", longer_killed },
 	{ "a store to a mapping of a file that became longer takes nothing of that away",
 	  longer_mapped },
 	{ "auto_inval_data: what is changed in place is seen by who has the file open",
