@@ -370,6 +370,11 @@ int ferry_size_settle(struct inode *inode, struct file *file)
 		clear_bit(FERRY_I_SIZE_UNKNOWN, &fi->flags);
 	if (!err)
 		invalidate_inode_pages2(inode->i_mapping);
+	/* Nor are times ours that it has not been told of. */
+	if (!err && !ferry_times_pending(inode) && !(inode_state_read_once(inode) & I_DIRTY_TIME)) {
+		inode_set_mtime_to_ts(inode, attr_time(out.attr.mtime, out.attr.mtimensec));
+		inode_set_ctime_to_ts(inode, attr_time(out.attr.ctime, out.attr.ctimensec));
+	}
 	ferry_truncate_end(inode, err ? 0 : out.attr.size, !err);
 	return err;
 }

@@ -108,6 +108,7 @@ static bool answer(struct rogue *r, const struct request *req, const struct cont
 
 static void note(const struct request *req)
 {
+	const struct fuse_setattr_in *set = (const void *)req->arg;
 	const struct fuse_write_in *write = (const void *)req->arg;
 
 	switch (req->head.opcode) {
@@ -124,6 +125,8 @@ static void note(const struct request *req)
 		plan->deed = FUSE_WRITE;
 		break;
 	case FUSE_SETATTR:
+		if (set->valid & FATTR_MTIME)
+			plan->file.mtime = set->mtime;
 		plan->deed = FUSE_SETATTR;
 		break;
 	}
@@ -233,11 +236,12 @@ static void older_size(void)
 	rogue_end(&r);
 }
 
-static int op_size_is_200(void)
+static int op_stat_now(void)
 {
 	struct stat st;
 
-	return stat("mnt/file", &st) || st.st_size != 200;
+	return stat("mnt/file", &st) || st.st_size != 200 ||
+	       st.st_mtime != (time_t)plan->file.mtime;
 }
 
 static void before_eviction(void)
@@ -248,7 +252,7 @@ static void before_eviction(void)
 	int fd;
 
 	plan->opcode = FUSE_LOOKUP;
-	pid = rogue_client(op_size_is_200);
+	pid = rogue_client(op_stat_now);
 	rogue_await(&r, 1);
 	fd = DO(open("mnt/same", O_WRONLY | O_APPEND));
 	write_all(fd, xmalloc(100), 100);
