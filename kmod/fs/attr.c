@@ -165,7 +165,7 @@ static bool size_may_change(const struct inode *inode, u64 at)
 }
 
 /* Until when attributes are good that were asked for at @at; 0: ask again */
-static u64 good_until(const struct inode *inode, u64 valid_sec, u32 valid_nsec, u64 at)
+static inline u64 good_until(const struct inode *inode, u64 valid_sec, u32 valid_nsec, u64 at)
 {
 	u64 until = attr_until(ferry_mount_of(inode), valid_sec, valid_nsec);
 
@@ -248,7 +248,7 @@ look:
 		fi->attr_until = 0;
 		again = ready;
 		changed = false;
-	} else if (changed && inode->i_mapping->nrpages && !ready) {
+	} else if (unlikely(changed && inode->i_mapping->nrpages && !ready)) {
 		spin_unlock(&fi->lock);
 		err = make_way(inode, old_size, attr->size);
 		if (err)
