@@ -8,8 +8,8 @@ need_modules
 work_dir
 echo "TAP version 13"
 
-for program in device replies styles death left stuck unsure misuse road transfer xfer backing uring \
-	device32 replies32 styles32 xfer32 transfer32 backing32; do
+for program in device replies styles death left stuck unsure older misuse road transfer xfer \
+	backing uring device32 replies32 styles32 xfer32 transfer32 backing32; do
 	wanted "$program" || continue
 	why=
 	case $program in *32) why=$(why_not_32 "$programs/hostile/$program") ;; esac

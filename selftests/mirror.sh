@@ -16,7 +16,7 @@ else
 	mount -t tmpfs tmpfs "$work/host"
 fi
 run_fs_tests user-sync "mirror:$work/host" \
-	names link rename attr special xattr rw sparse direct mmap cache readdir fsx stress tree
+	names link rename attr special perm xattr rw sparse direct mmap cache readdir fsx stress tree
 
 # Nobody waits for a RELEASE: it goes along with the next OPEN, and the server is woken once for
 # both. On one processor, where a server that is woken for it would be asleep again by then.
@@ -95,6 +95,32 @@ lets_go() {
 if wanted lets_go; then
 	mark_log lets_go
 	claim "lets_go: what was served can be unmounted when its mount is gone" lets_go
+fi
+
+as_stranger() { setpriv --reuid 2003 --regid 2003 --clear-groups "$@"; }
+
+# A name that is not there, as far as is known here: it came to be at the host since.
+made_since() {
+	local status=0
+	ferry mount "mirror:$work/host,timeout=600" "$work/mnt" </dev/null || return
+	mkdir -m 777 "$work/host/common" && ! as_stranger stat "$work/mnt/common/file" 2>/dev/null &&
+		echo secret >"$work/host/common/file" && chmod 600 "$work/host/common/file" || status=1
+	# shellcheck disable=SC2016 # perl's
+	as_stranger perl -MFcntl -e '
+		sysopen my $f, $ARGV[0], O_CREAT | O_RDWR | O_TRUNC or exit($!{EACCES} ? 0 : 2);
+		exit 1' "$work/mnt/common/file" || { echo "a stranger opens it: $?"; status=1; }
+	is "what it holds" "$(<"$work/host/common/file")" secret || status=1
+	# Whoever may open it does.
+	! stat "$work/mnt/common/other" 2>/dev/null && echo one >"$work/host/common/other" &&
+		echo two >>"$work/mnt/common/other" &&
+		is "the other" "$(<"$work/host/common/other")" $'one\ntwo' || status=1
+	rm -r "$work/mnt/common" && after_test || status=1
+	return "$status"
+}
+
+if wanted made_since; then
+	mark_log made_since
+	claim "made_since: open(O_CREAT) of a name that came to be meanwhile is checked" made_since
 fi
 
 # What is seen of a tree that holds the place where it is mounted, and a directory bound from there.

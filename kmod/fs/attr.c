@@ -4,7 +4,8 @@
  *
  * An answer is stale if something changed from this side after it was asked for: a
  * size in it may be from before our write, and believing it would cut the page
- * cache. What it says of mode and owner is taken, but is asked for again.
+ * cache. What it says of mode and owner is taken, but is asked for again. So is one of two
+ * that were asked for at a time, once the other one has shown that the file is another.
  *
  * Nor is it remembered if a server may have been at work meanwhile for a caller who has
  * gone. Whose attributes change by that is not known: UNLINK and RENAME name the
@@ -39,7 +40,11 @@ static void modified(struct ferry_inode *fi, u32 mask)
 {
 	lockdep_assert_held(&fi->lock);
 	WRITE_ONCE(fi->attr_changed, get_jiffies_64());
-	smp_wmb();	/* pairs with ferry_attr_entry(): who sees the version sees the time */
+	/*
+	 * Pairs with ferry_attr_entry(): who sees the version sees the time; and with
+	 * ferry_direct_read(): who sees the size that is set next sees its folio as dirty.
+	 */
+	smp_wmb();
 	WRITE_ONCE(fi->attr_version, fi->attr_version + 1);
 	fi->attr_stale |= mask;
 }
@@ -163,7 +168,7 @@ static bool size_may_change(const struct inode *inode, u64 at)
 }
 
 /* Until when attributes are good that were asked for at @at; 0: ask again */
-static u64 good_until(const struct inode *inode, u64 valid_sec, u32 valid_nsec, u64 at)
+static inline u64 good_until(const struct inode *inode, u64 valid_sec, u32 valid_nsec, u64 at)
 {
 	u64 until = attr_until(ferry_mount_of(inode), valid_sec, valid_nsec);
 
@@ -183,6 +188,11 @@ void ferry_attr_init(struct inode *inode, const struct fuse_attr *attr,
 	i_size_write(inode, attr->size);
 	fi->attr_until = good_until(inode, valid_sec, valid_nsec, at);
 	ferry_size_doubt(inode, at);
+	/* There may have been an inode of it since, and have changed. */
+	if (unlikely(READ_ONCE(ferry_mount_of(inode)->evicted) >= at)) {
+		fi->attr_until = 0;
+		ferry_size_unknown(inode);
+	}
 }
 
 /* The file became another one behind our back: so did what is cached of it. */
@@ -190,18 +200,39 @@ static void drop_pages(struct inode *inode, loff_t old_size, loff_t size)
 {
 	if (!inode->i_mapping->nrpages)
 		return;
+	/* Not what has been written behind the new end since. */
 	if (size < old_size)
-		truncate_pagecache(inode, size);
+		truncate_pagecache(inode, max(size, i_size_read(inode)));
 	invalidate_inode_pages2(inode->i_mapping);
 }
 
-static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, u64 version)
+/*
+ * The file is about to become another one without us, and what is cached will be dropped: that is
+ * waited for here, killably. If it becomes longer what is behind its end goes now: it is zeros,
+ * which nobody may see, nor write-back take to the server, where there is something else.
+ */
+static int make_way(struct inode *inode, loff_t old_size, loff_t size)
 {
+	struct address_space *mapping = inode->i_mapping;
+	int err = ferry_wait_folios(mapping, 0, -1);
+
+	if (!err && size > old_size)
+		err = ferry_sync_range(mapping, old_size, LLONG_MAX);
+	if (!err && size > old_size)
+		invalidate_inode_pages2_range(mapping, old_size >> PAGE_SHIFT, -1);
+	return err;
+}
+
+int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
+		      u64 valid_sec, u32 valid_nsec, struct ferry_asked asked)
+{
+	u64 until = good_until(inode, valid_sec, valid_nsec, asked.at);
 	struct ferry_mount *m = ferry_mount_of(inode);
 	struct ferry_inode *fi = ferry_inode_of(inode);
 	struct timespec64 mtime = attr_time(attr->mtime, attr->mtimensec);
-	bool changed = false;
+	bool changed, ready = false, again = false;
 	loff_t old_size;
+	int err;
 
 	if (unlikely(!ferry_attr_ok(attr) || inode_wrong_type(inode, attr->mode))) {
 		ferry_inode_make_bad(inode);
@@ -210,33 +241,41 @@ static int update(struct inode *inode, const struct fuse_attr *attr, u64 until, 
 
 	spin_lock(&fi->lock);
 	attr_apply(inode, attr);
+look:
 	old_size = i_size_read(inode);
-	if (unlikely(version != fi->attr_version) ||
+	changed = !ferry_owns_times(inode) &&
+		  (attr->size != old_size ||
+		   (m->auto_inval && !timespec64_equal(&fi->cache_mtime, &mtime)));
+	if (unlikely(asked.version != fi->attr_version) ||
 	    test_bit(FERRY_I_SIZE_UNSTABLE, &fi->flags)) {
 		fi->attr_until = 0;
+		again = ready;
+		changed = false;
+	} else if (unlikely(changed && inode->i_mapping->nrpages && !ready)) {
+		spin_unlock(&fi->lock);
+		err = make_way(inode, old_size, attr->size);
+		if (err)
+			return err;
+		ready = true;
+		spin_lock(&fi->lock);
+		goto look;
 	} else {
 		fi->attr_until = until;
 		fi->attr_stale = 0;
 		set_nlink(inode, attr->nlink);
 		if (!ferry_owns_times(inode)) {
-			changed = attr->size != old_size ||
-				  (m->auto_inval && !timespec64_equal(&fi->cache_mtime, &mtime));
 			fi->cache_mtime = mtime;
 			i_size_write(inode, attr->size);
+			/* Answers that are still on their way may be from before this one. */
+			if (changed)
+				modified(fi, 0);
 		}
 	}
 	spin_unlock(&fi->lock);
 
 	if (changed && S_ISREG(inode->i_mode))
 		drop_pages(inode, old_size, attr->size);
-	return 0;
-}
-
-int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
-		      u64 valid_sec, u32 valid_nsec, struct ferry_asked asked)
-{
-	return update(inode, attr, good_until(inode, valid_sec, valid_nsec, asked.at),
-		      asked.version);
+	return again;
 }
 
 /*
@@ -259,10 +298,10 @@ int ferry_attr_entry(struct inode *inode, const struct fuse_entry_out *out, u64 
 static int ask(struct inode *inode, struct file *file, struct fuse_attr_out *out)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
-	struct ferry_asked asked = ferry_asked(inode);
 	struct fuse_getattr_in in;
+	struct ferry_asked asked;
 	struct ferry_args args;
-	int err;
+	int err, tries = 2;
 
 	in.getattr_flags = 0;
 	in.dummy = 0;
@@ -273,14 +312,18 @@ static int ask(struct inode *inode, struct file *file, struct fuse_attr_out *out
 		in.getattr_flags = FUSE_GETATTR_FH;
 		in.fh = ff->fh;
 	}
-	ferry_args_init(&args, FUSE_GETATTR, fi->node);
-	ferry_args_in(&args, &in, sizeof(in));
-	ferry_args_out(&args, out, sizeof(*out));
-	err = ferry_call(ferry_mount_of(inode)->chan, &args);
-	if (unlikely(err))
-		return err;
-	return ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec,
-				 asked);
+	do {
+		asked = ferry_asked(inode);
+		ferry_args_init(&args, FUSE_GETATTR, fi->node);
+		ferry_args_in(&args, &in, sizeof(in));
+		ferry_args_out(&args, out, sizeof(*out));
+		err = ferry_call(ferry_mount_of(inode)->chan, &args);
+		if (unlikely(err))
+			return err;
+		err = ferry_attr_update(inode, &out->attr, out->attr_valid,
+					out->attr_valid_nsec, asked);
+	} while (unlikely(err > 0) && --tries);
+	return min(err, 0);
 }
 
 int ferry_attr_refresh(struct inode *inode, struct file *file)
@@ -330,6 +373,11 @@ int ferry_size_settle(struct inode *inode, struct file *file)
 		clear_bit(FERRY_I_SIZE_UNKNOWN, &fi->flags);
 	if (!err)
 		invalidate_inode_pages2(inode->i_mapping);
+	/* Nor are times ours that it has not been told of. */
+	if (!err && !ferry_times_pending(inode) && !(inode_state_read_once(inode) & I_DIRTY_TIME)) {
+		inode_set_mtime_to_ts(inode, attr_time(out.attr.mtime, out.attr.mtimensec));
+		inode_set_ctime_to_ts(inode, attr_time(out.attr.ctime, out.attr.ctimensec));
+	}
 	ferry_truncate_end(inode, err ? 0 : out.attr.size, !err);
 	return err;
 }
@@ -346,7 +394,8 @@ int ferry_size_look_now(struct inode *inode, struct file *file)
 	return err;
 }
 
-static bool out_of_date(struct inode *inode, u32 mask)
+/* Are these STATX_* to be asked for? */
+bool ferry_attr_old(struct inode *inode, u32 mask)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
 
@@ -364,7 +413,7 @@ static bool out_of_date(struct inode *inode, u32 mask)
 
 int ferry_attr_need(struct inode *inode, struct file *file, u32 mask)
 {
-	return out_of_date(inode, mask) ? ferry_attr_refresh(inode, file) : 0;
+	return ferry_attr_old(inode, mask) ? ferry_attr_refresh(inode, file) : 0;
 }
 
 int ferry_getattr(struct mnt_idmap *idmap, const struct path *path, struct kstat *stat,
@@ -461,7 +510,7 @@ int ferry_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 		return 0;
 
 	for (;;) {
-		if (out_of_date(inode, STATX_MODE | STATX_UID | STATX_GID)) {
+		if (ferry_attr_old(inode, STATX_MODE | STATX_UID | STATX_GID)) {
 			if (mask & MAY_NOT_BLOCK)
 				return -ECHILD;
 			err = ferry_attr_refresh(inode, NULL);

@@ -226,13 +226,31 @@ static int ferry_read_folio(struct file *file, struct folio *folio)
 	return err;
 }
 
+/**
+ * ferry_read_look() - before a read from the cache
+ * @file: by this file
+ * @pos: from here on
+ * @len: so many bytes
+ *
+ * If attributes ran out it is asked for the size, should it matter, and whether the server has
+ * changed what is cached, if that is to be known.
+ *
+ * Return: 0 or -errno
+ */
+int ferry_read_look(struct file *file, loff_t pos, size_t len)
+{
+	struct inode *inode = file_inode(file);
+	int err = ferry_size_look(inode, file);
+
+	if (!err && (pos + len > i_size_read(inode) || ferry_mount_of(inode)->auto_inval))
+		err = ferry_attr_need(inode, file, STATX_SIZE);
+	return err;
+}
+
 ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
-	int err = ferry_size_look(inode, iocb->ki_filp);
+	int err = ferry_read_look(iocb->ki_filp, iocb->ki_pos, iov_iter_count(to));
 
-	if (!err && iocb->ki_pos + iov_iter_count(to) > i_size_read(inode))
-		err = ferry_attr_need(inode, iocb->ki_filp, STATX_SIZE);
 	return err ?: generic_file_read_iter(iocb, to);
 }
 
@@ -299,8 +317,9 @@ static int ferry_write_end(const struct kiocb *iocb, struct address_space *mappi
 			folio_mark_uptodate(folio);
 	}
 	if (copied) {
-		ferry_attr_wrote(mapping->host, pos + copied);
+		/* In this order: who sees the size finds what it is of. */
 		folio_mark_dirty(folio);
+		ferry_attr_wrote(mapping->host, pos + copied);
 	}
 	folio_unlock(folio);
 	folio_put(folio);
@@ -309,11 +328,15 @@ static int ferry_write_end(const struct kiocb *iocb, struct address_space *mappi
 
 FERRY_WRITE_OPS(ferry_write_begin, ferry_write_end)
 
-/* The file is about to grow: what was behind its end shall be zero. i_rwsem is held. */
-void ferry_zero_tail(struct inode *inode)
+/* The file is about to grow: what was behind its end shall be zero. i_rwsem is held. 0 or -EINTR */
+int ferry_zero_tail(struct inode *inode)
 {
-	if (inode->i_mapping->nrpages)
-		truncate_pagecache(inode, i_size_read(inode));
+	loff_t size = i_size_read(inode);
+	int err = ferry_wait_folios(inode->i_mapping, size >> PAGE_SHIFT, -1);
+
+	if (!err && inode->i_mapping->nrpages)
+		truncate_pagecache(inode, size);
+	return err;
 }
 
 /* In write-back mode: data, size and times stay here until someone wants them. */
@@ -333,11 +356,10 @@ ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from)
 		ret = ferry_attr_need(inode, iocb->ki_filp, STATX_SIZE);
 	if (!ret)
 		ret = generic_write_checks(iocb, from);
-	if (ret > 0) {
-		if (iocb->ki_pos > i_size_read(inode))
-			ferry_zero_tail(inode);
+	if (ret > 0 && iocb->ki_pos > i_size_read(inode))
+		ret = ferry_zero_tail(inode) ?: ret;
+	if (ret > 0)
 		ret = __generic_file_write_iter(iocb, from);
-	}
 	inode_unlock(inode);
 	return ret;
 }
@@ -347,13 +369,15 @@ ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from)
 int ferry_truncate_begin(struct inode *inode, loff_t size)
 {
 	struct address_space *mapping = inode->i_mapping;
-	int err = 0;
+	int err = down_write_killable(&mapping->invalidate_lock);
 
-	filemap_invalidate_lock(mapping);
+	if (err)
+		return err;
 	if (size > i_size_read(inode))
-		ferry_zero_tail(inode);
+		err = ferry_zero_tail(inode);
 	else
-		err = ferry_sync_range(mapping, size, LLONG_MAX);
+		err = ferry_sync_range(mapping, size, LLONG_MAX) ?:
+		      ferry_wait_folios(mapping, size >> PAGE_SHIFT, -1);
 	if (err)
 		filemap_invalidate_unlock(mapping);
 	return err;

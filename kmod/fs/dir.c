@@ -87,9 +87,11 @@ static int still_same(u64 dir, const struct qstr *name, struct dentry *dentry,
 		return 0;
 	}
 	ferry_inode_ref(inode);
-	if (ferry_inode_differs(inode, &out) ||
-	    ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, asked))
+	if (ferry_inode_differs(inode, &out))
 		return 0;
+	err = ferry_attr_update(inode, &out.attr, out.attr_valid, out.attr_valid_nsec, asked);
+	if (err < 0)
+		return err == -EINTR ? err : 0;
 	ferry_entry_valid(m, dir, dentry, &out, asked.at);
 	return 1;
 }
@@ -391,13 +393,16 @@ static int dir_rename(struct mnt_idmap *idmap, struct inode *dir, struct dentry 
 	return 0;
 }
 
-/* CREATE: the entry and the open file in one answer. */
+/*
+ * CREATE: the entry and the open file in one answer. It is to make the file, also if the caller
+ * would do with one that is there: the VFS does not ask whether he may open what he has made.
+ */
 static int create_open(struct inode *dir, struct dentry *dentry, struct file *file,
 		       unsigned int flags, umode_t mode)
 {
 	struct ferry_mount *m = ferry_mount_of(dir);
 	struct fuse_create_in in = {
-		.flags = flags & ~O_NOCTTY,
+		.flags = (flags & ~O_NOCTTY) | O_EXCL,
 		.mode = mode,
 		.umask = current_umask(),
 	};
@@ -504,6 +509,9 @@ static int dir_atomic_open(struct inode *dir, struct dentry *dentry, struct file
 	if (!err)
 		return finish_no_open(file, found);
 out:
+	/* It came to be since it was looked up: the VFS does that again, and then asks. */
+	if (err == -EEXIST && !(flags & O_EXCL))
+		err = -ESTALE;
 	dput(found);
 	return err;
 }

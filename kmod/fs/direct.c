@@ -45,16 +45,17 @@ static ssize_t read_piece(struct file *file, loff_t pos, struct iov_iter *to, si
 
 /*
  * The server's short answer tells the end of file; the size is not asked for. Where
- * the size is ours, a short answer before it is a hole that the server does not
- * know of yet.
+ * the size is ours (@known, else -1), a short answer before it is a hole that the server
+ * does not know of yet. But not behind what the size was before dirty pages went to the
+ * server: that has been appended since, and may have come too late for the answer.
  */
-static ssize_t read_to_memory(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t read_to_memory(struct kiocb *iocb, struct iov_iter *to, loff_t known)
 {
 	struct file *file = iocb->ki_filp;
 	struct inode *inode = file_inode(file);
 	struct ferry_mount *m = ferry_mount_of(inode);
-	bool ours = ferry_owns_times(inode);
 	ssize_t done = 0, got = 0;
+	loff_t hole;
 	size_t len;
 
 	while ((len = min_t(size_t, iov_iter_count(to), m->max_read))) {
@@ -66,15 +67,15 @@ static ssize_t read_to_memory(struct kiocb *iocb, struct iov_iter *to)
 		done += got;
 		if (got == len)
 			continue;
-		if (ours && iocb->ki_pos < i_size_read(inode)) {
-			got = iov_iter_zero(min_t(loff_t, len - got,
-						  i_size_read(inode) - iocb->ki_pos), to);
+		hole = min(known, i_size_read(inode)) - iocb->ki_pos;
+		if (hole > 0) {
+			got = iov_iter_zero(min_t(loff_t, len - got, hole), to);
 			iocb->ki_pos += got;
 			done += got;
 			if (got)
 				continue;
 		}
-		if (!ours && iocb->ki_pos < i_size_read(inode))
+		if (known < 0 && iocb->ki_pos < i_size_read(inode))
 			ferry_attr_invalidate(inode);
 		break;
 	}
@@ -83,7 +84,7 @@ static ssize_t read_to_memory(struct kiocb *iocb, struct iov_iter *to)
 }
 
 /* A pipe cannot be a request's data: it is not there until it is filled. */
-static ssize_t read_to_pipe(struct kiocb *iocb, struct iov_iter *to)
+static ssize_t read_to_pipe(struct kiocb *iocb, struct iov_iter *to, loff_t known)
 {
 	struct kvec kvec = { .iov_len = min_t(size_t, iov_iter_count(to), SZ_64K) };
 	struct iov_iter iter;
@@ -94,7 +95,7 @@ static ssize_t read_to_pipe(struct kiocb *iocb, struct iov_iter *to)
 	if (!kvec.iov_base)
 		return -ENOMEM;
 	iov_iter_kvec(&iter, ITER_DEST, &kvec, 1, kvec.iov_len);
-	ret = read_to_memory(iocb, &iter);
+	ret = read_to_memory(iocb, &iter, known);
 	if (ret > 0)
 		ret = copy_to_iter(kvec.iov_base, ret, to) ?: -EFAULT;
 	iocb->ki_pos = pos + max_t(ssize_t, ret, 0);
@@ -104,8 +105,10 @@ static ssize_t read_to_pipe(struct kiocb *iocb, struct iov_iter *to)
 
 ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to)
 {
+	const struct ferry_file *ff = iocb->ki_filp->private_data;
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct address_space *mapping = inode->i_mapping;
+	loff_t known = -1;
 	int err;
 
 	if (iocb->ki_flags & IOCB_NOWAIT)
@@ -115,6 +118,11 @@ ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to)
 	err = ferry_size_look(inode, iocb->ki_filp);
 	if (err)
 		return err;
+	/* What the server wants uncached is as it says. */
+	if (ferry_owns_times(inode) && !(ff->open_flags & FOPEN_DIRECT_IO)) {
+		known = i_size_read(inode);
+		smp_rmb();	/* pairs with modified(): what the size is of is seen as dirty */
+	}
 	if (mapping->nrpages) {
 		err = ferry_sync_range(mapping, iocb->ki_pos,
 				       iocb->ki_pos + iov_iter_count(to) - 1);
@@ -122,11 +130,11 @@ ssize_t ferry_direct_read(struct kiocb *iocb, struct iov_iter *to)
 			return err;
 	}
 	/* As far as we know; then it need not be asked for. */
-	if (ferry_owns_times(inode) && iocb->ki_pos >= i_size_read(inode))
+	if (known >= 0 && iocb->ki_pos >= known)
 		return 0;
 	if (ferry_iter_is_pipe(to))
-		return read_to_pipe(iocb, to);
-	return read_to_memory(iocb, to);
+		return read_to_pipe(iocb, to, known);
+	return read_to_memory(iocb, to, known);
 }
 
 /* One WRITE of @len bytes of @from; how many were written, or -errno. */
@@ -180,7 +188,7 @@ static ssize_t write_from_memory(struct kiocb *iocb, struct iov_iter *from, u32 
 }
 
 /*
- * Drop clean pages; -EBUSY: some are dirty again, which stay. Who was killed does not wait for those
+ * Drop clean pages; -EBUSY: some are dirty again, which stay. Who is killed does not wait for those
  * that are being read or written.
  */
 static int drop_pages(struct address_space *mapping, loff_t pos, size_t len)
@@ -189,7 +197,7 @@ static int drop_pages(struct address_space *mapping, loff_t pos, size_t len)
 
 	if (!len || !mapping->nrpages)
 		return 0;
-	if (unlikely(fatal_signal_pending(current))) {
+	if (unlikely(fatal_signal_pending(current) || ferry_wait_folios(mapping, first, last))) {
 		invalidate_mapping_pages(mapping, first, last);
 		return 0;
 	}
@@ -367,7 +375,9 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 	if (ret)
 		return ret;
 	if (pos > i_size_read(inode))
-		ferry_zero_tail(inode);
+		ret = ferry_zero_tail(inode);
+	if (ret)
+		return ret;
 	past_begin(inode, &past);
 	if (mapping->nrpages) {
 		ret = ferry_sync_range(mapping, pos, pos + len - 1);
@@ -398,6 +408,9 @@ static ssize_t direct_write_locked(struct kiocb *iocb, struct iov_iter *from)
 		ret = write_alone(iocb, &again, pos, first, write_flags);
 		iov_iter_revert(from, first - max_t(ssize_t, ret, 0));
 	}
+	/* Whatever the server has stamped the file with, it is told the times again: times.c. */
+	if (ferry_owns_times(inode))
+		ferry_times_wrote(inode, true);
 	/* Who grows the file has i_rwsem for himself. */
 	if (err && pos + len > i_size_read(inode))
 		ferry_size_unknown(inode);

@@ -202,6 +202,12 @@ static int ask_open(struct ferry_file *ff)
 	return ferry_backing_take(ff, &out);
 }
 
+/* What is cached of the file is not that of the open file that @ff is. */
+static bool drops_cache(const struct ferry_file *ff)
+{
+	return !(ff->open_flags & FOPEN_KEEP_CACHE) || ferry_is_backed(ff);
+}
+
 /**
  * ferry_file_open() - open at the server
  * @inode: what
@@ -225,6 +231,8 @@ int ferry_file_open(struct inode *inode, struct file *file, bool isdir)
 	err = ask_open(ff);
 	if (!err)
 		err = ferry_backing_check(file, ff);
+	if (!err && S_ISREG(inode->i_mode) && drops_cache(ff))
+		err = ferry_wait_folios(inode->i_mapping, 0, -1);
 	if (err) {
 		ferry_file_put(ff);
 		return err;
@@ -258,8 +266,8 @@ void ferry_file_finish_open(struct inode *inode, struct file *file, struct ferry
 		spin_unlock(&fi->lock);
 	}
 	/* What this side has written is written back first, and so not lost. */
-	if ((!(ff->open_flags & FOPEN_KEEP_CACHE) || ferry_is_backed(ff)) &&
-	    inode->i_mapping->nrpages && !ferry_sync_range(inode->i_mapping, 0, LLONG_MAX))
+	if (drops_cache(ff) && inode->i_mapping->nrpages &&
+	    !ferry_sync_range(inode->i_mapping, 0, LLONG_MAX))
 		invalidate_inode_pages2(inode->i_mapping);
 }
 
@@ -471,7 +479,7 @@ static ssize_t ferry_splice_read(struct file *in, loff_t *pos, struct pipe_inode
 		return ferry_passthrough_splice_read(in, pos, pipe, len, flags);
 	if (ff->open_flags & FOPEN_DIRECT_IO)
 		return copy_splice_read(in, pos, pipe, len, flags);
-	err = ferry_size_look(file_inode(in), in);
+	err = ferry_read_look(in, *pos, len);
 	return err ?: filemap_splice_read(in, pos, pipe, len, flags);
 }
 
@@ -600,11 +608,16 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 		err = inode_newsize_ok(inode, end);
 		if (err)
 			goto unlock;
-		ferry_zero_tail(inode);
+		err = ferry_zero_tail(inode);
+		if (err)
+			goto unlock;
 	}
 	if (clears) {
-		filemap_invalidate_lock(mapping);
-		err = ferry_sync_range(mapping, offset, end - 1);
+		err = down_write_killable(&mapping->invalidate_lock);
+		if (err)
+			goto unlock;
+		err = ferry_sync_range(mapping, offset, end - 1) ?:
+		      ferry_wait_folios(mapping, offset >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT);
 		if (err)
 			goto unlock_mapping;
 	}
@@ -628,6 +641,9 @@ static long ferry_fallocate(struct file *file, int mode, loff_t offset, loff_t l
 		ferry_attr_stale(inode, STATX_BLOCKS);
 		ferry_size_doubt(inode, at);
 	}
+	/* As after a direct write. */
+	if (ferry_owns_times(inode))
+		ferry_times_wrote(inode, true);
 unlock_mapping:
 	if (clears)
 		filemap_invalidate_unlock(mapping);

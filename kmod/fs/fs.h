@@ -104,7 +104,9 @@ struct ferry_times {
  * @releases: files whose RELEASE waits, under @releases_lock: ferry_file_put()
  * @partings: struct ferry_parting, by node, under the same lock
  * @closing: it is being taken down: ferry_pins_end()
- * @pins: inodes that requests hold; on a line of its own, as others are only read
+ * @pins: inodes that requests hold; on a line of its own with @evicted, as others are only read
+ * @evicted: jiffies64 of the latest change of an inode that has gone, though it has a name: what
+ *	was asked for before may be from before it. See ferry_attr_init()
  * @no_*: the server said -ENOSYS once: do not ask again. Plain bools, set once
  *	from false to true; a late reader asks once more, which is harmless.
  */
@@ -163,6 +165,7 @@ struct ferry_mount {
 
 	bool			closing;
 	atomic_t		pins ____cacheline_aligned_in_smp;
+	u64			evicted;
 };
 
 /* ferry_inode.flags: bits */
@@ -205,9 +208,9 @@ struct ferry_forget {
  * @nlookup: lookups that the server counts for us; FORGET gives them back
  * @attr_until: jiffies64 until which the attributes are good; 0: ask
  * @attr_stale: STATX_* of those that are not, in spite of @attr_until
- * @attr_version: raised whenever size or attributes change from this side; an
- *	answer that was asked for before the last change is stale. Per inode, so
- *	that no cache line is shared by all of a mount.
+ * @attr_version: raised whenever size or attributes change from this side, or an answer
+ *	brings another size; one that was asked for before the last change is stale. Per
+ *	inode, so that no cache line is shared by all of a mount.
  * @attr_changed: jiffies64 of that change, for answers that were asked for before
  *	it was known that they would be about this inode (LOOKUP)
  * @cache_mtime: the server's mtime with which the cached pages agree
@@ -415,7 +418,9 @@ static inline struct ferry_asked ferry_asked(const struct inode *inode)
 /*
  * Take over attributes. If something changed since they were asked for, from this side, they
  * say nothing about size and links; then, and if something may have changed for a caller who
- * has gone, they are not remembered. -EIO: nonsense (type differs, size above S64_MAX).
+ * has gone, they are not remembered. -EIO: nonsense (type differs, size above S64_MAX). -EINTR, 1:
+ * not taken over, as we were killed, or something changed, while pages of before made way; 1: they
+ * are to be asked for again.
  */
 int ferry_attr_update(struct inode *inode, const struct fuse_attr *attr,
 		      u64 valid_sec, u32 valid_nsec, struct ferry_asked asked);
@@ -432,6 +437,7 @@ u64 ferry_attr_modified(struct inode *inode, u32 mask);		/* alike, and raises th
 void ferry_attr_wrote(struct inode *inode, loff_t end);		/* raises version and, if
 								 * need be, i_size */
 int ferry_attr_refresh(struct inode *inode, struct file *file);	/* GETATTR now */
+bool ferry_attr_old(struct inode *inode, u32 mask);
 int ferry_attr_need(struct inode *inode, struct file *file, u32 mask);	/* these STATX_* */
 int ferry_size_settle(struct inode *inode, struct file *file);	/* under i_rwsem, exclusive */
 int ferry_size_look_now(struct inode *inode, struct file *file);
@@ -501,6 +507,7 @@ void ferry_file_put_left(struct inode *inode);		/* at eviction */
 
 /* cache.c */
 extern const struct address_space_operations ferry_aops;
+int ferry_read_look(struct file *file, loff_t pos, size_t len);
 ssize_t ferry_cached_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t ferry_cached_write(struct kiocb *iocb, struct iov_iter *from);
 int ferry_mmap(struct file *file, struct vm_area_struct *vma);
@@ -511,15 +518,16 @@ void ferry_cache_exit(void);
  * A change of size by SETATTR, under i_rwsem: begin, the request, end. begin() takes
  * mapping->invalidate_lock and writes back what is dirty behind @size, so that no WRITE
  * can reach the server after the SETATTR and make the file long again; if it fails
- * there is nothing to end. end() with @done sets i_size and drops pages; it
- * unlocks.
+ * there is nothing to end. end() with @done sets i_size and drops pages, which begin()
+ * has seen that nobody reads; it unlocks.
  */
-void ferry_zero_tail(struct inode *inode);		/* before a file grows over a gap */
+int ferry_zero_tail(struct inode *inode);		/* before a file grows over a gap */
 int ferry_truncate_begin(struct inode *inode, loff_t size);
 void ferry_truncate_end(struct inode *inode, loff_t size, bool done);
 
 /* writeback.c */
 int ferry_wait_writes(struct address_space *mapping);	/* killable */
+int ferry_wait_folios(struct address_space *mapping, pgoff_t first, pgoff_t last);
 int ferry_sync_range(struct address_space *mapping, loff_t start, loff_t end);	/* killable */
 void ferry_sync_exiting(struct inode *inode, unsigned long timeout);
 

@@ -181,6 +181,18 @@ static void forget_drop_hold(struct ferry_forget *f)
 	inode_drop_hold(container_of(f, struct ferry_inode, forget));
 }
 
+/*
+ * An inode goes that changed then, and nobody else knows. The next of its node is made when it is
+ * in the hash no more, after us, and sees it.
+ */
+static void note_change(struct ferry_mount *m, u64 changed)
+{
+	u64 last = READ_ONCE(m->evicted);
+
+	while (changed > last && !try_cmpxchg(&m->evicted, &last, changed))
+		;
+}
+
 void ferry_inode_evict(struct inode *inode)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
@@ -188,6 +200,8 @@ void ferry_inode_evict(struct inode *inode)
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
 	ferry_file_put_left(inode);
+	if (inode->i_nlink)
+		note_change(ferry_mount_of(inode), fi->attr_changed);
 
 	/* At umount the server forgets all by itself. */
 	if (!fi->nlookup || !(inode->i_sb->s_flags & SB_ACTIVE))

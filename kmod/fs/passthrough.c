@@ -10,6 +10,7 @@
  * more than the server let him open, and privileges that a write takes away (suid) are taken
  * away by us, from the server's point of view by a SETATTR, before it.
  */
+#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/fadvise.h>
 #include <linux/falloc.h>
@@ -120,6 +121,17 @@ ssize_t ferry_passthrough_read(struct kiocb *iocb, struct iov_iter *to)
 	return ret;
 }
 
+/* i_rwsem is held. The server may have got some since it was asked; who may keep them asks not. */
+static int remove_privs(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	int err = 0;
+
+	if (ferry_attr_old(inode, STATX_MODE) && !capable(CAP_FSETID))
+		err = ferry_attr_refresh(inode, file);
+	return err ?: file_remove_privs(file);
+}
+
 ssize_t ferry_passthrough_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct file *file = iocb->ki_filp;
@@ -132,7 +144,7 @@ ssize_t ferry_passthrough_write(struct kiocb *iocb, struct iov_iter *from)
 	if (!iov_iter_count(from))
 		return 0;
 	inode_lock(inode);
-	ret = file_remove_privs(file);
+	ret = remove_privs(file);
 	if (!ret) {
 		clone_iocb(&kiocb, iocb, ff->backing.file);
 		old = override_creds(ff->backing.cred);
@@ -200,7 +212,7 @@ long ferry_passthrough_fallocate(struct file *file, int mode, loff_t offset, lof
 	int err;
 
 	inode_lock(inode);
-	err = file_remove_privs(file);
+	err = remove_privs(file);
 	if (!err) {
 		old = override_creds(ff->backing.cred);
 		err = vfs_fallocate(ff->backing.file, mode, offset, len);

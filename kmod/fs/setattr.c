@@ -101,7 +101,8 @@ static void take(struct inode *inode, const struct iattr *attr, const struct fus
 	ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec, asked);
 }
 
-static int change(struct dentry *dentry, struct iattr *attr, struct file *file)
+/* @kill: the VFS has found that set-id bits are to go */
+static int change(struct dentry *dentry, struct iattr *attr, struct file *file, bool kill)
 {
 	struct inode *inode = d_inode(dentry);
 	struct ferry_mount *m = ferry_mount_of(inode);
@@ -143,7 +144,7 @@ static int change(struct dentry *dentry, struct iattr *attr, struct file *file)
 
 	fill(m, attr, owns_times, &in);
 	if (m->killpriv_v2 && !S_ISDIR(inode->i_mode) &&
-	    ((attr->ia_valid & (ATTR_UID | ATTR_GID)) ||
+	    (kill || (attr->ia_valid & (ATTR_UID | ATTR_GID)) ||
 	     (truncate && !capable(CAP_FSETID))))
 		in.valid |= FATTR_KILL_SUIDGID;
 	if (file) {
@@ -185,6 +186,7 @@ int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *
 	struct inode *inode = d_inode(dentry);
 	struct ferry_mount *m = ferry_mount_of(inode);
 	struct file *file = attr->ia_valid & ATTR_FILE ? attr->ia_file : NULL;
+	bool kill = attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID);
 	int err;
 
 	if (ferry_is_bad(inode))
@@ -192,10 +194,14 @@ int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *
 	if (!ferry_may_enter(m))
 		return -EACCES;
 
-	if (attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID)) {
+	if (kill) {
 		attr->ia_valid &= ~(ATTR_KILL_SUID | ATTR_KILL_SGID | ATTR_MODE);
-		/* A server that does not drop them by itself is told the mode without. */
-		if (!m->handle_killpriv && !m->killpriv_v2) {
+		/*
+		 * A server that does not drop them by itself is told the mode without. One may do
+		 * so at what it is asked for, but does not see a write past it.
+		 */
+		if (!m->killpriv_v2 &&
+		    !(m->handle_killpriv && attr->ia_valid & (ATTR_SIZE | ATTR_UID | ATTR_GID))) {
 			err = ferry_attr_refresh(inode, NULL);
 			if (err)
 				return err;
@@ -213,7 +219,7 @@ int ferry_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *
 	if (!attr->ia_valid)
 		return 0;
 
-	err = change(dentry, attr, file);
+	err = change(dentry, attr, file, kill);
 	/* The server may check at LOOKUP who may search a directory. */
 	if (!err && d_is_dir(dentry) && (attr->ia_valid & ATTR_MODE))
 		dentry->d_time = 0;

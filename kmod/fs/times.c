@@ -47,7 +47,7 @@ void ferry_dirty_inode(struct inode *inode, int flags)
 }
 
 /*
- * A WRITE of pages has ended; @last: and no other is under way.
+ * A WRITE has ended, or what is like one; @last: and no other of pages is under way.
  *
  * A server may have taken the time of it for the file's, and told that to who has asked since.
  * Where times are ours it is to be told them after its last WRITE: those that went beside it, or

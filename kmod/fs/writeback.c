@@ -267,6 +267,36 @@ int ferry_wait_writes(struct address_space *mapping)
 }
 
 /**
+ * ferry_wait_folios() - wait killably for who reads or writes what is cached of a file
+ * @mapping: the file's
+ * @first: first page
+ * @last: last page
+ *
+ * Whoever drops pages would wait for that where it cannot be killed. After this it does not, but
+ * for what has begun since.
+ *
+ * Return: 0 or -EINTR
+ */
+int ferry_wait_folios(struct address_space *mapping, pgoff_t first, pgoff_t last)
+{
+	struct folio_batch batch;
+	unsigned int i;
+	int err = 0;
+
+	if (!mapping->nrpages)
+		return 0;
+	folio_batch_init(&batch);
+	while (!err && filemap_get_folios(mapping, &first, last, &batch)) {
+		for (i = 0; !err && i < folio_batch_count(&batch); i++)
+			err = folio_wait_locked_killable(batch.folios[i]) ?:
+			      folio_wait_writeback_killable(batch.folios[i]);
+		folio_batch_release(&batch);
+		cond_resched();
+	}
+	return err;
+}
+
+/**
  * ferry_sync_range() - write back what is dirty, and wait for it killably
  * @mapping: the file's
  * @start: first byte

@@ -192,6 +192,21 @@ static void write_kills_suid(void)
 	CHECK_EQ(stat_of("t").st_mode & 07777, 0777);
 }
 
+static void hole_kills_suid(void)
+{
+	need_root();
+	owned_file("f", 06777);
+	AS(STRANGER, STRANGER) {
+		int fd = DO(open("f", O_WRONLY));
+
+		DO(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 50));
+		DO(close(fd));
+	}
+	CHECK_EQ(stat_of("f").st_mode & 07777, 0777);
+	drop_caches();
+	CHECK_EQ(stat_of("f").st_mode & 07777, 0777);
+}
+
 static void setgid_dir(void)
 {
 	need_root();
@@ -272,6 +287,7 @@ static const struct claim claims[] = {
 	{ "in a sticky directory one removes only one's own", sticky },
 	{ "mode, owner and times are the owner's to change", owner_only },
 	{ "a stranger's write or truncate takes the set-id bits off", write_kills_suid },
+	{ "a hole that a stranger makes takes the set-id bits off", hole_kills_suid },
 	{ "a set-gid directory hands its group down", setgid_dir },
 	{ "chmod of a foreign group's file loses the set-gid bit", chmod_sgid_foreign_group },
 	{ "an open file stays open whatever becomes of its mode", open_survives },

@@ -39,6 +39,8 @@ struct plan {
 };
 
 static struct plan *plan;
+static uint32_t open_flags = FOPEN_KEEP_CACHE;
+static off_t size = FILE_SIZE;
 
 static bool is_meant(const struct request *req)
 {
@@ -55,9 +57,13 @@ static bool tell_file(struct rogue *r, const struct request *req)
 	struct fuse_init_out init = rogue_init(FUSE_WRITEBACK_CACHE | FUSE_ASYNC_READ);
 	struct fuse_entry_out entry = rogue_entry(FILE_NODE);
 	struct fuse_attr_out attr = { .attr_valid = HOUR, .attr = entry.attr };
-	struct fuse_open_out open = { .open_flags = FOPEN_KEEP_CACHE };
+	struct fuse_open_out open = { .open_flags = open_flags };
+	const struct fuse_setattr_in *set = (const void *)req->arg;
 
+	if (req->head.opcode == FUSE_SETATTR && set->valid & FATTR_SIZE)
+		size = set->size;
 	entry.entry_valid = entry.attr_valid = HOUR;
+	entry.attr.size = attr.attr.size = size;
 	attr.attr.nlink = !unlinked;
 	switch (req->head.opcode) {
 	case FUSE_INIT:
@@ -437,6 +443,85 @@ static void fsync_leaves_error(void)
 	rogue_end(&r);
 }
 
+/* --- READs: what another reads is not answered ------------------------------------------------ */
+
+static int op_write_direct_ready(void)
+{
+	plan->ready = true;
+	return op_write_direct();
+}
+
+static int op_write_far(void)
+{
+	int fd = DO(open("mnt/file", O_WRONLY));
+
+	plan->ready = true;
+	return pwrite(fd, "x", 1, 100000) == 1 ? 0 : -1;
+}
+
+static int op_truncate_ready(void)
+{
+	plan->ready = true;
+	return op_truncate();
+}
+
+static int op_open_ready(void)
+{
+	plan->ready = true;
+	return op_open_file();
+}
+
+static int op_punch(void)
+{
+	int fd = DO(open("mnt/file", O_RDWR));
+
+	plan->ready = true;
+	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, FILE_SIZE - 200);
+}
+
+/* @op is to drop pages, or a part of one, that are being read. */
+static void beside_read(int (*op)(void))
+{
+	struct rogue r = start(FUSE_READ);
+	pid_t reader = rogue_client(op_read_file), pid;
+
+	rogue_await(&r, 1);
+	pid = rogue_client(op);
+	await_waiting(pid);
+	rogue_dies(pid);
+	let_go(false);
+	wait_ok(reader);
+	rogue_end(&r);
+}
+
+static void write_beside_read(void)
+{
+	beside_read(op_write_direct_ready);
+}
+
+static void growth_beside_read(void)
+{
+	/* The page that it ends in is made zero behind that. */
+	size = FILE_SIZE - 100;
+	beside_read(op_write_far);
+}
+
+static void truncate_beside_read(void)
+{
+	beside_read(op_truncate_ready);
+}
+
+static void punch_beside_read(void)
+{
+	beside_read(op_punch);
+}
+
+static void open_beside_read(void)
+{
+	open_flags = 0;
+	beside_read(op_open_ready);
+}
+
 static const struct claim claims[] = {
 	{ "the last close of an unlinked file does not wait for its WRITE", close_before_write },
 	{ "the last close of an unlinked file does not wait for its read-ahead", close_before_read },
@@ -449,5 +534,10 @@ static const struct claim claims[] = {
 	{ "times that the flusher sends beside a WRITE are sent again after it", times_after_write },
 	{ "a killed fsync leaves an error to who shares the file", fsync_leaves_error },
 	{ "an O_SYNC write beside another's WRITE can be killed", sync_write_beside_write },
+	{ "a direct write to what another reads can be killed", write_beside_read },
+	{ "a write far behind what another reads can be killed", growth_beside_read },
+	{ "a truncation of what another reads can be killed", truncate_beside_read },
+	{ "a hole in what another reads can be killed", punch_beside_read },
+	{ "an open that drops what another reads can be killed", open_beside_read },
 };
 CLAIMS_MAIN(claims)
