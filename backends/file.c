@@ -390,7 +390,8 @@ static int file_save(struct ferry_server *server, struct ferry_stream *stream)
 	 * The last close() of a block device does it, and who is sent home must not take minutes.
 	 * What cannot be written is no reason to stay.
 	 */
-	flush(disk);
+	if (id.rdev && !server->block.read_only)
+		flush(disk);
 	if (disk->lost)
 		ferry_stream_write(stream, &lost_id, sizeof(lost_id));
 	return ferry_stream_write(stream, &id, sizeof(id));

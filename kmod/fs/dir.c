@@ -396,13 +396,14 @@ static int dir_rename(struct mnt_idmap *idmap, struct inode *dir, struct dentry 
 /*
  * CREATE: the entry and the open file in one answer. It is to make the file, also if the caller
  * would do with one that is there: the VFS does not ask whether he may open what he has made.
+ * FUSE programs are asked in FUSE's way, as they may find by CREATE what LOOKUP did not.
  */
 static int create_open(struct inode *dir, struct dentry *dentry, struct file *file,
 		       unsigned int flags, umode_t mode)
 {
 	struct ferry_mount *m = ferry_mount_of(dir);
 	struct fuse_create_in in = {
-		.flags = (flags & ~O_NOCTTY) | O_EXCL,
+		.flags = (flags & ~O_NOCTTY) | (ferry_chan_is_rw(m->chan) ? 0 : O_EXCL),
 		.mode = mode,
 		.umask = current_umask(),
 	};

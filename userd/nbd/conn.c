@@ -173,9 +173,7 @@ static void answer(struct nbd_job *job, int err)
 
 	if (!err)
 		note_done(job->conn->disk, job);
-	if (!job->req && job->ended)
-		sem_post(job->ended);
-	else if (job->req && !err && job->op == NBD_READ)
+	if (job->req && !err && job->op == NBD_READ)
 		ferry_reply_data(job->req, &iov, 1);
 	else if (job->req)
 		ferry_reply_err(job->req, err);
@@ -375,30 +373,21 @@ void nbd_send(struct nbd_disk *disk, struct nbd_job *job)
 	conn_send(disk->nr_conns > 1 ? conn_for(disk, job) : &disk->conns[0], job);
 }
 
-static struct nbd_job *flush_new(sem_t *ended)
+static struct nbd_job *flush_new(void)
 {
 	struct nbd_job *job = malloc(sizeof(*job));
 
 	if (job)
-		*job = (struct nbd_job) { .op = NBD_FLUSH, .ended = ended };
+		*job = (struct nbd_job) { .op = NBD_FLUSH };
 	return job;
 }
 
 void nbd_flush_ahead(struct nbd_disk *disk)
 {
-	struct nbd_job *job;
-	sem_t ended;
+	struct nbd_job *job = disk->geo->flush ? flush_new() : NULL;
 
-	if (!disk->geo->flush)
-		return;
-	sem_init(&ended, 0, 0);
-	job = flush_new(&ended);
-	if (job) {
+	if (job)
 		nbd_send(disk, job);
-		while (sem_wait(&ended))
-			;
-	}
-	sem_destroy(&ended);
 }
 
 /* --- the thread ------------------------------------------------------------------------ */
@@ -676,7 +665,7 @@ static bool flush_last(struct nbd_conn *conn)
 
 	pthread_mutex_lock(&conn->lock);
 	if (conn->disk->geo->flush && !conn->flushed)
-		job = flush_new(NULL);
+		job = flush_new();
 	if (job) {
 		conn->flushed = true;
 		job->conn = conn;

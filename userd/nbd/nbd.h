@@ -30,7 +30,6 @@
 #define FERRY_NBD_H
 
 #include <libnbd.h>
-#include <semaphore.h>
 
 #include <ferry/block.h>
 
@@ -49,7 +48,6 @@ enum nbd_op {
  * @next, @prev: in the list of its connection that it is in: nbd_conn.waiting or .flight
  * @next_done: in nbd_conn.done, while it is in .flight
  * @req: NULL: a flush of our own, which does not wait for a connection
- * @ended: of such a one: who waits for it, or NULL
  * @flags: LIBNBD_CMD_FLAG_*
  * @told: of a flush: nbd_disk.told when it came
  * @covers: of one that was sent: nbd_disk.answered at that time
@@ -63,7 +61,6 @@ struct nbd_job {
 	struct nbd_job *next_done;
 	struct nbd_conn *conn;
 	struct ferry_req *req;
-	sem_t *ended;
 	enum nbd_op op;
 	u32 flags;
 	u64 off;
@@ -209,7 +206,7 @@ void nbd_conn_grow(struct nbd_conn *conn);
 /** nbd_send() - have @job done, by the connection whose turn it is; it is answered and freed */
 void nbd_send(struct nbd_disk *disk, struct nbd_job *job);
 
-/** nbd_flush_ahead() - as far as that is possible, and for nobody; returns when it is done */
+/** nbd_flush_ahead() - as far as that is possible, and for nobody; it is not waited for */
 void nbd_flush_ahead(struct nbd_disk *disk);
 
 #endif
