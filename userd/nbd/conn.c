@@ -164,6 +164,8 @@ static void note_done(struct nbd_disk *disk, const struct nbd_job *job)
 		disk->answered++;
 	else if (job->op == NBD_FLUSH)
 		disk->safe = max(disk->safe, job->covers);
+	if (disk->safe >= disk->answered)
+		disk->geo->lost = false;	/* note_lost() may not have seen this one come */
 	pthread_mutex_unlock(&disk->safe_lock);
 }
 
@@ -284,7 +286,8 @@ static void tell_lost(struct nbd_conn *conn, const struct nbd_job *job)
 		ferry_log(FERRY_LOG_ERR, "nbd: %s: a flush fails, as the connection was lost when not all that was written was flushed: if its server was, too, that may be lost",
 			  disk->uri);
 		disk->told++;
-		disk->safe = conn->since;
+		/* Another flush may have been answered meanwhile. */
+		disk->safe = max(disk->safe, conn->since);
 		disk->geo->lost = false;
 	}
 	pthread_mutex_unlock(&disk->safe_lock);
