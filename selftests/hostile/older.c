@@ -180,21 +180,6 @@ static void let_go(void)
 	CHECK_EQ(rogue_try(op_readlink, 10), 0);
 }
 
-/* @pid waits, and not for the server: that has answered all the rest. */
-static void await_waiting(pid_t pid)
-{
-	double end = now() + patience(20);
-	int seen = 0;
-
-	while (seen < 3) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "the client does not wait");
-		CHECK_EQ(rogue_try(op_statfs, 10), 0);
-		seen = plan->ready && rogue_state(pid) == 'D' ? seen + 1 : 0;
-	}
-	plan->ready = false;
-}
-
 /* What the server says now, taken over. */
 static off_t size_asked(void)
 {
@@ -333,7 +318,7 @@ static void longer_file(void)
 	rogue_await(&r, 1);
 	plan->file.size += 50;
 	asker = rogue_client(op_ask_size);
-	await_waiting(asker);
+	rogue_await_waiting(asker, &plan->ready);
 	n = pread(fd, buf, 4096, 4096);
 	CHECK(n >= 100);
 	CHECK_EQ(find_difference(buf, n, 4096, 1), -1);
@@ -354,7 +339,7 @@ static void longer_killed(void)
 	rogue_await(&r, 1);
 	plan->file.size += 50;
 	asker = rogue_client(op_ask_size);
-	await_waiting(asker);
+	rogue_await_waiting(asker, &plan->ready);
 	rogue_dies(asker);
 	let_go();
 	rogue_unharmed(reader);

@@ -209,6 +209,20 @@ char rogue_state(pid_t pid)
 	return state[2];
 }
 
+void rogue_await_waiting(pid_t pid, volatile bool *ready)
+{
+	double end = now() + patience(20);
+	int seen = 0;
+
+	while (seen < 3) {
+		if (now() > end)
+			claim_fail(__FILE__, __LINE__, "the client does not wait");
+		CHECK_EQ(rogue_try(op_statfs, 10), 0);
+		seen = *ready && rogue_state(pid) == 'D' ? seen + 1 : 0;
+	}
+	*ready = false;
+}
+
 static bool sleeps(pid_t pid)
 {
 	char state = rogue_state(pid);

@@ -164,6 +164,12 @@ int rogue_ends(pid_t pid);
 
 /** rogue_await_sleep() - until @pid sleeps, which it does for its server */
 void rogue_await_sleep(pid_t pid);
+/**
+ * rogue_await_waiting() - until @pid waits, and not for the server: that has answered all the rest
+ * @ready: @pid sets it before it does what it will wait for; false afterwards
+ */
+void rogue_await_waiting(pid_t pid, volatile bool *ready);
+
 /** rogue_gone() - @pid has ended within patience(@seconds), with *@status */
 bool rogue_gone(pid_t pid, int *status, double seconds);
 /** rogue_status() - how @pid ended, which it must within @seconds; @what: for the complaint */

@@ -157,21 +157,6 @@ static void await_ready(void)
 	plan->ready = false;
 }
 
-/* @pid waits for what is kept: the server has answered all the rest, and it waits still. */
-static void await_waiting(pid_t pid)
-{
-	double end = now() + 20;
-	int seen = 0;
-
-	while (seen < 3) {
-		if (now() > end)
-			claim_fail(__FILE__, __LINE__, "the client does not wait");
-		CHECK_EQ(rogue_try(op_statfs, 10), 0);
-		seen = plan->ready && rogue_state(pid) == 'D' ? seen + 1 : 0;
-	}
-	plan->ready = false;
-}
-
 /* --- the last close of a file without a name -------------------------------------------------- */
 
 static int open_unlinked(void)
@@ -271,7 +256,7 @@ static pid_t sync_times(const struct rogue *r)
 	pid_t pid = rogue_client(op_sync);
 
 	rogue_await(r, 1);
-	await_waiting(pid);
+	rogue_await_waiting(pid, &plan->ready);
 	return pid;
 }
 
@@ -292,11 +277,11 @@ static void fsync_beside_times(void)
 	pwrite_all(fd, "x", 1, 0);
 	syncs = sync_times(&r);
 	pid = rogue_client(op_fsync);
-	await_waiting(pid);
+	rogue_await_waiting(pid, &plan->ready);
 	rogue_dies(pid);
 	/* Who goes on waiting is told when it is over. */
 	pid = rogue_client(op_fsync);
-	await_waiting(pid);
+	rogue_await_waiting(pid, &plan->ready);
 	let_go(false);
 	wait_ok(pid);
 	wait_ok(syncs);
@@ -346,7 +331,7 @@ static void times_in_order(void)
 	syncs = sync_times(&r);
 	CHECK_EQ(plan->setattrs, 1);
 	pid = rogue_client(op_set_times);
-	await_waiting(pid);
+	rogue_await_waiting(pid, &plan->ready);
 	CHECK_EQ(plan->setattrs, 1);
 	let_go(false);
 	wait_ok(pid);
@@ -405,7 +390,7 @@ static void sync_write_beside_write(void)
 	other = rogue_client(op_fsync_second);
 	rogue_await(&r, 1);
 	pid = rogue_client(op_write_first);
-	await_waiting(pid);
+	rogue_await_waiting(pid, &plan->ready);
 	rogue_dies(pid);
 	let_go(false);
 	wait_ok(other);
@@ -435,7 +420,7 @@ static void fsync_leaves_error(void)
 	plan->ready = false;
 	pid = rogue_client(op_fsync_shared);
 	rogue_await(&r, 1);
-	await_waiting(pid);
+	rogue_await_waiting(pid, &plan->ready);
 	rogue_dies(pid);
 	let_go(false);
 	CHECK_ERR(fsync(shared_fd), ENOSPC);
@@ -487,7 +472,7 @@ static void beside_read(int (*op)(void))
 
 	rogue_await(&r, 1);
 	pid = rogue_client(op);
-	await_waiting(pid);
+	rogue_await_waiting(pid, &plan->ready);
 	rogue_dies(pid);
 	let_go(false);
 	wait_ok(reader);
