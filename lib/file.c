@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* env.h for user space: files of the host. */
+/*
+ * env.h for user space: files of the host. What says EINTR is done again: a thread of wait style
+ * uring that is told of a request is interrupted by that.
+ */
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdlib.h>
@@ -214,7 +217,7 @@ u32 ferry_file_block(const struct ferry_file *file)
 ssize_t ferry_file_read(struct ferry_file *file, u64 off, const struct ferry_iov *iov,
 			unsigned int nr_iov)
 {
-	ssize_t n = preadv(file->fd, (const struct iovec *)iov, nr_iov, off);
+	ssize_t n = TEMP_FAILURE_RETRY(preadv(file->fd, (const struct iovec *)iov, nr_iov, off));
 
 	return n < 0 ? -errno : n;
 }
@@ -222,10 +225,15 @@ ssize_t ferry_file_read(struct ferry_file *file, u64 off, const struct ferry_iov
 ssize_t ferry_file_write(struct ferry_file *file, u64 off, const struct ferry_iov *iov,
 			 unsigned int nr_iov, bool sync)
 {
-	ssize_t n = pwritev2(file->fd, (const struct iovec *)iov, nr_iov, off,
-			     sync ? RWF_DSYNC : 0);
+	ssize_t n = TEMP_FAILURE_RETRY(pwritev2(file->fd, (const struct iovec *)iov, nr_iov, off,
+						sync ? RWF_DSYNC : 0));
 
 	return n < 0 ? -errno : n;
+}
+
+int ferry_file_flush(struct ferry_file *file)
+{
+	return TEMP_FAILURE_RETRY(fdatasync(file->fd)) ? -errno : 0;
 }
 
 ssize_t ferry_file_transfer(struct ferry_req *req, struct ferry_file *file, u64 off, u32 len,
@@ -233,19 +241,14 @@ ssize_t ferry_file_transfer(struct ferry_req *req, struct ferry_file *file, u64 
 {
 	ssize_t n = req->host->transfer(req, file->fd, off, len);
 
-	return n > 0 && sync && fdatasync(file->fd) ? -errno : n;
-}
-
-int ferry_file_flush(struct ferry_file *file)
-{
-	return fdatasync(file->fd) ? -errno : 0;
+	return n > 0 && sync ? ferry_file_flush(file) ?: n : n;
 }
 
 int ferry_file_zero(struct ferry_file *file, u64 off, u64 len, bool keep)
 {
 	int mode = FALLOC_FL_KEEP_SIZE | (keep ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE);
 
-	return fallocate(file->fd, mode, off, len) ? -errno : 0;
+	return TEMP_FAILURE_RETRY(fallocate(file->fd, mode, off, len)) ? -errno : 0;
 }
 
 /* Of a device: what its queue says. */

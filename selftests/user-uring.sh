@@ -10,7 +10,7 @@ echo "TAP version 13"
 run_fs_tests user-uring memfs names rename rw direct mmap cache readdir fsx stress
 mkdir -p "$work/host" "$work/mnt"
 mount -t tmpfs tmpfs "$work/host"
-run_fs_tests user-uring "mirror:$work/host,passthrough=no" rw direct mmap fsx
+run_fs_tests user-uring "mirror:$work/host,passthrough=no" rw sparse direct mmap fsx
 
 waits() { grep -q ferry_ "/proc/$1/wchan"; }
 

@@ -2,7 +2,10 @@
 /* Big files, holes, SEEK_DATA and SEEK_HOLE, fallocate. */
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../claim.h"
@@ -226,6 +229,29 @@ static void allocate_errors(void)
 	CHECK_ERR(fallocate(DO(open("p", O_RDWR)), 0, 0, 10), ESPIPE);
 }
 
+/* A server's thread may be told of the next request in the middle of the last one. */
+static void allocate_beside(void)
+{
+	struct statfs sfs;
+	int i, fd = DO(open("f", O_CREAT | O_RDWR, 0644));
+	pid_t others[4];
+
+	for (i = 0; i < 4; i++) {
+		others[i] = DO(fork());
+		while (!others[i])
+			DO(fstatfs(fd, &sfs));
+	}
+	for (i = 0; i < 20; i++) {
+		allocate(fd, 0, 0, 32 * M);
+		CHECK_EQ(stat_of("f").st_size, 32 * M);
+		DO(ftruncate(fd, 0));
+	}
+	for (i = 0; i < 4; i++) {
+		DO(kill(others[i], SIGKILL));
+		DO(waitpid(others[i], NULL, 0));
+	}
+}
+
 static void collapse_and_insert(void)
 {
 	int fd;
@@ -257,6 +283,7 @@ static const struct claim claims[] = {
 	{ "FALLOC_FL_KEEP_SIZE keeps size and data", allocate_keeps },
 	{ "FALLOC_FL_PUNCH_HOLE makes zeros there, and nowhere else", punch },
 	{ "FALLOC_FL_ZERO_RANGE makes zeros there, and grows unless told not to", zero_range },
+	{ "fallocate does all of it whatever others ask meanwhile", allocate_beside },
 	{ "fallocate refuses what makes no sense", allocate_errors },
 	{ "ranges are collapsed and inserted, or EOPNOTSUPP and untouched", collapse_and_insert },
 };

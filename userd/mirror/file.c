@@ -99,7 +99,7 @@ void mirror_fsync(struct ferry_req *req, u64 id, struct ferry_handle *handle, bo
 	int err;
 
 	ferry_state_leave();
-	err = datasync ? fdatasync(handle->fh) : fsync(handle->fh);
+	err = TEMP_FAILURE_RETRY(datasync ? fdatasync(handle->fh) : fsync(handle->fh));
 	ferry_state_return();
 	ferry_reply_err(req, err ? -errno : 0);
 }
@@ -116,8 +116,11 @@ void mirror_lseek(struct ferry_req *req, u64 id, struct ferry_handle *handle, u6
 		ferry_reply_lseek(req, pos);
 }
 
+/* Where a request comes meanwhile, wait style uring interrupts it: tmpfs says EINTR. */
 void mirror_fallocate(struct ferry_req *req, u64 id, struct ferry_handle *handle, u32 mode,
 		      u64 off, u64 len)
 {
-	ferry_reply_err(req, fallocate(handle->fh, mode, off, len) ? -errno : 0);
+	int err = TEMP_FAILURE_RETRY(fallocate(handle->fh, mode, off, len));
+
+	ferry_reply_err(req, err ? -errno : 0);
 }
