@@ -94,5 +94,30 @@ gathers() {
 
 ! wanted gathers || claim "gathers: a busy disk's server is woken for several requests at once" \
 	not_traced gathers
+# The one thread that serves it looks at others while a disk that has stopped is to sync.
+syncs_beside() {
+	local disk daemons sync status=0
+	disk=$(ferry disk add -o wait=sync ramdisk:size=64M) && mkfs.ext4 -q "$disk" &&
+		mkdir -p "$work/on-disk" && mount "$disk" "$work/on-disk" || return
+	mapfile -t daemons < <(pgrep -x ferryd)
+	touch "$work/on-disk/"{1..8}
+	if mount_fs user-uring "mirror:$work/on-disk,passthrough=no" "$work/mnt" queues=1,attr_timeout=0; then
+		echo x >"$work/mnt/f"
+		kill -STOP "${daemons[@]}"
+		sync "$work/mnt/f" &
+		sync=$!
+		for _ in {1..200}; do waits "$sync" && break; sleep 0.05; done
+		waits "$sync" && timeout 30 stat "$work/mnt/"{1..8} >/dev/null && waits "$sync" || status=1
+		kill -CONT "${daemons[@]}"
+		wait "$sync" && unmount_fs "$work/mnt" || status=1
+	else
+		status=1
+	fi
+	umount "$work/on-disk" && ferry disk del "$disk" && no_daemon_left || status=1
+	return "$status"
+}
+
+! wanted syncs || claim "syncs: who waits for the host's disk keeps no other from being served" \
+	not_traced syncs_beside
 unload_claim
 finish

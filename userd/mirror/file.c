@@ -98,6 +98,8 @@ void mirror_fsync(struct ferry_req *req, u64 id, struct ferry_handle *handle, bo
 {
 	int err;
 
+	if (mirror_ring_fsync(req, handle->fh, datasync))
+		return;
 	ferry_state_leave();
 	err = TEMP_FAILURE_RETRY(datasync ? fdatasync(handle->fh) : fsync(handle->fh));
 	ferry_state_return();

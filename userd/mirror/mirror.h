@@ -187,6 +187,7 @@ void mirror_fallocate(struct ferry_req *req, u64 id, struct ferry_handle *handle
 /* ring.c */
 bool mirror_ring_read(struct ferry_req *req, int fd, u64 off, u32 len);
 bool mirror_ring_write(struct ferry_req *req, int fd, u64 off, u32 len, bool kill_suid);
+bool mirror_ring_fsync(struct ferry_req *req, int fd, bool datasync);
 
 /* dir.c */
 void mirror_opendir(struct ferry_req *req, u64 id, struct ferry_handle *handle);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* Reads and writes in the ring that the thread waits in: wait style uring. */
+/* Reads, writes and fsync() in the ring that the thread waits in: wait style uring. */
 #include <stdlib.h>
 
 #include <ferry/uring.h>
@@ -105,4 +105,49 @@ bool mirror_ring_read(struct ferry_req *req, int fd, u64 off, u32 len)
 bool mirror_ring_write(struct ferry_req *req, int fd, u64 off, u32 len, bool kill_suid)
 {
 	return begin(req, fd, off, len, true, kill_suid);
+}
+
+/**
+ * struct ring_sync - a fsync() under way
+ * @fd: the file
+ * @datasync: fdatasync()
+ */
+struct ring_sync {
+	struct ferry_io io;
+	struct ferry_req *req;
+	int fd;
+	bool datasync;
+};
+
+static bool submit_sync(struct ring_sync *t)
+{
+	struct io_uring_sqe *sqe = ferry_uring_sqe(&t->io);
+
+	if (sqe)
+		io_uring_prep_fsync(sqe, t->fd, t->datasync ? IORING_FSYNC_DATASYNC : 0);
+	return sqe;
+}
+
+static void synced(struct ferry_io *io, int res)
+{
+	struct ring_sync *t = container_of(io, struct ring_sync, io);
+
+	if (res == -EINTR && submit_sync(t))
+		return;
+	ferry_reply_err(t->req, res);
+	free(t);
+}
+
+/* As mirror_ring_read(). The kernel has a thread wait for the disk, and ours serves others. */
+bool mirror_ring_fsync(struct ferry_req *req, int fd, bool datasync)
+{
+	struct ring_sync *t = malloc(sizeof(*t));
+
+	if (!t)
+		return false;
+	*t = (struct ring_sync){ .io.done = synced, .req = req, .fd = fd, .datasync = datasync };
+	if (submit_sync(t))
+		return true;
+	free(t);
+	return false;
 }
