@@ -49,16 +49,26 @@ static void modified(struct ferry_inode *fi, u32 mask)
 	fi->attr_stale |= mask;
 }
 
-u64 ferry_attr_modified(struct inode *inode, u32 mask)
+void ferry_attr_modified(struct inode *inode, u32 mask)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
-	u64 version;
 
 	spin_lock(&fi->lock);
 	modified(fi, mask);
-	version = fi->attr_version;
 	spin_unlock(&fi->lock);
-	return version;
+}
+
+void ferry_attr_answered(struct inode *inode, struct ferry_asked *asked)
+{
+	struct ferry_inode *fi = ferry_inode_of(inode);
+	bool newest;
+
+	spin_lock(&fi->lock);
+	newest = asked->version == fi->attr_version;
+	modified(fi, 0);
+	if (newest)
+		asked->version = fi->attr_version;
+	spin_unlock(&fi->lock);
 }
 
 void ferry_attr_invalidate(struct inode *inode)

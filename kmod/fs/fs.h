@@ -432,8 +432,9 @@ bool ferry_attr_ok(const struct fuse_attr *attr);
 
 void ferry_attr_invalidate(struct inode *inode);		/* ask again before next use */
 void ferry_attr_stale(struct inode *inode, u32 mask);		/* these STATX_* only */
-u64 ferry_attr_modified(struct inode *inode, u32 mask);		/* alike, and raises the version,
-								 * which it returns */
+void ferry_attr_modified(struct inode *inode, u32 mask);		/* alike, and raises the version */
+void ferry_attr_answered(struct inode *inode, struct ferry_asked *asked);	/* a change of ours:
+					* what was asked for before its answer is older than that */
 void ferry_attr_wrote(struct inode *inode, loff_t end);		/* raises version and, if
 								 * need be, i_size */
 int ferry_attr_refresh(struct inode *inode, struct file *file);	/* GETATTR now */

@@ -79,15 +79,11 @@ int ferry_setattr_send(struct inode *inode, const struct fuse_setattr_in *in,
 	return err ?: ferry_setattr_check(inode, out);
 }
 
-/*
- * Take over the answer to a SETATTR that was sent at @at. That was a change from this side, so
- * the version goes up and is right for this answer alone.
- */
+/* Take over the answer to a SETATTR that was sent at @asked. */
 static void take(struct inode *inode, const struct iattr *attr, const struct fuse_attr_out *out,
-		 u64 at)
+		 struct ferry_asked asked)
 {
 	struct ferry_inode *fi = ferry_inode_of(inode);
-	struct ferry_asked asked = { .at = at };
 
 	if (ferry_owns_times(inode)) {
 		spin_lock(&fi->lock);
@@ -97,7 +93,7 @@ static void take(struct inode *inode, const struct iattr *attr, const struct fus
 			inode_set_ctime_to_ts(inode, attr->ia_ctime);
 		spin_unlock(&fi->lock);
 	}
-	asked.version = ferry_attr_modified(inode, 0);
+	ferry_attr_answered(inode, &asked);
 	ferry_attr_update(inode, &out->attr, out->attr_valid, out->attr_valid_nsec, asked);
 }
 
@@ -109,9 +105,9 @@ static int change(struct dentry *dentry, struct iattr *attr, struct file *file, 
 	struct ferry_inode *fi = ferry_inode_of(inode);
 	bool owns_times = ferry_owns_times(inode);
 	bool truncate = attr->ia_valid & ATTR_SIZE;
+	struct ferry_asked asked;
 	struct fuse_setattr_in in;
 	struct fuse_attr_out out;
-	u64 at;
 	int err;
 
 	if (!m->default_permissions)
@@ -155,11 +151,11 @@ static int change(struct dentry *dentry, struct iattr *attr, struct file *file, 
 	}
 	/* Neither before those that the flusher sends, nor they before ours. */
 	err = owns_times ? ferry_times_lock(inode) : 0;
-	at = get_jiffies_64();
+	asked = ferry_asked(inode);
 	if (!err) {
 		err = ferry_setattr_send(inode, &in, &out);
 		if (!err)
-			take(inode, attr, &out, at);
+			take(inode, attr, &out, asked);
 		if (owns_times)
 			ferry_times_unlock(inode);
 	}
@@ -176,7 +172,7 @@ static int change(struct dentry *dentry, struct iattr *attr, struct file *file, 
 		if (truncate)
 			ferry_size_unknown(inode);
 	} else if (truncate) {
-		ferry_size_doubt(inode, at);
+		ferry_size_doubt(inode, asked.at);
 	}
 	return err;
 }

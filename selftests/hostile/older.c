@@ -221,6 +221,61 @@ static void older_size(void)
 	rogue_end(&r);
 }
 
+static int op_chmod(void)
+{
+	return chmod("mnt/file", 0600);
+}
+
+/* What is stored behind the size that the answer to chmod() tells stays. */
+static void older_change(void)
+{
+	struct rogue r = start(4096);
+	int fd = DO(open("mnt/file", O_RDWR));
+	char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	pid_t pid;
+
+	CHECK(p != MAP_FAILED);
+	plan->opcode = FUSE_SETATTR;
+	pid = rogue_client(op_chmod);
+	rogue_await(&r, 1);
+	plan->file.size = 8192;
+	CHECK_EQ(size_asked(), 8192);
+	p[4096] = 'x';
+	let_go();
+	rogue_unharmed(pid);
+	CHECK_EQ(size_known(), 8192);
+	CHECK_EQ(p[4096], 'x');
+	DO(msync(p, 8192, MS_SYNC));
+	CHECK_EQ(plan->end, 8192);
+	DO(munmap(p, 8192));
+	DO(close(fd));
+	rogue_end(&r);
+}
+
+/* The time that a WRITE has given it is asked for, whatever the answer to chmod() tells. */
+static void change_beside_write(void)
+{
+	struct rogue r = start(4096);
+	int fd = DO(open("mnt/file", O_RDWR));
+	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	pid_t pid;
+
+	CHECK(p != MAP_FAILED);
+	p[0] = 'x';
+	plan->opcode = FUSE_SETATTR;
+	pid = rogue_client(op_chmod);
+	rogue_await(&r, 1);
+	plan->file.mtime = 2000;
+	DO(msync(p, 4096, MS_SYNC));
+	CHECK_EQ(plan->deed, FUSE_WRITE);
+	let_go();
+	rogue_unharmed(pid);
+	CHECK_EQ(stat_of("mnt/file").st_mtime, 2000);
+	DO(munmap(p, 4096));
+	DO(close(fd));
+	rogue_end(&r);
+}
+
 static int op_stat_now(void)
 {
 	struct stat st;
@@ -432,6 +487,9 @@ static void times_after_direct(void)
 
 static const struct claim claims[] = {
 	{ "a size from before another one that is known is not believed", older_size },
+	{ "a size from before another one that is known is not believed of chmod() either",
+	  older_change },
+	{ "chmod() beside a write does not tell the time from before that", change_beside_write },
 	{ "attributes from before an inode went are not believed of the next", before_eviction },
 	{ "write-back: attributes from before an inode went are not believed of the next",
 	  before_eviction_back },
