@@ -9,7 +9,7 @@ work_dir
 echo "TAP version 13"
 mkdir "$work/host" "$work/mnt"
 truncate -s 1G "$work/image"
-if mkfs.ext4 -q "$work/image" && mount -o loop "$work/image" "$work/host" 2>/dev/null; then
+if mkfs.ext4 -q -i 4096 "$work/image" && mount -o loop "$work/image" "$work/host" 2>/dev/null; then
 	say "on ext4"
 else
 	say "on tmpfs, which forgets its place in a listing when names go"

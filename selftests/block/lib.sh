@@ -56,7 +56,8 @@ on_disk() {
 	"$@" "$disk"
 	status=$?
 	mountpoint -q "$work/mnt" && umount "$work/mnt"
-	ferry disk del "$disk" || status=1
+	# A program's last file may be closed by a worker of the kernel, after it has gone.
+	until_so ferry disk del "$disk" || status=1
 	no_disk_left || status=1
 	return "$status"
 }
