@@ -152,29 +152,12 @@ static const char *why_not(const struct nbd_disk *disk, const struct nbd_geo *no
 
 /* --- jobs ----------------------------------------------------------------------------- */
 
-/* Before it is answered. */
-static void note_done(struct nbd_disk *disk, const struct nbd_job *job)
-{
-	const bool written = job->op == NBD_WRITE || job->op == NBD_ZERO;
-
-	if (!disk->geo->flush)
-		return;
-	pthread_mutex_lock(&disk->safe_lock);
-	if (written && !(job->flags & LIBNBD_CMD_FLAG_FUA))
-		disk->answered++;
-	else if (job->op == NBD_FLUSH)
-		disk->safe = max(disk->safe, job->covers);
-	if (disk->safe >= disk->answered)
-		disk->geo->lost = false;	/* note_lost() may not have seen this one come */
-	pthread_mutex_unlock(&disk->safe_lock);
-}
-
 static void answer(struct nbd_job *job, int err)
 {
 	struct ferry_iov iov = { job->buf, job->len };
 
 	if (!err)
-		note_done(job->conn->disk, job);
+		nbd_safe_answered(job->conn->disk, job);
 	if (job->req && !err && job->op == NBD_READ)
 		ferry_reply_data(job->req, &iov, 1);
 	else if (job->req)
@@ -260,39 +243,6 @@ static bool needs_thread(struct nbd_conn *conn)
 	       nbd_aio_get_direction(conn->handle) & LIBNBD_AIO_DIRECTION_WRITE;
 }
 
-/* Does a flush by a connection that is there stand for all that is not safe? Under conn->lock. */
-static bool stands_for_all(struct nbd_conn *conn, struct nbd_job *job)
-{
-	struct nbd_disk *disk = conn->disk;
-	bool all;
-
-	pthread_mutex_lock(&disk->safe_lock);
-	all = conn->since <= disk->safe && (!job->req || job->told == disk->told);
-	job->covers = disk->answered;
-	pthread_mutex_unlock(&disk->safe_lock);
-	return all;
-}
-
-/*
- * It does not, nor by another connection: it is to fail. So do all that came before that was said,
- * and no other one. Under conn->lock.
- */
-static void tell_lost(struct nbd_conn *conn, const struct nbd_job *job)
-{
-	struct nbd_disk *disk = conn->disk;
-
-	pthread_mutex_lock(&disk->safe_lock);
-	if (job->req && job->told == disk->told) {
-		ferry_log(FERRY_LOG_ERR, "nbd: %s: a flush fails, as the connection was lost when not all that was written was flushed: if its server was, too, that may be lost",
-			  disk->uri);
-		disk->told++;
-		/* Another flush may have been answered meanwhile. */
-		disk->safe = max(disk->safe, conn->since);
-		disk->geo->lost = false;
-	}
-	pthread_mutex_unlock(&disk->safe_lock);
-}
-
 static void conn_send(struct nbd_conn *conn, struct nbd_job *job)
 {
 	const bool flush = job->op == NBD_FLUSH;
@@ -304,8 +254,8 @@ static void conn_send(struct nbd_conn *conn, struct nbd_job *job)
 	if (conn->stop) {
 		err = -EIO;
 	} else if (conn->up || (conn->worn && flush)) {
-		if (flush && !stands_for_all(conn, job)) {
-			tell_lost(conn, job);
+		if (flush && !nbd_safe_covers(conn, job)) {
+			nbd_safe_tell(conn, job);
 			err = -EIO;
 		} else {
 			err = send_now(conn, job);
@@ -339,20 +289,10 @@ static int rank(struct nbd_conn *conn, const struct nbd_job *job, u64 safe)
 	return rank;
 }
 
-static u64 safe_of(struct nbd_disk *disk)
-{
-	u64 safe;
-
-	pthread_mutex_lock(&disk->safe_lock);
-	safe = disk->safe;
-	pthread_mutex_unlock(&disk->safe_lock);
-	return safe;
-}
-
 /* The best one, from the one on whose turn it is. */
 static struct nbd_conn *conn_for(struct nbd_disk *disk, const struct nbd_job *job)
 {
-	const u64 turn = ferry_atomic_add(&disk->turn, 1), safe = safe_of(disk);
+	const u64 turn = ferry_atomic_add(&disk->turn, 1), safe = nbd_safe_mark(disk);
 	struct nbd_conn *best = NULL;
 	int most = -1;
 	u32 i;
@@ -428,24 +368,13 @@ static bool answer_done(struct nbd_conn *conn, bool lost)
 static bool can_flush(struct nbd_disk *disk)
 {
 	const struct nbd_job flush = { .op = NBD_FLUSH };
-	const u64 safe = safe_of(disk);
+	const u64 safe = nbd_safe_mark(disk);
 	u32 i;
 
 	for (i = 0; i < disk->nr_conns; i++)
 		if (rank(&disk->conns[i], &flush, safe) > 2)
 			return true;
 	return false;
-}
-
-/* For who goes on should we die before a flush has told it. */
-static void note_lost(struct nbd_disk *disk)
-{
-	if (can_flush(disk))
-		return;
-	pthread_mutex_lock(&disk->safe_lock);
-	if (disk->answered > disk->safe)
-		disk->geo->lost = true;
-	pthread_mutex_unlock(&disk->safe_lock);
 }
 
 /* Close the handle; what was sent by it waits for the next one. */
@@ -474,8 +403,8 @@ static void lose(struct nbd_conn *conn)
 		put_aside(conn, job);
 	}
 	pthread_mutex_unlock(&conn->lock);
-	if (was)
-		note_lost(conn->disk);
+	if (was && !can_flush(conn->disk))
+		nbd_safe_lost(conn->disk);
 }
 
 static bool other_is_up(struct nbd_disk *disk)
@@ -556,13 +485,11 @@ static void begin_to_send(struct nbd_conn *conn, u64 size, struct nbd_job *other
 
 	conn->up = true;
 	conn->size = size;
-	pthread_mutex_lock(&conn->disk->safe_lock);
-	conn->since = conn->disk->answered;
-	pthread_mutex_unlock(&conn->disk->safe_lock);
+	nbd_safe_begin(conn);
 	while (!list_empty(&conn->waiting) && !is_over(conn->handle)) {
 		job = conn->waiting.next;
 		list_del(job);
-		if (job->op == NBD_FLUSH && !stands_for_all(conn, job)) {
+		if (job->op == NBD_FLUSH && !nbd_safe_covers(conn, job)) {
 			list_add(others, job);
 			continue;
 		}
@@ -672,7 +599,7 @@ static bool flush_last(struct nbd_conn *conn)
 	if (job) {
 		conn->flushed = true;
 		job->conn = conn;
-		sent = stands_for_all(conn, job) && !send_now(conn, job);
+		sent = nbd_safe_covers(conn, job) && !send_now(conn, job);
 		if (!sent)
 			free(job);
 	}

@@ -70,9 +70,7 @@ static void nbd_flush_all(struct ferry_req *req)
 
 	if (!job)
 		return;
-	pthread_mutex_lock(&disk->safe_lock);
-	job->told = disk->told;
-	pthread_mutex_unlock(&disk->safe_lock);
+	nbd_safe_came(disk, job);
 	nbd_send(disk, job);
 }
 

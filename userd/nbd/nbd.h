@@ -209,4 +209,30 @@ void nbd_send(struct nbd_disk *disk, struct nbd_job *job);
 /** nbd_flush_ahead() - as far as that is possible, and for nobody; it is not waited for */
 void nbd_flush_ahead(struct nbd_disk *disk);
 
+/* safe.c. Each takes nbd_disk.safe_lock, and with a connection is called under its nbd_conn.lock. */
+
+/** nbd_safe_begin() - what is answered from now on goes to @conn's server while it is up */
+void nbd_safe_begin(struct nbd_conn *conn);
+
+/** nbd_safe_came() - @job is new: a loss that has been told by then is none of its business */
+void nbd_safe_came(struct nbd_disk *disk, struct nbd_job *job);
+
+/** nbd_safe_answered() - @job is done, and its caller about to be told */
+void nbd_safe_answered(struct nbd_disk *disk, const struct nbd_job *job);
+
+/** nbd_safe_covers() - does the flush @job stand for all that is not safe, if it goes by @conn? */
+bool nbd_safe_covers(struct nbd_conn *conn, struct nbd_job *job);
+
+/**
+ * nbd_safe_tell() - it does not, nor by another connection, and is to fail: so do all that came
+ *	before that was said, and no other one
+ */
+void nbd_safe_tell(struct nbd_conn *conn, const struct nbd_job *job);
+
+/** nbd_safe_mark() - how many of nbd_disk.answered are safe */
+u64 nbd_safe_mark(struct nbd_disk *disk);
+
+/** nbd_safe_lost() - no flush can stand for all: for who goes on should we die before one has told */
+void nbd_safe_lost(struct nbd_disk *disk);
+
 #endif
