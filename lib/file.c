@@ -196,7 +196,7 @@ int ferry_state_watch_file(const struct ferry_file *file)
 
 int ferry_state_watched(int watch)
 {
-	return watch >= 0 && fdatasync(watch) ? -errno : 0;
+	return watch >= 0 && TEMP_FAILURE_RETRY(fdatasync(watch)) ? -errno : 0;
 }
 
 s64 ferry_file_size(const struct ferry_file *file)
