@@ -432,9 +432,12 @@ bool ferry_attr_ok(const struct fuse_attr *attr);
 
 void ferry_attr_invalidate(struct inode *inode);		/* ask again before next use */
 void ferry_attr_stale(struct inode *inode, u32 mask);		/* these STATX_* only */
-void ferry_attr_modified(struct inode *inode, u32 mask);		/* alike, and raises the version */
-void ferry_attr_answered(struct inode *inode, struct ferry_asked *asked);	/* a change of ours:
-					* what was asked for before its answer is older than that */
+void ferry_attr_modified(struct inode *inode, u32 mask);	/* alike, and raises the version */
+/*
+ * A change of ours, sent at @asked, was answered: what was asked for before that is older. So is the
+ * answer itself if something else has come since @asked; else @asked is made to say that it is not.
+ */
+void ferry_attr_answered(struct inode *inode, struct ferry_asked *asked);
 void ferry_attr_wrote(struct inode *inode, loff_t end);		/* raises version and, if
 								 * need be, i_size */
 int ferry_attr_refresh(struct inode *inode, struct file *file);	/* GETATTR now */

@@ -197,6 +197,17 @@ static off_t size_known(void)
 	return st.stx_size;
 }
 
+/* The file, shared */
+static char *map_file(size_t len)
+{
+	int fd = DO(open("mnt/file", O_RDWR));
+	char *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(p != MAP_FAILED);
+	DO(close(fd));
+	return p;
+}
+
 /* --- sizes ------------------------------------------------------------------------------------ */
 
 static int op_size_is_8192(void)
@@ -230,11 +241,9 @@ static int op_chmod(void)
 static void older_change(void)
 {
 	struct rogue r = start(4096);
-	int fd = DO(open("mnt/file", O_RDWR));
-	char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char *p = map_file(8192);
 	pid_t pid;
 
-	CHECK(p != MAP_FAILED);
 	plan->opcode = FUSE_SETATTR;
 	pid = rogue_client(op_chmod);
 	rogue_await(&r, 1);
@@ -248,7 +257,6 @@ static void older_change(void)
 	DO(msync(p, 8192, MS_SYNC));
 	CHECK_EQ(plan->end, 8192);
 	DO(munmap(p, 8192));
-	DO(close(fd));
 	rogue_end(&r);
 }
 
@@ -256,11 +264,9 @@ static void older_change(void)
 static void change_beside_write(void)
 {
 	struct rogue r = start(4096);
-	int fd = DO(open("mnt/file", O_RDWR));
-	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char *p = map_file(4096);
 	pid_t pid;
 
-	CHECK(p != MAP_FAILED);
 	p[0] = 'x';
 	plan->opcode = FUSE_SETATTR;
 	pid = rogue_client(op_chmod);
@@ -272,7 +278,6 @@ static void change_beside_write(void)
 	rogue_unharmed(pid);
 	CHECK_EQ(stat_of("mnt/file").st_mtime, 2000);
 	DO(munmap(p, 4096));
-	DO(close(fd));
 	rogue_end(&r);
 }
 
@@ -405,10 +410,8 @@ static void longer_killed(void)
 static void longer_mapped(void)
 {
 	struct rogue r = start(100);
-	int fd = DO(open("mnt/file", O_RDWR));
-	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char *p = map_file(4096);
 
-	CHECK(p != MAP_FAILED);
 	p[0] = 'x';
 	plan->file.size = 150;
 	CHECK_EQ(size_asked(), 150);
@@ -416,7 +419,6 @@ static void longer_mapped(void)
 	/* What is behind that it had never read. */
 	CHECK_EQ(plan->end, 100);
 	DO(munmap(p, 4096));
-	DO(close(fd));
 	rogue_end(&r);
 }
 

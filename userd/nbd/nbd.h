@@ -209,7 +209,7 @@ void nbd_send(struct nbd_disk *disk, struct nbd_job *job);
 /** nbd_flush_ahead() - as far as that is possible, and for nobody; it is not waited for */
 void nbd_flush_ahead(struct nbd_disk *disk);
 
-/* safe.c. Each takes nbd_disk.safe_lock, and with a connection is called under its nbd_conn.lock. */
+/* safe.c. Each takes nbd_disk.safe_lock; with a connection it is called under its nbd_conn.lock. */
 
 /** nbd_safe_begin() - what is answered from now on goes to @conn's server while it is up */
 void nbd_safe_begin(struct nbd_conn *conn);
@@ -232,7 +232,7 @@ void nbd_safe_tell(struct nbd_conn *conn, const struct nbd_job *job);
 /** nbd_safe_mark() - how many of nbd_disk.answered are safe */
 u64 nbd_safe_mark(struct nbd_disk *disk);
 
-/** nbd_safe_lost() - no flush can stand for all: for who goes on should we die before one has told */
+/** nbd_safe_lost() - no flush can stand for all: for who follows, should we die untold */
 void nbd_safe_lost(struct nbd_disk *disk);
 
 #endif
