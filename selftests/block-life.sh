@@ -586,6 +586,8 @@ nbd_claim away "while its server is away requests wait as long as they may, then
 . "$here/block/nbd-upgrade.sh"
 # shellcheck source=selftests/block/nbd-flush.sh
 . "$here/block/nbd-flush.sh"
+# shellcheck source=selftests/block/nbd-part.sh
+. "$here/block/nbd-part.sh"
 nbd_claim slow "its server lets a resize wait that connects: nobody else does" \
 	on_nbd user-sync "" "" connects_slowly
 nbd_claim grows "what its export has grown by is used after a resize, under I/O" \

@@ -172,6 +172,9 @@ static int completed(void *user, int *error)
 	struct nbd_conn *conn = job->conn;
 
 	job->err = *error;
+	/* As libnbd would, if it had to remember it. */
+	if (!job->err && job->op == NBD_READ && job->came != job->len)
+		job->err = EIO;
 	pthread_mutex_lock(&conn->done_lock);
 	job->next_done = conn->done;
 	conn->done = job;
@@ -179,13 +182,27 @@ static int completed(void *user, int *error)
 	return 1;	/* libnbd has to remember it no more */
 }
 
+/* As completed(), once or more often before it. */
+static int chunk(void *user, const void *data, size_t len, uint64_t off, unsigned int status,
+		 int *error)
+{
+	struct nbd_job *job = user;
+
+	if (status != LIBNBD_READ_ERROR)
+		job->came += len;
+	return 0;
+}
+
 static s64 issue(struct nbd_handle *h, struct nbd_job *job)
 {
+	nbd_chunk_callback part = { .callback = chunk, .user_data = job };
 	nbd_completion_callback cb = { .callback = completed, .user_data = job };
 
 	switch (job->op) {
 	case NBD_READ:
-		return nbd_aio_pread(h, job->buf, job->len, job->off, cb, job->flags);
+		job->came = 0;
+		return nbd_aio_pread_structured(h, job->buf, job->len, job->off, part, cb,
+						job->flags);
 	case NBD_WRITE:
 		return nbd_aio_pwrite(h, job->buf, job->len, job->off, cb, job->flags);
 	case NBD_FLUSH:
@@ -457,7 +474,6 @@ static void begin_connect(struct nbd_conn *conn)
 	conn->handle = h;
 	if (!h)
 		return;
-	nbd_set_pread_initialize(h, false);
 	if (nbd_aio_connect_uri(h, conn->disk->uri)) {
 		complain(conn, nbd_get_error());
 		lose(conn);

@@ -51,7 +51,8 @@ enum nbd_op {
  * @flags: LIBNBD_CMD_FLAG_*
  * @told: of a flush: nbd_disk.told when it came
  * @covers: of one that was sent: nbd_disk.answered at that time
- * @since_ms: since when it has had no connection; 0: it had one until now
+ * @came: bytes of a read that the server has sent
+ * @since_ms: since when it has first had no connection; 0: it had one until now
  * @err: what the server said, above 0; set before it is in nbd_conn.done
  * @buf: the data of a read or write
  */
@@ -67,6 +68,7 @@ struct nbd_job {
 	u64 len;
 	u64 told;
 	u64 covers;
+	u64 came;
 	s64 since_ms;
 	int err;
 	char buf[];
