@@ -230,6 +230,19 @@ static void another_ones_file_is_opened(void)
 	fs_stop(s);
 }
 
+/* Some hosts' disks say EAGAIN to whoever has it, not only to whoever opens a fifo. */
+static void made_files_are_waited_for(void)
+{
+	struct ferry_server *s = serve_here();
+	struct fuse_entry_out e;
+	u64 fh;
+
+	CHECK_EQ(fs_create(s, ROOT, "f", 0600, &e, &fh), 0);
+	CHECK_EQ(fcntl((int)fh, F_GETFL) & (O_NONBLOCK | O_ACCMODE), O_RDWR);
+	CHECK_EQ(fs_release(s, e.nodeid, fh), 0);
+	fs_stop(s);
+}
+
 static void writing_may_drop_suid(void)
 {
 	struct ferry_server *s = serve_here();
@@ -518,6 +531,7 @@ static const struct claim claims[] = {
 	{ "descriptors come back", descriptors_come_back },
 	{ "a listing shows what is there", listings_show_what_is_there },
 	{ "create opens what another made, unless O_EXCL", another_ones_file_is_opened },
+	{ "the file that create made is no O_NONBLOCK one", made_files_are_waited_for },
 	{ "writing may drop S_ISUID", writing_may_drop_suid },
 	{ "times have nanoseconds, links have times", times_have_nanoseconds },
 	{ "arguments are read", arguments_are_read },

@@ -164,6 +164,9 @@ void mirror_create(struct ferry_req *req, u64 parent, const char *name, u32 mode
 		ferry_reply_err(req, err);
 		return;
 	}
+	/* It is the file that is served from here on, and who reads it waits. */
+	if (S_ISREG(entry.attr.mode))
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	fd = ferry_state_keep_fd(fd);
 	if (fd < 0) {
 		mirror_forget(ferry_req_server(req), entry.node, 1);
