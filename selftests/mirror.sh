@@ -79,6 +79,44 @@ if wanted disk_hangs; then
 	done
 fi
 
+# on_lossy COMMAND...: $work/host/lossy cannot write much, which it learns when it writes
+on_lossy() {
+	local small=$work/small status=0
+	mkdir -p "$small" "$work/host/lossy" && truncate -s 2M "$work/host/small" &&
+		mkfs.ext4 -q -F "$work/host/small" && mount -o loop "$work/host/small" "$small" &&
+		truncate -s 16M "$small/image" && mkfs.ext4 -q -F -N 16 -O ^has_journal "$small/image" &&
+		mount -o loop "$small/image" "$work/host/lossy" || return
+	"$@" || status=1
+	umount "$work/host/lossy" "$small" || status=1
+	rm -r "$small" "$work/host/small" "$work/host/lossy"
+	log_is_clean || status=1
+	return "$status"
+}
+
+# The host writes, and who is told that it could not is killed.
+killed_in_sync() { # STYLE
+	local sync status=0
+	ferry mount -o "wait=$1" "mirror:$work/host/lossy,passthrough=no" "$work/mnt" </dev/null &&
+		dd if=/dev/urandom of="$work/mnt/file" bs=1M count=4 status=none &&
+		fsfreeze -f "$work/small" || return
+	sync "$work/mnt/file" 2>"$work/err" &
+	sync=$!
+	until_so fsyncs 1 && kill_server || status=1
+	fsfreeze -u "$work/small" && is_followed || status=1
+	wait "$sync" && { echo "it is said to be safe"; status=1; }
+	grep -q "Input/output error" "$work/err" || { cat "$work/err"; status=1; }
+	rm "$work/mnt/file" && after_test || status=1
+	return "$status"
+}
+
+if wanted killed_in_sync; then
+	for style in sync uring; do
+		mark_log "killed_in_sync $style"
+		claim "killed_in_sync: $style: what could not be written is told although the server was killed" \
+			on_lossy killed_in_sync $style
+	done
+fi
+
 # Whoever watched over the server has its files open as well, and does not get to closing them here.
 lets_go() {
 	local watcher status=0

@@ -94,16 +94,42 @@ void mirror_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u6
 		ferry_reply_written(req, n);
 }
 
+/*
+ * What could not be written of a file the host tells each of its descriptors once. It is not to be told
+ * to a server that is killed while it waits for the disk: so that is done with a descriptor of its own,
+ * and when it is over the client's is asked. -1: there is none, and the client's does for both.
+ */
+int mirror_sync_fd(int fd)
+{
+	char path[PROC_PATH];
+
+	return open(mirror_proc_path(fd, path), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* Where no file has pages: nothing is waited for. @err is what @sync_fd was told; it is closed. */
+int mirror_sync_end(int fd, int sync_fd, int err)
+{
+	if (sync_fd < 0)
+		return err;
+	close(sync_fd);
+	if (sync_file_range(fd, 1LL << 61, 1, SYNC_FILE_RANGE_WAIT_BEFORE) && !err)
+		err = -errno;
+	return err;
+}
+
 void mirror_fsync(struct ferry_req *req, u64 id, struct ferry_handle *handle, bool datasync)
 {
+	int sync_fd = mirror_sync_fd(handle->fh);
+	int fd = sync_fd < 0 ? (int)handle->fh : sync_fd;
 	int err;
 
-	if (mirror_ring_fsync(req, handle->fh, datasync))
+	if (mirror_ring_fsync(req, handle->fh, sync_fd, datasync))
 		return;
 	ferry_state_leave();
-	err = TEMP_FAILURE_RETRY(datasync ? fdatasync(handle->fh) : fsync(handle->fh));
+	err = TEMP_FAILURE_RETRY(datasync ? fdatasync(fd) : fsync(fd)) ? -errno : 0;
+	err = mirror_sync_end(handle->fh, sync_fd, err);
 	ferry_state_return();
-	ferry_reply_err(req, err ? -errno : 0);
+	ferry_reply_err(req, err);
 }
 
 void mirror_lseek(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off,

@@ -178,6 +178,8 @@ void mirror_release(struct ferry_req *req, u64 id, struct ferry_handle *handle);
 void mirror_read(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len);
 void mirror_write(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off, u32 len,
 		  u32 flags);
+int mirror_sync_fd(int fd);
+int mirror_sync_end(int fd, int sync_fd, int err);
 void mirror_fsync(struct ferry_req *req, u64 id, struct ferry_handle *handle, bool datasync);
 void mirror_lseek(struct ferry_req *req, u64 id, struct ferry_handle *handle, u64 off,
 		  u32 whence);
@@ -187,7 +189,7 @@ void mirror_fallocate(struct ferry_req *req, u64 id, struct ferry_handle *handle
 /* ring.c */
 bool mirror_ring_read(struct ferry_req *req, int fd, u64 off, u32 len);
 bool mirror_ring_write(struct ferry_req *req, int fd, u64 off, u32 len, bool kill_suid);
-bool mirror_ring_fsync(struct ferry_req *req, int fd, bool datasync);
+bool mirror_ring_fsync(struct ferry_req *req, int fd, int sync_fd, bool datasync);
 
 /* dir.c */
 void mirror_opendir(struct ferry_req *req, u64 id, struct ferry_handle *handle);

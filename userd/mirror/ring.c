@@ -65,7 +65,7 @@ static void moved(struct ferry_io *io, int res)
 		t->done += res;
 	if (t->done == t->len || !res)
 		over(t, 0);
-	else if (res < 0 && res != -EINTR && res != -EAGAIN)
+	else if (res < 0 && res != -EINTR)
 		over(t, res);
 	else
 		submit(t);
@@ -110,12 +110,14 @@ bool mirror_ring_write(struct ferry_req *req, int fd, u64 off, u32 len, bool kil
 /**
  * struct ring_sync - a fsync() under way
  * @fd: the file
+ * @sync_fd: mirror_sync_fd()'s
  * @datasync: fdatasync()
  */
 struct ring_sync {
 	struct ferry_io io;
 	struct ferry_req *req;
 	int fd;
+	int sync_fd;
 	bool datasync;
 };
 
@@ -124,7 +126,8 @@ static bool submit_sync(struct ring_sync *t)
 	struct io_uring_sqe *sqe = ferry_uring_sqe(&t->io);
 
 	if (sqe)
-		io_uring_prep_fsync(sqe, t->fd, t->datasync ? IORING_FSYNC_DATASYNC : 0);
+		io_uring_prep_fsync(sqe, t->sync_fd < 0 ? t->fd : t->sync_fd,
+				    t->datasync ? IORING_FSYNC_DATASYNC : 0);
 	return sqe;
 }
 
@@ -134,18 +137,20 @@ static void synced(struct ferry_io *io, int res)
 
 	if (res == -EINTR && submit_sync(t))
 		return;
-	ferry_reply_err(t->req, res);
+	ferry_reply_err(t->req, mirror_sync_end(t->fd, t->sync_fd, res));
 	free(t);
 }
 
 /* As mirror_ring_read(). The kernel has a thread wait for the disk, and ours serves others. */
-bool mirror_ring_fsync(struct ferry_req *req, int fd, bool datasync)
+bool mirror_ring_fsync(struct ferry_req *req, int fd, int sync_fd, bool datasync)
 {
 	struct ring_sync *t = malloc(sizeof(*t));
 
 	if (!t)
 		return false;
-	*t = (struct ring_sync){ .io.done = synced, .req = req, .fd = fd, .datasync = datasync };
+	*t = (struct ring_sync){
+		.io.done = synced, .req = req, .fd = fd, .sync_fd = sync_fd, .datasync = datasync,
+	};
 	if (submit_sync(t))
 		return true;
 	free(t);
