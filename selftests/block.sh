@@ -329,6 +329,22 @@ for placement in user-sync kernel; do
 		on_disk $filters $placement "" names delay+error+ramdisk
 done
 
+# As in a container: the memory of a state counts whole against what may be locked.
+may_not_lock() {
+	local disk status=0
+	disk=$(setpriv --bounding-set=-ipc_lock,-sys_resource --inh-caps=-ipc_lock,-sys_resource \
+		ferry disk add ramdisk:size=64M 2>"$work/err" </dev/null) || { cat "$work/err"; return 1; }
+	is "said" "$(grep -c "cannot be locked.*CAP_IPC_LOCK" "$work/err")" 1 && verifies "$disk" || status=1
+	ferry disk del "$disk" && no_disk_left || status=1
+	return "$status"
+}
+! wanted lock || claim "who may not lock memory serves a disk, and says so" may_not_lock
+
+locked_memory() { # DISK
+	[ "$(awk '/^VmLck/ { print $2 }' "/proc/$(pgrep -n -x ferryd)/status")" -gt 1000 ]
+}
+! wanted lock || claim "who may has it locked" on_disk ramdisk:size=64M user-sync "" locked_memory
+
 # --- what is refused, and what breaks ---------------------------------------------------------
 
 refusal() { # NAME TEXT COMMAND...

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -421,15 +422,39 @@ static int run(const struct command *cmd, int report)
 }
 
 /*
+ * Lock memory when it is first used. What a limit is counted against is all that is mapped, a state's
+ * terabyte too: so the limit has to go, or must not count, and only whom it does not concern may
+ * lock where it is nothing.
+ */
+static int lock_memory(void)
+{
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit is, none;
+	bool lifted = !setrlimit(RLIMIT_MEMLOCK, &all);
+	int err;
+
+	if (!lifted) {
+		getrlimit(RLIMIT_MEMLOCK, &is);
+		none = (struct rlimit){ .rlim_max = is.rlim_max };
+		setrlimit(RLIMIT_MEMLOCK, &none);
+	}
+	err = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) ? -errno : 0;
+	if (!lifted)
+		setrlimit(RLIMIT_MEMLOCK, &is);
+	return err;
+}
+
+/*
  * What makes memory free may wait for us: so we must not wait for it. We do no I/O to get
  * memory, are not throttled by dirty pages, and are not what is killed where there is none: that
  * would free little, for what the channel keeps stays. A disk may be swapped to, so nothing of its
- * server's is swapped; memory is locked when it is first used. Who is not root does without.
+ * server's is swapped.
  *
  * For the supervisor as well, which must be able to fork. Workers inherit all but the lock.
  */
 static void serve_reclaim(const struct command *cmd)
 {
+	static bool said;
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
@@ -437,8 +462,11 @@ static void serve_reclaim(const struct command *cmd)
 		ferry_log(FERRY_LOG_DEBUG, "oom_score_adj: %s", strerror(errno));
 	if (fd >= 0)
 		close(fd);
-	if (cmd->disk && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
-		ferry_log(FERRY_LOG_DEBUG, "mlockall: %s", strerror(errno));
+	if (cmd->disk && lock_memory() && !said) {
+		ferry_log(FERRY_LOG_WARN, "%s: its memory cannot be locked: do not swap to this disk; "
+			  "CAP_IPC_LOCK or an unlimited 'ulimit -l' is wanted", cmd->source);
+		said = true;
+	}
 }
 
 static int work(void *arg, const struct serves *last, int report)
