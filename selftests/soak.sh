@@ -204,7 +204,7 @@ on_disk() {
 }
 
 n=$(scaled 8)
-for case in "mount memfs sync" "mount memfs poll" "mount mirror:$work/host sync" \
+for case in "mount memfs sync" "mount memfs poll" "mount memfs uring" "mount mirror:$work/host sync" \
 	"mount mirror:$work/host,passthrough=no sync" \
 	"disk file:path=$work/host/img sync" "disk ramdisk:size=48M sync"; do
 	read -r kind source style <<<"$case"
@@ -215,8 +215,8 @@ for case in "mount memfs sync" "mount memfs poll" "mount mirror:$work/host sync"
 	*passthrough=no) backend+=-served ;;
 	mirror:*) [ "$FERRY_TEST_SCALE" -gt 100 ] || continue ;;
 	esac
-	# In that style block-life has the deaths of a disk's.
-	[ "$style" != poll ] || [ "$FERRY_TEST_SCALE" -gt 100 ] || continue
+	# In the other styles block-life has the deaths of a disk's.
+	[ "$style" = sync ] || [ "$FERRY_TEST_SCALE" -gt 100 ] || continue
 	wanted "kills/$backend/$style" || continue
 	case $backend in file) truncate -s 48M "$work/host/img" ;; esac
 	mark_log "$case"

@@ -210,22 +210,43 @@ fi
 
 # --- containers ----------------------------------------------------------------------------
 
-# contained OPTION: pid, mount and network namespaces of its own, with a server that dies in them
+# in_container COMMANDS ARGUMENT...: with pid, mount and network namespaces of its own
+in_container() { timeout 120 unshare -mpfn --mount-proc bash -c "$1" bash "${@:2}"; }
+
+nothing_left() { no_daemon_left && [ "$(ferry list | wc -l)" = 1 ] && log_is_clean; }
+
+# contained OPTION SOURCE: a server that dies in it
 contained() {
 	# shellcheck disable=SC2016 # that is for the other shell
-	timeout 120 unshare -mpfn --mount-proc bash -c '
-		ferry mount -o "$1" memfs "$2" && cp -r "$3" "$2/tree" && pkill -9 -n -x ferryd &&
+	in_container '
+		ferry mount -o "$1" "$4" "$2" && cp -r "$3" "$2/tree" && pkill -9 -n -x ferryd &&
 			diff -r "$3" "$2/tree" && ferry list | grep -q " $2 " && sleep 1 &&
-			diff -r "$3" "$2/tree"' bash "$1" "$mnt" "$here/fs" || return 1
-	no_daemon_left && ! mountpoint -q "$mnt" && [ "$(ferry list | wc -l)" = 1 ] && log_is_clean
+			diff -r "$3" "$2/tree"' "$1" "$mnt" "$here/fs" "$2" || return 1
+	rm -rf "$work/host/tree"
+	nothing_left && ! mountpoint -q "$mnt"
+}
+
+no_disk() { local disks=(/sys/block/ferryb*); [ ${#disks[@]} = 0 ]; }
+
+# Nobody removes it: with the container all who could follow are gone.
+contained_disk() {
+	# shellcheck disable=SC2016
+	in_container '
+		disk=$(ferry disk add -o on_death=reissue,grace=2 ramdisk:size=16M) &&
+			dd if=/dev/urandom of="$1" bs=1M count=4 status=none &&
+			dd if="$1" of="$disk" bs=1M oflag=direct status=none && pkill -9 -n -x ferryd &&
+			cmp -n 4194304 "$disk" "$1"' "$work/data" || return 1
+	until_so no_disk && nothing_left
 }
 
 if wanted contained; then
 	mark_log contained
-	for how in reissue kernel; do
-		claim "a container's server dies and is followed ($how), and nothing is left of it" \
-			contained "on_death=$how"
+	for case in "reissue memfs" "kernel memfs" "reissue mirror:$work/host"; do
+		read -r how source <<<"$case"
+		claim "a container's ${source%%:*} dies and is followed ($how), and nothing is left of it" \
+			contained "on_death=$how" "$source"
 	done
+	claim "a container's disk does so too, and goes with it" contained_disk
 fi
 
 # --- the watchdog, settings ----------------------------------------------------------------

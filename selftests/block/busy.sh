@@ -181,3 +181,22 @@ if wanted processor_goes; then
 	claim "a processor goes although the server does not answer what was asked from it" \
 		on_disk ramdisk:size=64M user-sync io_timeout=3600 processor_goes
 fi
+
+# As far as that goes before devices stop: all tasks are frozen for a second, the server's too.
+suspended() { # DISK
+	local power=/sys/power status=0
+	[ -w $power/pm_test ] || { skips "this kernel has no $power/pm_test"; return; }
+	begin_busy "$1" || status=1
+	echo freezer >$power/pm_test && echo 1 >/sys/module/suspend/parameters/pm_test_delay &&
+		echo freeze >$power/state || status=1
+	echo none >$power/pm_test
+	end_busy || status=1
+	return "$status"
+}
+
+for placement in user-sync user-poll user-uring user-rw kernel; do
+	wanted "suspended/$placement" || continue
+	mark_log "suspended $placement"
+	claim "$placement: the machine is suspended under I/O" \
+		on_disk ramdisk:size=64M $placement "" suspended
+done
