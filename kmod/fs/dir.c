@@ -200,7 +200,7 @@ static struct dentry *make_entry(struct inode *dir, struct dentry *dentry,
 		return ERR_PTR(err);
 
 	ferry_args_out(args, &out, sizeof(out));
-	err = ferry_call(m->chan, args);
+	err = ferry_call_for_room(m, args);
 	if (err)
 		return ERR_PTR(not_done(dir, dentry, err));
 	dir_changed(dir);
@@ -423,7 +423,7 @@ static int create_open(struct inode *dir, struct dentry *dentry, struct file *fi
 	ferry_args_name(&args, &dentry->d_name);
 	ferry_args_out(&args, &entry, sizeof(entry));
 	ferry_args_out(&args, &open, sizeof(open));
-	err = ferry_call(m->chan, &args);
+	err = ferry_call_for_room(m, &args);
 	if (err)
 		goto out_not_done;
 

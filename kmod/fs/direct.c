@@ -159,7 +159,7 @@ static ssize_t write_piece(struct file *file, loff_t pos, struct iov_iter *from,
 	args.flags = FERRY_ARGS_DATA_IN;
 	args.data = from;
 	args.data_len = len;
-	err = ferry_call(ff->mount->chan, &args);
+	err = ferry_call_for_room(ff->mount, &args);
 	if (!err && out.size > len)
 		err = -EIO;
 	return err ?: (ssize_t)out.size;

@@ -568,7 +568,7 @@ static int ask_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 
 	ferry_args_init(&args, FUSE_FALLOCATE, ff->node);
 	ferry_args_in(&args, &in, sizeof(in));
-	err = ferry_call(ff->mount->chan, &args);
+	err = ferry_call_for_room(ff->mount, &args);
 	if (err == -ENOSYS) {
 		ff->mount->no_fallocate = true;
 		err = -EOPNOTSUPP;

@@ -41,6 +41,7 @@
  * @busy: a request is under way, or being made
  * @sending: it is being submitted; its end is left to who does that
  * @ended: that has come
+ * @none: woken when none waits and none is under way
  * @args: the request, with what follows
  */
 struct ferry_forgets {
@@ -49,6 +50,7 @@ struct ferry_forgets {
 	bool				busy;
 	bool				sending;
 	bool				ended;
+	wait_queue_head_t		none;
 	struct ferry_args		args;
 	union {
 		struct fuse_forget_in		one;
@@ -388,6 +390,9 @@ bool ferry_entry_ok(const struct fuse_entry_out *out);
 bool ferry_inode_differs(struct inode *inode, const struct fuse_entry_out *out);
 void ferry_forget_send(struct ferry_mount *m, u64 node);
 void ferry_forgets_go_on(struct ferry_mount *m);
+
+/* ferry_call() of what takes room: that of what was removed comes back with its FORGET. */
+int ferry_call_for_room(struct ferry_mount *m, struct ferry_args *args);
 
 /* attr.c */
 

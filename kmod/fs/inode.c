@@ -8,6 +8,8 @@
 #include <linux/slab.h>
 #include "fs/fs.h"
 
+#define FORGETS_WAIT	(HZ / 4)
+
 static struct kmem_cache *inode_cachep;
 
 static void init_once(void *p)
@@ -97,8 +99,11 @@ static bool forgets_take(struct ferry_mount *m)
 	spin_unlock(&fg->lock);
 	list_for_each_entry_safe(f, next, &taken, link)
 		f->free(f);
-	if (!nr)
+	if (!nr) {
+		if (wq_has_sleeper(&fg->none))
+			wake_up_all(&fg->none);
 		return false;
+	}
 
 	if (nr == 1) {
 		ferry_args_init(args, FUSE_FORGET, fg->batch[0].nodeid);
@@ -159,7 +164,32 @@ void ferry_forgets_go_on(struct ferry_mount *m)
 		forgets_send(m);
 }
 
-/* Give back lookups; nobody waits for that. */
+/* Without the lock, as of some moment: what the caller himself has removed it does not miss. */
+static bool has_forgets(const struct ferry_forgets *fg)
+{
+	return READ_ONCE(fg->busy) || !list_empty(&fg->waiting);
+}
+
+/*
+ * They are lazy, so a request may be served before one that was made before it; and in style rw
+ * one has ended when the server has read it, who is at work with it in another thread for a while.
+ */
+int ferry_call_for_room(struct ferry_mount *m, struct ferry_args *args)
+{
+	struct ferry_forgets *fg = &m->forgets;
+	const bool had = has_forgets(fg);
+	int err = ferry_call(m->chan, args);
+
+	if (likely(err != -ENOSPC) || !(had || has_forgets(fg)))
+		return err;
+	wait_event_killable_timeout(fg->none, !has_forgets(fg), FORGETS_WAIT);
+	err = ferry_call(m->chan, args);
+	if (err == -ENOSPC && !schedule_timeout_killable(1))
+		err = ferry_call(m->chan, args);
+	return err;
+}
+
+/* Give back lookups; nobody waits for that but who finds no room. */
 static void forget(struct ferry_mount *m, struct ferry_forget *f, u64 node, u64 nlookup)
 {
 	struct ferry_forgets *fg = &m->forgets;

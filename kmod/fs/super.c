@@ -722,6 +722,7 @@ static int ferry_init_fs_context(struct fs_context *fc)
 	ferry_times_init(&m->times);
 	spin_lock_init(&m->forgets.lock);
 	INIT_LIST_HEAD(&m->forgets.waiting);
+	init_waitqueue_head(&m->forgets.none);
 	spin_lock_init(&m->releases_lock);
 	INIT_LIST_HEAD(&m->releases);
 	hash_init(m->partings);

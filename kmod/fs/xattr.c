@@ -47,7 +47,7 @@ static int xattr_set(const struct xattr_handler *handler, struct mnt_idmap *idma
 		ferry_args_init(&args, FUSE_REMOVEXATTR, ferry_inode_of(inode)->node);
 		ferry_args_in(&args, name, strlen(name) + 1);
 	}
-	err = ferry_call(m->chan, &args);
+	err = ferry_call_for_room(m, &args);
 	if (err == -ENOSYS) {
 		*none = true;
 		return -EOPNOTSUPP;

@@ -51,6 +51,24 @@ static uint64_t fill(const char *name)
 	return st.st_size;
 }
 
+/* Whoever removes something has its room at once: tmpfs, ext4 and others give it, too. */
+static void room_at_once(void)
+{
+	char *buf = xmalloc(65536);
+	int i, fd;
+
+	need_small();
+	fd = DO(open("g", O_CREAT | O_WRONLY, 0644));
+	for (i = 0; i < 5; i++) {
+		fill("f");
+		DO(unlink("f"));
+		CHECK_EQ(pwrite(fd, buf, 65536, 0), 65536);
+		DO(ftruncate(fd, 0));
+	}
+	free(buf);
+	close(fd);
+}
+
 static void fills_and_empties(void)
 {
 	uint64_t before, len;
@@ -119,6 +137,7 @@ static void overwrite_when_full(void)
 
 static const struct claim claims[] = {
 	{ "a full filesystem is ENOSPC, and has room again after unlink", fills_and_empties },
+	{ "what is removed leaves room to whoever writes next", room_at_once },
 	{ "a full filesystem keeps every byte that it took", old_files_stay },
 	{ "fallocate of what there is no room for is ENOSPC", fallocate_says },
 	{ "old bytes are overwritten when nothing is free", overwrite_when_full },
