@@ -10,6 +10,11 @@
 # "SCRIPT/TEST", as in "user-rw/rename".
 
 set -u
+# What asks for help loads no modules.
+case ${1-} in
+--help | -h) sed -n '/shellcheck/d; 3,/^$/s/^# //p' "$0"; exit ;;
+-*) echo "${0##*/}: knows no $1; FERRY_TESTS picks tests" >&2; exit 2 ;;
+esac
 shopt -s nullglob
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 tree=$(realpath "$here/..")
