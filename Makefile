@@ -3,11 +3,15 @@
 FERRY_VERSION := 0.1.0
 
 # The running kernel's headers if they are installed, else the newest, unless KDIR says otherwise.
-# HEADERS=newest: those at once, as tools/vm/run boots the newest kernel.
-HEADERS ?= $(shell uname -r)
+# HEADERS=newest: those at once, as tools/vm/run boots the newest kernel. HEADERS=RELEASE: no others.
 KERNELS := /lib/modules
 KDIRS    = $(patsubst %/Makefile,%,$(shell ls -d $(KERNELS)/*/build/Makefile 2>/dev/null | sort -V))
-KDIR    ?= $(or $(filter $(KERNELS)/$(HEADERS)/build,$(KDIRS)),$(lastword $(KDIRS)))
+NEWEST   = $(lastword $(KDIRS))
+ifeq ($(HEADERS),)
+KDIR    ?= $(or $(filter $(KERNELS)/$(shell uname -r)/build,$(KDIRS)),$(NEWEST))
+else
+KDIR    ?= $(if $(filter newest,$(HEADERS)),$(NEWEST),$(KERNELS)/$(HEADERS)/build)
+endif
 
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes -Wshadow

@@ -4,7 +4,7 @@
 
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$(realpath "$0")")/../lib.sh"
-dir=$1/headers-$$
+dir=$1/headers-$$ work=$1/headers-$$
 mkdir "$dir" || exit 1
 cd "$dir" || exit 1
 
@@ -26,13 +26,21 @@ says() { # TEXT KDIR
 
 good() { "$tree/tools/headers" "$dir/lib/modules/1.0-good/build"; }
 
-# chosen KERNEL HEADERS: those that make takes for it, of the good ones and the half ones
+# chosen RUNNING KERNEL [HEADERS=...]: whose make takes where RUNNING runs, of the good ones and the half ones
 chosen() {
 	local said
+	printf '#!/bin/sh\necho %s\n' "$1" >./uname
 	# shellcheck disable=SC2016 # that is for make
-	said=$(make -s -C "$tree" MAKEFLAGS= -f Makefile --eval 'chosen: ; @echo $(KDIR)' chosen \
-		KERNELS="$dir/lib/modules" HEADERS="$1") || return
+	said=$(PATH=$dir:$PATH make -s -C "$tree" MAKEFLAGS= -f Makefile --eval 'chosen: ; @echo $(KDIR)' chosen \
+		KERNELS="$dir/lib/modules" "${@:3}") || return
 	is "KDIR" "${said#"$dir/lib/modules/"}" "$2/build"
+}
+
+no_others() {
+	chosen 1.0-good 6.0-none HEADERS=6.0-none && HEADERS=6.0-none chosen 1.0-good 6.0-none || return
+	MAKEFLAGS='' refused "apt-get install linux-headers-6.0-none" \
+		make -s -C "$tree" KERNELS="$dir/lib/modules" HEADERS=6.0-none modules || return
+	is "its status" "$refused_with" 2
 }
 
 version=$(gcc -dumpfullversion)
@@ -43,6 +51,9 @@ fake_headers 3.0-missing "gcc-99 (Debian 99.1) 99.1.0"
 fake_headers 4.0-other "gcc (Debian 9.9.0) 9.9.0"
 mkdir -p lib/modules/5.0-gone
 ln -s /nonexistent lib/modules/5.0-gone/build
+touch uname
+chmod +x uname
+unset HEADERS KDIR MAKEFLAGS
 
 echo "TAP version 13"
 claim "headers that are right are taken" good
@@ -53,6 +64,8 @@ claim "a compiler that is not here is named" says 'gcc-99 99.1.0.*apt-get instal
 claim "another compiler than the kernel's: both are named" says "9.9.0.*gcc here is $version" 4.0-other
 claim "make takes the headers of the kernel that runs" chosen 1.0-good 1.0-good
 claim "make takes the newest where that one has none" chosen 6.0-none 4.0-other
-claim "make takes the newest when asked for them" chosen newest 4.0-other
+claim "make takes the newest when asked for them" chosen 1.0-good 4.0-other HEADERS=newest
+claim "make takes those of a release that it is given" chosen 1.0-good 2.0-half HEADERS=2.0-half
+claim "make takes no others for a release that has none" no_others
 cd / && rm -r "$dir"
 finish
