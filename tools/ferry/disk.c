@@ -21,7 +21,7 @@
 
 static const char usage[] =
 	"Usage: ferry disk add [--in-kernel] [-f] [-o OPTIONS] BACKEND[:ARGS]\n"
-	"       ferry disk del [--force] DISK...\n"
+	"       ferry disk del [-f] DISK...\n"
 	"       ferry disk resize DISK [SIZE]\n"
 	"       ferry disk list\n"
 	"\n"
@@ -29,20 +29,23 @@ static const char usage[] =
 	"as callbacks in the kernel, and print its name; remove disks; give one another SIZE,\n"
 	"or all that lies under it by now; list them. Options are described in ferry(8).\n"
 	"\n"
-	"  -k, --in-kernel        serve it in the kernel\n"
+	"  -k, --in-kernel        add: serve it in the kernel\n"
 	"  -f, --foreground       add: do not send the daemon to the background\n"
-	"  -F, --force            del: although it is in use; what is written to it is lost\n"
-	"  -o, --options OPTIONS  options of daemon and disk, separated by commas\n"
+	"  -f, -F, --force        del: although it is in use; what is written to it is lost\n"
+	"  -o, --options OPTIONS  add: options of daemon and disk, separated by commas\n"
 	"  -h, --help             show this help\n";
+
+/* --foreground, where -f is something else */
+#define FOREGROUND	'g'
 
 /**
  * struct command - what was asked for
+ * @f: --foreground of add, --force of del
  * @options: what stood behind -o, or NULL
  */
 struct command {
 	bool in_kernel;
-	bool foreground;
-	bool force;
+	bool f;
 	const char *options;
 };
 
@@ -54,7 +57,7 @@ static int exec_ferryd(const struct command *cmd, const char *source)
 	const char *ferryd = ferryd_find(path, sizeof(path));
 	int n = 2;
 
-	if (cmd->foreground)
+	if (cmd->f)
 		argv[n++] = "-f";
 	if (cmd->options) {
 		argv[n++] = "-o";
@@ -130,7 +133,7 @@ static int parse_disk(const char *name)
 	return -1;
 }
 
-static int del(const struct command *cmd, int argc, char **argv)
+static int del(struct command *cmd, int argc, char **argv)
 {
 	int ret = EXIT_SUCCESS, i;
 
@@ -141,7 +144,7 @@ static int del(const struct command *cmd, int argc, char **argv)
 			return EXIT_USAGE;
 	}
 	for (i = 0; i < argc; i++) {
-		if (ferry_disk_del((u32)parse_disk(argv[i]), cmd->force))
+		if (ferry_disk_del((u32)parse_disk(argv[i]), cmd->f))
 			ret = EXIT_FAILURE;
 	}
 	return ret;
@@ -158,7 +161,7 @@ static int parse_size(const char *s, u64 *bytes)
 	return -EINVAL;
 }
 
-static int resize(int argc, char **argv)
+static int resize(struct command *cmd, int argc, char **argv)
 {
 	u64 bytes = 0;
 	int n;
@@ -215,7 +218,7 @@ static void print_disk(const struct channel *c)
 	       placement_name(c->placement), state_name(c->state), c->id, names);
 }
 
-static int list(int argc)
+static int list(struct command *cmd, int argc, char **argv)
 {
 	struct channel *channels;
 	size_t i, nr;
@@ -238,18 +241,43 @@ static int list(int argc)
 	return EXIT_SUCCESS;
 }
 
+static const struct option longs[] = {
+	{ "in-kernel", no_argument, NULL, 'k' },
+	{ "foreground", no_argument, NULL, FOREGROUND },
+	{ "force", no_argument, NULL, 'F' },
+	{ "options", required_argument, NULL, 'o' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+/* @options: the letters of those that it takes */
+static const struct verb {
+	const char *name;
+	const char *options;
+	int (*run)(struct command *cmd, int argc, char **argv);
+} verbs[] = {
+	{ "add", "kfgo", add },
+	{ "del", "fF", del },
+	{ "resize", "", resize },
+	{ "list", "", list },
+	{ 0 },
+};
+
+static int bad_option(const char *verb, char letter)
+{
+	const struct option *option = longs;
+
+	while (option->name && option->val != letter)
+		option++;
+	return option->name ? bad_usage("disk", "%s takes no --%s", verb, option->name) :
+			      bad_usage("disk", "%s takes no -%c", verb, letter);
+}
+
 int cmd_disk(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "in-kernel", no_argument, NULL, 'k' },
-		{ "foreground", no_argument, NULL, 'f' },
-		{ "force", no_argument, NULL, 'F' },
-		{ "options", required_argument, NULL, 'o' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
 	struct command cmd = { 0 };
-	char *options = NULL;
+	const struct verb *verb = verbs;
+	char given[sizeof("kfgFo")] = "", *options = NULL, wrong;
 	const char *what;
 	int opt;
 
@@ -259,10 +287,9 @@ int cmd_disk(int argc, char **argv)
 			cmd.in_kernel = true;
 			break;
 		case 'f':
-			cmd.foreground = true;
-			break;
 		case 'F':
-			cmd.force = true;
+		case FOREGROUND:
+			cmd.f = true;
 			break;
 		case 'o':
 			/* For the rest of our life. */
@@ -275,19 +302,18 @@ int cmd_disk(int argc, char **argv)
 		default:
 			return EXIT_USAGE;
 		}
+		if (!strchr(given, opt))
+			given[strlen(given)] = (char)opt;
 	}
 	what = argv[optind];
 	if (!what)
 		return bad_usage("disk", "add, del, resize or list?");
-	argc -= optind + 1;
-	argv += optind + 1;
-	if (!strcmp(what, "add"))
-		return add(&cmd, argc, argv);
-	if (!strcmp(what, "del"))
-		return del(&cmd, argc, argv);
-	if (!strcmp(what, "resize"))
-		return resize(argc, argv);
-	if (!strcmp(what, "list"))
-		return list(argc);
-	return bad_usage("disk", "there is no %s: add, del, resize and list there are", what);
+	while (verb->name && strcmp(verb->name, what))
+		verb++;
+	if (!verb->name)
+		return bad_usage("disk", "there is no %s: add, del, resize and list there are", what);
+	wrong = given[strspn(given, verb->options)];
+	if (wrong)
+		return bad_option(what, wrong);
+	return verb->run(&cmd, argc - optind - 1, argv + optind + 1);
 }

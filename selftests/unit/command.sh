@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR MIT
+# usage: command.sh DIR. What ferry, ferryd and mount.ferry say where they need no module for it.
+
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$(realpath "$0")")/../lib.sh"
+work=$(mktemp -d "$1/command.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/dir"
+
+ends_with() { # STATUS TEXT COMMAND...
+	refused "${@:2}" && is "the status of ${*:3}" "$refused_with" "$1"
+}
+
+# The library's part of it, without a kernel: it says what it is asked, and that all is well.
+cat >"$work/lib.c" <<-'EOF'
+	#include <stdbool.h>
+	#include <stdio.h>
+	int ferry_disk_del(unsigned int index, bool force)
+	{
+		fprintf(stderr, "%u goes%s\n", index, force ? " by force" : "");
+		return 0;
+	}
+	int ferry_disk_add(const char *name, const char *args, const char *source, const void *options) { return 0; }
+	bool ferry_session_reissues(const void *backend, const void *options) { return false; }
+	int ferry_session_new(const void *backend, const char *args, const void *options, void **session) { return 0; }
+	int ferry_session_disk(void *session, const char *source, const void *options) { return 0; }
+	int ferry_session_remove(void *session, bool force) { fputs("removed\n", stderr); return 0; }
+	int ferry_session_fd(const void *session) { return -1; }
+	unsigned int ferry_session_channel(const void *session) { return 1; }
+	unsigned int ferry_session_on_death(const void *session) { return 0; }
+	unsigned int ferry_session_grace(const void *session) { return 0; }
+	unsigned int ferry_session_mounted(const void *session) { return 0; }
+	void ferry_session_free(void *session) { }
+EOF
+! gcc -shared -fPIC -o "$work/lib.so" "$work/lib.c" 2>"$work/err" || with=(timeout -s KILL 10 env LD_PRELOAD="$work/lib.so")
+
+deletes() { # TEXT ARGUMENT...
+	is "ferry disk del ${*:2}" "$("${with[@]}" ferry disk del "${@:2}" ferryb77 2>&1)" "77 goes$1"
+}
+
+forces() {
+	[ -n "${with-}" ] || { skips "no gcc"; return; }
+	deletes "" && deletes " by force" -f && deletes " by force" -F && deletes " by force" --force
+}
+
+disk_options() {
+	local status=0
+	ends_with 2 "del takes no --in-kernel; see" ferry disk del -k ferryb77 || status=1
+	ends_with 2 "del takes no --foreground" ferry disk del --foreground ferryb77 || status=1
+	ends_with 2 "del takes no --options" ferry disk -o ro del ferryb77 || status=1
+	ends_with 2 "resize takes no -f;" ferry disk resize -f ferryb77 1G || status=1
+	ends_with 2 "resize takes no --force" ferry disk resize ferryb77 1G --force || status=1
+	ends_with 2 "list takes no --in-kernel" ferry disk list -k || status=1
+	ends_with 2 "add takes no --force" ferry disk add -F ramdisk || status=1
+	return "$status"
+}
+
+echo "TAP version 13"
+claim "ferry disk del: -f is by force, as -F and --force" forces
+claim "ferry disk: an option that a verb does not use is refused" disk_options
+finish
