@@ -53,7 +53,7 @@ struct command {
 	int up_fd;
 };
 
-static void usage(FILE *f)
+static void usage(void)
 {
 	fputs("usage: ferryd [OPTION]... BACKEND[:ARGS] DIR\n"
 	      "       ferryd [OPTION]... --disk BACKEND[:ARGS]\n"
@@ -85,7 +85,7 @@ static void usage(FILE *f)
 	      "  -V, --version          the version\n"
 	      "\n"
 	      "SIGTERM, SIGINT or SIGHUP unmounts DIR or removes the disk; a second one does so\n"
-	      "although it is in use.\n", f);
+	      "although it is in use.\n", stdout);
 }
 
 static int fail(const char *fmt, const char *what)
@@ -102,18 +102,30 @@ static int bad_usage(const char *fmt, const char *what)
 	return EXIT_USAGE;
 }
 
+/*
+ * What was printed has to have come somewhere; who has closed the other end has seen enough.
+ * Return: 0, or 1 after a line that says why not
+ */
+static int printed(void)
+{
+	if (!fflush(stdout) || errno == EPIPE)
+		return 0;
+	ferry_log(FERRY_LOG_ERR, "standard output: %s", strerror(errno));
+	return 1;
+}
+
 static int help(const char *name)
 {
 	const struct ferry_backend *backend;
 
 	if (!name) {
-		usage(stdout);
-		return 0;
+		usage();
+		return printed();
 	}
 	if (ferry_backend_load(name, &backend))
 		return 1;
 	printf("%s: %s\n", backend->name, backend->help ? backend->help : "takes no arguments");
-	return 0;
+	return printed();
 }
 
 static int parse_level(const char *s, enum ferry_log_level *level)
@@ -232,7 +244,7 @@ static int parse(struct command *cmd, int argc, char **argv, char **all)
 			return 1 + help(argv[optind]);
 		case 'V':
 			puts("ferryd " FERRY_VERSION);
-			return 1;
+			return 1 + printed();
 		default:
 			return 1 + EXIT_USAGE;	/* getopt has said why */
 		}
@@ -339,8 +351,11 @@ static int begin_disk(const struct command *cmd, struct ferry_session *session)
 	if (ret < 0)
 		return ret;
 	printf("/dev/ferryb%d\n", ret);
-	fflush(stdout);
-	return 0;
+	if (!printed())
+		return 0;
+	/* Nobody knows of it. */
+	ferry_session_remove(session, true);
+	return 1;
 }
 
 static int resume(const struct command *cmd, struct ferry_session *session)

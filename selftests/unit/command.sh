@@ -56,7 +56,54 @@ disk_options() {
 	return "$status"
 }
 
+# full COMMAND...: fails by one line, wherever it cannot print to
+full() {
+	local status=0
+	# shellcheck disable=SC2016 # the inner shell's
+	ends_with 1 "standard output: No space left on device" bash -c '"$@" >/dev/full' . "$@" || status=1
+	# shellcheck disable=SC2016 # the inner shell's
+	ends_with 1 "standard output: Bad file descriptor" bash -c '"$@" >&-' . "$@" || status=1
+	return "$status"
+}
+
+lost() {
+	local verb status=0
+	[ -c /dev/full ] || { skips "no /dev/full here"; return; }
+	for verb in mount disk list stat events set move bench; do full ferry "$verb" --help || status=1; done
+	full ferry help || status=1
+	full ferry version || status=1
+	full ferry version --features --json || status=1
+	full ferryd --help || status=1
+	full ferryd --help memfs || status=1
+	full ferryd --version || status=1
+	full mount.ferry -h || status=1
+	return "$status"
+}
+
+# Not to be seen is not to be there.
+lost_disk() {
+	[ -n "${with-}" ] || { skips "no gcc"; return; }
+	full "${with[@]}" ferry disk add --in-kernel ramdisk || return
+	"${with[@]}" ferryd -f --disk ramdisk >/dev/full 2>"$work/said"
+	is "status of ferryd" $? 1 && is "what is said" "$(paste -s -d , "$work/said")" \
+		"ferryd: standard output: No space left on device,removed"
+}
+
+read_enough() {
+	local command fd
+	for command in "ferry help" "ferry version --json" "ferryd --help"; do
+		exec {fd}> >(:)
+		wait $!
+		(trap '' PIPE; $command 1>&"$fd" 2>"$work/err"); is "status of $command" $? 0 || return
+		exec {fd}>&-
+		[ ! -s "$work/err" ] || { cat "$work/err"; return 1; }
+	done
+}
+
 echo "TAP version 13"
 claim "ferry disk del: -f is by force, as -F and --force" forces
 claim "ferry disk: an option that a verb does not use is refused" disk_options
+claim "what cannot be written to standard output is a failure" lost
+claim "a disk whose name cannot be printed is a failure, and not left to a daemon" lost_disk
+claim "who reads no more has seen enough" read_enough
 finish

@@ -219,7 +219,7 @@ static int parse_option(struct bench_opts *opts, struct lists *lists, int opt)
 		opts->plot = optarg;
 		break;
 	case 'h':
-		exit(usage());
+		return usage();
 	default:
 		good = false;
 	}

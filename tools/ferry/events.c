@@ -59,7 +59,7 @@ static int told(const struct event *event, void *arg)
 	const bool *json = arg;
 
 	(*json ? print_json : print_text)(event);
-	return fflush(stdout) ? 1 : 0;
+	return fflush(stdout) || ferror(stdout);
 }
 
 static void lost(void *arg)

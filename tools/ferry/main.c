@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,20 +157,39 @@ static int help(const char *name)
 	return verb ? run(verb, 2, argv) : unknown_verb(name);
 }
 
-/* The module, where it calls us, gives us no files: what we and ferryd say goes to its log. */
+/*
+ * The module, where it calls us, gives us no files: what we and ferryd say goes to its log. Whoever
+ * closes one of the others alone: no file of ours is to come to its place.
+ */
 static void open_stdio(void)
 {
 	while (fcntl(STDERR_FILENO, F_GETFD) < 0) {
 		if (open(fcntl(STDIN_FILENO, F_GETFD) < 0 ? "/dev/null" : "/dev/kmsg", O_RDWR) < 0)
 			return;
 	}
+	while (fcntl(STDIN_FILENO, F_GETFD) < 0 || fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+		if (open("/dev/null", O_RDONLY) < 0)
+			return;
+	}
 }
 
-int main(int argc, char **argv)
+/* Half a list, or none, is no success. Who reads no more has seen enough. */
+static int end(int status)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+	bool lost = ferror(stdout);
+	int err = fflush(stdout) ? errno : 0;
+
+	if ((!lost && !err) || (poll(&out, 1, 0) > 0 && out.revents & (POLLERR | POLLHUP)))
+		return status;
+	complain("standard output: %s", err ? strerror(err) : "not all of it could be written");
+	return status ? status : EXIT_FAILURE;
+}
+
+static int command(int argc, char **argv)
 {
 	const struct verb *verb;
 
-	open_stdio();
 	if (!strcmp(program_invocation_short_name, "mount.ferry"))
 		return mount_helper(argc, argv);
 	if (argc < 2) {
@@ -182,4 +202,10 @@ int main(int argc, char **argv)
 		argv[1] = (char *)"version";
 	verb = find_verb(argv[1]);
 	return verb ? run(verb, argc - 1, argv + 1) : unknown_verb(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	open_stdio();
+	return end(command(argc, argv));
 }
