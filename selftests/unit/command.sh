@@ -100,10 +100,22 @@ read_enough() {
 	done
 }
 
+fakes() {
+	local status=0
+	mount.ferry memfs:size=1G "$work/dir" -f -o ro,wait=poll || status=1
+	mount.ferry "mirror:$work/dir" "$work/dir" -f || status=1
+	ends_with 32 'no backend "nosuch"' mount.ferry nosuch:a=b "$work/dir" -f || status=1
+	ends_with 32 "ramdisk: is no filesystem" mount.ferry ramdisk:size=1G "$work/dir" -f || status=1
+	ends_with 32 "delay: is no filesystem" mount.ferry delay:ms=1+memfs "$work/dir" -f || status=1
+	mount.ferry nosuch "$work/dir" -f -o placement=kernel || status=1
+	return "$status"
+}
+
 echo "TAP version 13"
 claim "ferry disk del: -f is by force, as -F and --force" forces
 claim "ferry disk: an option that a verb does not use is refused" disk_options
 claim "what cannot be written to standard output is a failure" lost
 claim "a disk whose name cannot be printed is a failure, and not left to a daemon" lost_disk
 claim "who reads no more has seen enough" read_enough
+claim "mount -f looks whether there is such a backend, and whether it is a filesystem" fakes
 finish

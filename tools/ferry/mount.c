@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <ferry/options.h>
+#include <ferry/req.h>
 #include <linux/ferry.h>
 
 static const char usage[] =
@@ -35,7 +36,7 @@ static const char helper_usage[] =
 	"\n"
 	"Called by mount(8) for filesystems of type ferry.\n"
 	"\n"
-	"  -f            check everything, mount nothing\n"
+	"  -f            check what can be checked, mount nothing\n"
 	"  -n            ignored\n"
 	"  -s            ignore mount options that are unknown\n"
 	"  -v            say what is done\n"
@@ -100,6 +101,24 @@ static int check_dir(const struct mount *m)
 	return ret;
 }
 
+/* What ferryd would say of the backend before it asks the kernel; its arguments it knows itself. */
+static int check_backend(const char *source)
+{
+	const struct ferry_backend *backend;
+	char name[FERRY_NAME_MAX];
+	size_t len;
+	int ret;
+
+	ferry_source_args(source, &len);
+	snprintf(name, sizeof(name), "%.*s", (int)len, source);
+	ret = ferry_backend_load(name, &backend);
+	if (ret || backend->fs)
+		return ret;
+	complain("%s: is no filesystem%s", name,
+		 backend->block ? ": it is a disk, see 'ferry disk --help'" : "");
+	return -EOPNOTSUPP;
+}
+
 /* Returns only if it fails; ferryd has the last word on everything else. */
 static int exec_ferryd(const struct mount *m)
 {
@@ -123,7 +142,7 @@ static int exec_ferryd(const struct mount *m)
 		fflush(stdout);
 	}
 	if (m->fake)
-		return 0;
+		return check_backend(m->source);
 	execvp(ferryd, (char *const *)argv);
 	return ferryd_complain(ferryd);
 }
