@@ -14,15 +14,15 @@
 #define BUSY_TRIES	40
 #define BUSY_US		50000
 
-static int take_number(const char *str, const char *name, u32 *value)
+static int take_number(const char *str, const char *name, u32 most, u32 *value)
 {
 	u64 v = 0;
 
 	if (!ferry_opt_has(str, name))
 		return 0;
 	/* 0 stands for one that was not given. */
-	if (ferry_opt_size(str, name, &v) || !v || v > UINT32_MAX) {
-		ferry_log(FERRY_LOG_ERR, "%s= wants a number from 1 on", name);
+	if (ferry_opt_size(str, name, &v) || !v || v > most) {
+		ferry_log(FERRY_LOG_ERR, "%s= wants a number from 1 to %u", name, most);
 		return -EINVAL;
 	}
 	*value = v;
@@ -56,12 +56,12 @@ int ferry_disk_options_parse(const char *str, struct ferry_disk_options *options
 	struct ferry_disk_options o = { .size = sizeof(o) };
 
 	if (ferry_opt_check(str, known) ||
-	    take_number(str, "logical", &o.logical_block) ||
-	    take_number(str, "physical", &o.physical_block) ||
-	    take_number(str, "io_min", &o.io_min) ||
-	    take_number(str, "io_opt", &o.io_opt) ||
-	    take_number(str, "depth", &o.depth) ||
-	    take_number(str, "io_timeout", &o.timeout) ||
+	    take_number(str, "logical", UINT32_MAX, &o.logical_block) ||
+	    take_number(str, "physical", UINT32_MAX, &o.physical_block) ||
+	    take_number(str, "io_min", UINT32_MAX, &o.io_min) ||
+	    take_number(str, "io_opt", UINT32_MAX, &o.io_opt) ||
+	    take_number(str, "depth", FERRY_BLK_DEPTH_MAX, &o.depth) ||
+	    take_number(str, "io_timeout", FERRY_BLK_TIMEOUT_MAX, &o.timeout) ||
 	    take_serial(str, o.serial, sizeof(o.serial)))
 		return -EINVAL;
 	o.read_only = ferry_opt_has(str, "ro");

@@ -113,7 +113,7 @@ int ferry_options_parse(struct ferry_options *options, const char *str)
 		ferry_log(FERRY_LOG_ERR, "no memory for the options");
 		err = -ENOMEM;
 	} else if (!quotes_match(copy)) {
-		ferry_log(FERRY_LOG_ERR, "options %s: a quote is missing", copy);
+		ferry_log(FERRY_LOG_ERR, "options: a quote is missing after %s", strrchr(copy, '"'));
 		err = -EINVAL;
 	}
 	while (!err && (text = ferry_option_cut(&rest)))
@@ -139,6 +139,18 @@ const char *ferry_options_next(const struct ferry_options *options, unsigned int
 			return option->name;
 	}
 	return NULL;
+}
+
+const char *ferry_options_settled(const struct ferry_options *options)
+{
+	unsigned int next = 0;
+	const char *name;
+
+	while ((name = ferry_options_next(options, &next))) {
+		if (strcmp(name, "wait") && strcmp(name, "spin_us"))
+			return name;
+	}
+	return *options->rest ? options->rest : NULL;
 }
 
 int ferry_source_check(const char *source)

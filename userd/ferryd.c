@@ -150,7 +150,7 @@ static int parse_number(const char *option, const char *s, u32 *value)
 	errno = 0;
 	v = strtoul(s, &end, 10);
 	if (*s < '0' || *s > '9' || *end || errno || !v || v > UINT32_MAX)
-		return bad_usage("%s needs a number from 1 on", option);
+		return bad_usage("%s needs a number from 1 to 4294967295", option);
 	*value = v;
 	return 0;
 }
@@ -168,18 +168,10 @@ static int add_options(char **all, const char *options)
 	return 0;
 }
 
-/* Of a channel that is there already all is settled, but for how this server waits. */
 static int check_attach(const struct command *cmd)
 {
-	const char *name = NULL;
-	unsigned int next = 0;
+	const char *name = ferry_options_settled(&cmd->options);
 
-	while (!name && (name = ferry_options_next(&cmd->options, &next))) {
-		if (!strcmp(name, "wait") || !strcmp(name, "spin_us"))
-			name = NULL;
-	}
-	if (!name && *cmd->options.rest)
-		name = cmd->options.rest;
 	return name ? bad_usage("\"%s\" is nothing that --attach takes, as wait= and spin_us= are; 'ferry set' changes what a channel has",
 				name) : 0;
 }

@@ -38,6 +38,13 @@ void ferry_options_free(struct ferry_options *options);
 const char *ferry_options_next(const struct ferry_options *options, unsigned int *next);
 
 /**
+ * ferry_options_settled() - what of it is no option for who takes the place of another server: for
+ *	all but how to wait is the channel's already
+ * Return: the first of them; NULL: there is none
+ */
+const char *ferry_options_settled(const struct ferry_options *options);
+
+/**
  * ferry_source_check() - can that be BACKEND[:ARGS]? Whether there is such a backend is not asked.
  * Return: 0; -EINVAL, after a line in the log
  */

@@ -111,6 +111,33 @@ fakes() {
 	return "$status"
 }
 
+names() {
+	local status=0 verb
+	for verb in "move x --to user" "upgrade x" "abort x" "recover x args"; do
+		# shellcheck disable=SC2086 # words
+		ends_with 2 "unexpected argument y" ferry $verb y || status=1
+	done
+	ends_with 2 "the NAME of a channel is needed" ferry recover || status=1
+	return "$status"
+}
+
+settled() {
+	local status=0
+	ends_with 2 "wait= and spin_us=, not on_death" ferry upgrade x -o on_death=fail || status=1
+	ends_with 2 "wait= and spin_us=, not ro" ferry recover x -o wait=sync,ro || status=1
+	ends_with 2 "option wait must be" ferry move x --to user -o wait=bad || status=1
+	ends_with 2 "on_death.*nothing that --attach takes" ferryd -a 1 -o on_death=fail memfs || status=1
+	return "$status"
+}
+
+numbers() {
+	ends_with 2 "io_timeout= wants a number from 1 to 86400" ferry disk add -o io_timeout=99999999999 ramdisk &&
+		ends_with 2 "io_min= .* from 1 to 4294967295" ferry disk add -o io_min=4294967296 ramdisk &&
+		ends_with 2 "--attach .* from 1 to 4294967295" ferryd -a 4294967296 memfs
+}
+
+quotes() { ends_with 2 'ferry: options: a quote is missing after "a$' ferry mount -o 'ro,"a' memfs "$work/dir"; }
+
 echo "TAP version 13"
 claim "ferry disk del: -f is by force, as -F and --force" forces
 claim "ferry disk: an option that a verb does not use is refused" disk_options
@@ -118,4 +145,8 @@ claim "what cannot be written to standard output is a failure" lost
 claim "a disk whose name cannot be printed is a failure, and not left to a daemon" lost_disk
 claim "who reads no more has seen enough" read_enough
 claim "mount -f looks whether there is such a backend, and whether it is a filesystem" fakes
+claim "a NAME too many is named" names
+claim "options that a new server cannot have are refused before the module is asked" settled
+claim "a number that is too large is told the largest" numbers
+claim "a quote that is missing is shown where the user wrote it" quotes
 finish

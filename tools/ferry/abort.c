@@ -26,8 +26,10 @@ int cmd_abort(int argc, char **argv)
 
 	if (status != FLAGS_OK)
 		return status;
-	if (argc - optind != 1)
+	if (optind == argc)
 		return bad_usage("abort", "the NAME of a channel is needed");
+	if (argc - optind > 1)
+		return bad_usage("abort", "unexpected argument %s", argv[optind + 1]);
 	if (channel_find(argv[optind], &channel))
 		return EXIT_FAILURE;
 	err = channel_abort(channel.id);

@@ -190,6 +190,8 @@ int bench_regress(const struct bench_opts *opts, const struct bench_results *res
 	}
 	print_unmeasured(opts, res, root);
 	if (!nr)
-		bench_say("--regress %s: nothing that was measured is in it", opts->regress);
+		bench_say("--regress %s: nothing to compare: ferry's rows%s%s have to be measured and in it",
+			  opts->regress, absolute ? "" : " and those of ",
+			  absolute ? "" : opts->class->peer);
 	return !nr || worse;
 }

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <ferry/session.h>
+#include <ferry/options.h>
 
 /* Seconds that clients wait, at least, while somebody finds out why no server comes up. */
 #define MEND_S	3600
@@ -64,6 +64,20 @@ struct request {
 	struct channel channel;
 };
 
+/* As ferryd would, but before anything is asked of the module. Return: the exit status */
+static int check_options(const char *verb, const char *text)
+{
+	struct ferry_options options = { 0 };
+	int status = ferry_options_parse(&options, text) ? EXIT_USAGE : EXIT_SUCCESS;
+	const char *name = status ? NULL : ferry_options_settled(&options);
+
+	if (name)
+		status = bad_usage(verb, "-o takes wait= and spin_us=, not %s: 'ferry set' changes what a channel has",
+				   name);
+	ferry_options_free(&options);
+	return status;
+}
+
 /* FLAGS_OK's kin: -1: go on; else the exit status. */
 static int parse(int argc, char **argv, const char *verb, const char *usage,
 		 struct request *req)
@@ -75,8 +89,9 @@ static int parse(int argc, char **argv, const char *verb, const char *usage,
 		{ 0 },
 	};
 	const bool moves = usage == move_usage, upgrades = usage == upgrade_usage;
+	const int most = moves || upgrades ? 1 : 2;
 	char *all = NULL;
-	int c, names;
+	int c, status;
 
 	while ((c = getopt_long(argc, argv, upgrades ? "o:h" : "t:o:h", options + upgrades,
 				NULL)) != -1) {
@@ -101,9 +116,13 @@ static int parse(int argc, char **argv, const char *verb, const char *usage,
 	if (moves && req->options && !strcmp(req->to, "kernel"))
 		return bad_usage(verb, "-o %s is for a daemon, and --to kernel leaves none",
 				 req->options);
-	names = argc - optind;
-	if (names != 1 && (moves || upgrades || names != 2))
+	if (optind == argc)
 		return bad_usage(verb, "the NAME of a channel is needed");
+	if (argc - optind > most)
+		return bad_usage(verb, "unexpected argument %s", argv[optind + most]);
+	status = check_options(verb, req->options);
+	if (status)
+		return status;
 	req->args = argv[optind + 1];
 	return channel_find(argv[optind], &req->channel) ? EXIT_FAILURE : -1;
 }
