@@ -8,7 +8,7 @@ selftests: $(B)/example-disk ## the test programs: build/selftests
 $(B)/example-disk: $(B)/Documentation/example-disk.o $(B)/lib/libferry.so
 	$(CC) $(LDFLAGS) -pthread -o $@ $< -L$(B)/lib -Wl,-rpath,'$$ORIGIN/lib' -lferry
 
-UNIT_TESTS += $(addprefix $(B)/test/,$(UNIT_DISPATCH) loop channel log saved options supervise)
+UNIT_TESTS += $(addprefix $(B)/test/,$(UNIT_DISPATCH) loop channel log saved options supervise table)
 
 # Modules for the kernel that tools/vm/run boots.
 ifeq ($(strip $(HOST)),)

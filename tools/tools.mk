@@ -15,6 +15,10 @@ $(B)/bin/ferry: $(TOOL_OBJS) $(B)/lib/libferry.so
 $(B)/bin/mount.ferry: $(B)/bin/ferry
 	ln -sf ferry $@
 
+$(B)/test/table: $(patsubst %,$(B)/asan/%.o,selftests/unit/table selftests/claim tools/ferry/table)
+	@mkdir -p $(@D)
+	$(CC) $(ASAN_FLAGS) -o $@ $^
+
 # The version comes from there.
 $(B)/tools/ferry/version.o $(B)/tools/ferry/bench_json.o: Makefile
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -207,5 +208,7 @@ static int command(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	open_stdio();
+	/* How wide a name is. */
+	setlocale(LC_CTYPE, "");
 	return end(command(argc, argv));
 }

@@ -65,12 +65,15 @@ static int print_channel(const struct channel *c, const struct op *ops, size_t n
 {
 	struct table table = { columns, sizeof(columns) / sizeof(columns[0]), NULL, 0, false };
 	const char *style = style_name(c);
-	char place[PATH_MAX], name[16];
+	char place[PATH_MAX], name[16], *where;
 	const struct op *op;
+	int width;
 
-	channel_place(mounts, c, place, sizeof(place));
+	where = shown(channel_place(mounts, c, place, sizeof(place)), &width);
 	printf("channel %u: %s, %s%s%s, %s%s%s", c->id, c->name, placement_name(c->placement),
-	       style ? " " : "", style ? style : "", state_name(c->state), *place ? ", " : "", place);
+	       style ? " " : "", style ? style : "", state_name(c->state), *place ? ", " : "",
+	       where ? where : "?");
+	free(where);
 	if (c->stalls)
 		printf("; stalled %llu times", (unsigned long long)c->stalls);
 	putchar('\n');

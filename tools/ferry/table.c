@@ -7,16 +7,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
+
+char *shown(const char *text, int *width)
+{
+	char *copy = malloc(4 * strlen(text) + 1), *to = copy;
+	mbstate_t state = { 0 };
+	size_t len;
+	wchar_t c;
+
+	*width = 0;
+	if (!copy)
+		return NULL;
+	for (; *text; text += len) {
+		len = mbrtowc(&c, text, strlen(text), &state);
+		if (len <= strlen(text) && c != '\\' && wcwidth(c) >= 0) {
+			to = mempcpy(to, text, len);
+			*width += wcwidth(c);
+			continue;
+		}
+		len = 1;
+		memset(&state, 0, sizeof(state));
+		*width += sprintf(to, "\\%03o", (unsigned char)*text);
+		to += 4;
+	}
+	*to = '\0';
+	return copy;
+}
 
 void table_text(struct table *table, const char *text)
 {
-	char **cells = reallocarray(table->cells, table->nr + 1, sizeof(*cells));
-	char *cell = strdup(text && *text ? text : "-");
+	struct cell *cells = reallocarray(table->cells, table->nr + 1, sizeof(*cells)), cell;
 
+	cell.text = shown(text && *text ? text : "-", &cell.width);
 	if (cells)
 		table->cells = cells;
-	if (!cells || !cell) {
-		free(cell);
+	if (!cells || !cell.text) {
+		free(cell.text);
 		table->failed = true;
 		return;
 	}
@@ -58,18 +85,13 @@ void table_nsecs(struct table *table, double ns)
 	table_text(table, ns > 0 ? buf : NULL);
 }
 
-static void print_cell(const struct table *table, size_t column, int width, const char *text)
+static void print_cell(const struct table *table, size_t column, int width, const char *text,
+		       int is)
 {
-	bool last = column == table->nr_columns - 1;
+	bool last = column == table->nr_columns - 1, right = table->columns[column].number;
 
-	if (column)
-		fputs("  ", stdout);
-	if (table->columns[column].number)
-		printf("%*s", width, text);
-	else
-		printf("%-*s", last ? 0 : width, text);
-	if (last)
-		putchar('\n');
+	printf("%s%*s%s%*s%s", column ? "  " : "", right ? width - is : 0, "", text,
+	       right || last ? 0 : width - is, "", last ? "\n" : "");
 }
 
 int table_print(struct table *table)
@@ -81,21 +103,21 @@ int table_print(struct table *table)
 		for (i = 0; i < columns; i++)
 			width[i] = (int)strlen(table->columns[i].name);
 		for (i = 0; i < table->nr; i++) {
-			int len = (int)strlen(table->cells[i]);
-
-			if (len > width[i % columns])
-				width[i % columns] = len;
+			if (table->cells[i].width > width[i % columns])
+				width[i % columns] = table->cells[i].width;
 		}
 		for (i = 0; i < columns; i++)
-			print_cell(table, i, width[i], table->columns[i].name);
+			print_cell(table, i, width[i], table->columns[i].name,
+				   (int)strlen(table->columns[i].name));
 		for (i = 0; i < table->nr; i++)
-			print_cell(table, i % columns, width[i % columns], table->cells[i]);
+			print_cell(table, i % columns, width[i % columns], table->cells[i].text,
+				   table->cells[i].width);
 	} else {
 		table->failed = true;
 		complain("out of memory");
 	}
 	for (i = 0; i < table->nr; i++)
-		free(table->cells[i]);
+		free(table->cells[i].text);
 	free(table->cells);
 	free(width);
 	return table->failed ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -13,6 +13,19 @@ struct column {
 };
 
 /**
+ * shown() - a name as it is shown: what cannot be printed in octal, as in /proc/mounts, so that it
+ *	makes no line of its own
+ * @width: out: columns that it takes
+ * Return: to be freed; NULL: there is no memory
+ */
+char *shown(const char *text, int *width);
+
+struct cell {
+	char *text;
+	int width;
+};
+
+/**
  * struct table - a table that is being filled, cell by cell and row by row
  * @columns: stay until table_print()
  * @cells: of all rows
@@ -21,7 +34,7 @@ struct column {
 struct table {
 	const struct column *columns;
 	size_t nr_columns;
-	char **cells;
+	struct cell *cells;
 	size_t nr;
 	bool failed;
 };
