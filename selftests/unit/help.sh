@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
-# --help and the man pages name the same options; ferry help and ferry(8) the same verbs.
+# --help and the man pages name the same options; ferry help and ferry(8) the same verbs; ferry(8) the
+# fields of JSON that the sources have.
 set -u
 tree=$(dirname "$0")/../..
 bin=$tree/build/bin
@@ -25,13 +26,36 @@ of_man() {
 		}' "$man/$1" | sort -u
 }
 
+# What the sources of a verb add to JSON.
+fields() { # FILE...
+	(cd "$tree/tools/ferry" && sed -nE \
+		's/.*(json_object_object_add|add_(string|number|line|version))\([a-z]+, "([^"]+)".*/\3/p' "$@") |
+		sort -u
+}
+
+# Those of FIELDS that a subsection of ferry(8) names.
+named() { # VERB FIELDS
+	words=$(awk -v want=".Ss ferry $1" '/^\.S[sh] / { inside = $0 == want } inside' "$man/ferry.8" |
+		tr ' ' '\n')
+	for field in $2; do
+		! echo "$words" | grep -qFx -e "$field" || echo "$field"
+	done
+}
+
+# json VERB FILE...
+json() {
+	verb=$1
+	shift
+	claim "ferry(8) names all fields of ferry $verb --json" "$(fields "$@")" "$(named "$verb" "$(fields "$@")")"
+}
+
 claim() {
 	number=$((number + 1))
 	if [ -n "$2" ] && [ "$2" = "$3" ]; then
 		echo "ok $number - $1"
 	else
 		echo "not ok $number - $1"
-		printf 'help: %s\nman page: %s\n' "$(echo "$2" | xargs)" "$(echo "$3" | xargs)" |
+		printf 'there: %s\nman page: %s\n' "$(echo "$2" | xargs)" "$(echo "$3" | xargs)" |
 			sed 's/^/# /'
 		failed=1
 	fi
@@ -39,7 +63,7 @@ claim() {
 
 verbs=$("$bin/ferry" help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' | grep -v '^help$' | sort)
 echo "TAP version 13"
-echo "1..$(($(echo "$verbs" | wc -l) + 3))"
+echo "1..$(($(echo "$verbs" | wc -l) + 8))"
 claim "ferry help and ferry(8) name the same verbs" "$verbs" \
 	"$(sed -n 's/^\.Ss ferry //p' "$man/ferry.8" | sort)"
 for verb in $verbs; do
@@ -52,4 +76,9 @@ claim "ferryd --help and ferryd(8) name the same options" \
 	"$(of_help "$bin/ferryd" --help)" "$(of_man ferryd.8)"
 claim "mount.ferry -h and mount.ferry(8) name the same options" \
 	"$(of_help "$bin/mount.ferry" -h)" "$(of_man mount.ferry.8)"
+json list list.c channel.c
+json stat stat.c channel.c
+json events events.c
+json version version.c features.c
+json bench bench_json.c bench_scale.c
 exit $failed

@@ -52,7 +52,8 @@ static struct json_object *to_json(const struct channel *c, struct libmnt_table 
 	json_object_object_add(o, "depth", json_object_new_uint64(c->depth));
 	json_object_object_add(o, "pid", c->pid ? json_object_new_uint64(c->pid) : NULL);
 	json_object_object_add(o, "uid", json_object_new_uint64(c->uid));
-	json_object_object_add(o, "client", json_object_new_string(c->client));
+	json_object_object_add(o, "client",
+			       *c->client ? json_object_new_string(c->client) : NULL);
 	json_object_object_add(o, "mountpoints", mounts);
 	json_object_object_add(o, "requests", json_object_new_uint64(c->counts.requests));
 	json_object_object_add(o, "errors", json_object_new_uint64(c->counts.errors));
