@@ -52,12 +52,36 @@ verbs() {
 		offers "add del" disk "" && offers upgrade help up
 }
 
+once() { offers help "" && is "times help" "$(printf '%s\n' "${COMPREPLY[@]}" | grep -c -x help)" 1; }
+
 options() {
 	offers "--in-kernel --options" mount -- && offers --json list --j && offers "user kernel" move 3 --to "" &&
-		offers "wait= queues= allow_other" mount -o "" && offers "serial=" disk add -o ser &&
+		offers "wait= queues= ro" mount -o "" && offers "serial=" disk add -o ser &&
 		offers "poll" mount -o wait = po && offers "sync uring" mount -o wait = &&
 		offers "sync,queues=" mount -o wait = sync,que && offers "kernel" mount -o wait = sync,on_death = k &&
 		offers "on_death= latency=" set 3 "" && offers "on off" set 3 latency =
+}
+
+# What changes something; ferry mount has the other two of itself.
+mount_words() {
+	offers "no_allow_other no_default_permissions nosuid noexec" mount -o no && offers ro,remount mount -o ro,rem &&
+		offers "" mount -o allow && offers "" mount -o defa
+}
+
+of_disk() {
+	offers "--in-kernel --foreground --options --help" disk add -- && offers "--force --help" disk del -- || return
+	offers --force disk del --fo && offers "" disk resize --fo && offers "" disk del --in
+}
+
+of_bench() {
+	local way
+	cd "$dir" && touch was.json && mkdir results || return
+	for way in --regress --json --plot; do
+		offers "was.json results" bench "$way" "" && offers was.json bench "$way" = was || return
+	done
+	offers "ferry-sync ferry-kernel tmpfs nbd" bench --systems "" && offers stat,fstat bench --cases stat,fs &&
+		offers "" bench --systems stat && offers ferry-sync bench --quick --systems = ferry-s &&
+		offers "fs block" bench --class ""
 }
 
 backends() {
@@ -72,7 +96,11 @@ channels() {
 
 echo "TAP version 13"
 claim "verbs are offered" verbs
+claim "help is offered once" once
 claim "options and their values are offered" options
+claim "words of -o that change nothing are not offered, and those that do are" mount_words
+claim "ferry disk: a verb's own options are offered" of_disk
+claim "ferry bench: files, systems and cases are offered" of_bench
 claim "backends are offered, and directories to mount on" backends
 claim "channels are offered, by mount point, disk, number and name" channels
 finish
