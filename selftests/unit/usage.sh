@@ -34,7 +34,7 @@ misused() { # TEXT COMMAND...
 
 stops() {
 	local name status=0
-	for name in "${scripts[@]}" .ci/run; do
+	for name in "${scripts[@]}"; do
 		misused "usage|--nonsense" "$name" --nonsense || status=1
 	done
 	misused usage tools/vm/debug-kernel imgae || status=1
