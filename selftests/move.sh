@@ -63,7 +63,7 @@ is_gone() { ! mountpoint -q "$mnt" && ! pgrep -x ferryd >/dev/null; }
 
 ends() { umount "$mnt" && until_so is_gone; }
 
-declare -A rounds=([sync]=25 [poll]=5 [uring]=5)
+declare -A rounds=([sync]=10 [poll]=5 [uring]=5)
 for wait in sync poll uring; do
 	wanted "$wait" || continue
 	mark_log "$wait"

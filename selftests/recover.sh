@@ -103,7 +103,7 @@ for server in "${servers[@]}"; do
 	read -r backend wait <<<"$server"
 	wanted "$backend" || continue
 	mark_log "$backend"
-	n=$(scaled 20)
+	n=$(scaled 8)
 	claim "$backend, $wait: $n deaths of the process that serves are not noticed" \
 		worker_is_killed "$backend" "$wait" "$n"
 	claim "$backend, $wait: all of ferryd dies, and ferryd --attach goes on" \

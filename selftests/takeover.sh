@@ -56,7 +56,7 @@ for source in memfs "mirror:$work/host,passthrough=no"; do
 	wanted "$backend" || continue
 	mark_log "$backend"
 	claim "$backend: it is mounted" ferry mount -o on_death=reissue "$source" "$mnt"
-	n=$(scaled 10)
+	n=$(scaled 5)
 	claim "$backend: $n deaths under load, and each request takes effect once" \
 		while_used killed "$n"
 	claim "$backend: its server was asked to write" is_written_to
