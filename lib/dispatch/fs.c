@@ -239,14 +239,17 @@ static bool limit_data(struct ferry_req *req, u32 size)
 static void do_read(struct ferry_req *req, const struct ferry_fs_ops *ops)
 {
 	const struct fuse_read_in *in = req->in[0].p;
+	u32 size;
 
-	if (unlikely(!fits_file(in->offset, in->size))) {
+	if (unlikely(in->offset > FILE_SIZE_MAX)) {
 		ferry_reply_err(req, -EINVAL);
 		return;
 	}
-	if (limit_data(req, in->size))
+	/* The page that holds a file's last byte may end behind what a file can have. */
+	size = min((u64)in->size, FILE_SIZE_MAX - in->offset);
+	if (limit_data(req, size))
 		ops->read(req, req->node, handle(req, in->fh, in->flags, in->lock_owner),
-			  in->offset, in->size);
+			  in->offset, size);
 }
 
 static void do_write(struct ferry_req *req, const struct ferry_fs_ops *ops)

@@ -132,6 +132,7 @@ static void files(void)
 					   .open_flags = FUSE_OPEN_KILL_SUIDGID };
 	const struct fuse_create_in create = { .flags = O_WRONLY | O_CREAT, .mode = 0644 };
 	const struct fuse_read_in read = { .fh = 9, .offset = 1ULL << 33, .size = 6 };
+	const struct fuse_read_in read_last = { .fh = 9, .offset = (~0ULL >> 1) - 3, .size = 8 };
 	const struct fuse_write_in write = { .fh = 9, .offset = 3, .size = 8,
 					     .write_flags = FUSE_WRITE_KILL_SUIDGID };
 	const struct fuse_flush_in flush = { .fh = 9, .lock_owner = 13 };
@@ -144,6 +145,8 @@ static void files(void)
 	EXPECT("create 6 f 100644 1", 0, ENTRY + OPEN, 0, FUSE_CREATE, 6,
 	       { FIXED(create), NAME("f") }, 2, OUT(ENTRY, OPEN));
 	EXPECT("read 6 9 8589934592 6", 0, 0, 6, FUSE_READ, 6, { FIXED(read) }, 1, .data_len = 10);
+	EXPECT("read 6 9 9223372036854775804 3", 0, 0, 3, FUSE_READ, 6, { FIXED(read_last) }, 1,
+	       .data_len = 10);
 	EXPECT("write 6 9 3 8 2 got 7 23 45678", 0, 8, 0, FUSE_WRITE, 6, { FIXED(write) }, 1,
 	       .data = "12345678", .data_len = 8, OUT(8));
 	EXPECT("flush 6 9 13", 0, 0, 0, FUSE_FLUSH, 6, { FIXED(flush) }, 1);
@@ -323,7 +326,7 @@ static void bad_numbers_are_refused(void)
 {
 	const u64 end = ~0ULL >> 1;
 	const struct fuse_read_in read[] = {
-		{ .offset = end + 1 }, { .offset = end - 3, .size = 4 }, { .size = 11 },
+		{ .offset = end + 1 }, { .offset = -1ULL, .size = 4 }, { .size = 11 },
 	};
 	const struct fuse_write_in write[] = {
 		{ .offset = end, .size = 8 }, { .size = 7 }, { .size = 9 },
