@@ -472,8 +472,9 @@ static int allocate(struct memfs *fs, struct memfs_node *node, u32 mode, u64 off
 	case FALLOC_FL_ZERO_RANGE:
 	case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
 		err = preallocate(fs, node, off, len);
+		/* What is in the file is zeroed again, or was to be; behind its end all is zero. */
 		if (!err)
-			zero(node, off, len);
+			wipe(node, off, len, false);
 		break;
 	case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
 		punch(fs, node, off, len);

@@ -66,6 +66,7 @@ static u32 stores(u32 opcode)
  */
 static bool is_whole(u32 opcode, u64 node, const void *in)
 {
+	const struct fuse_fallocate_in *range = in;
 	const struct fuse_write_in *write = in;
 	struct fuse_attr attr;
 
@@ -75,6 +76,8 @@ static bool is_whole(u32 opcode, u64 node, const void *in)
 		return false;
 	case FUSE_WRITE:
 		return fs_getattr(twin, node, &attr) || write->offset >= attr.size;
+	case FUSE_FALLOCATE:
+		return !(range->mode & FALLOC_FL_ZERO_RANGE);
 	default:
 		return true;
 	}
