@@ -328,7 +328,7 @@ policy_stays() {
 	local option
 	ferry mount memfs "$mnt" && touch "$mnt/file" || return 1
 	for option in on_death=kernel on_death=fail grace=3 timeout=3 queues=3 depth=3 inline=1 wiat=poll; do
-		refused "\"${option%%=*}.*ferry set" ferry upgrade "$mnt" -o "wait=poll,$option" || return 1
+		refused "${option%%=*}.*ferry set" ferry upgrade "$mnt" -o "wait=poll,$option" || return 1
 	done
 	[ "$(field style)" = sync ] || { echo "it was replaced all the same"; return 1; }
 	ferry set "$mnt" on_death=kernel && ferryd --attach="$(field id)" --replace memfs "$mnt" &&

@@ -143,6 +143,7 @@ static void forgets_send(struct ferry_mount *m)
 
 	while (ended && forgets_take(m)) {
 		fg->args.end = forgets_end;
+		WRITE_ONCE(fg->sent, jiffies);
 		ferry_submit(m->chan, &fg->args);
 		spin_lock(&fg->lock);
 		fg->sending = false;
@@ -170,22 +171,32 @@ static bool has_forgets(const struct ferry_forgets *fg)
 	return READ_ONCE(fg->busy) || !list_empty(&fg->waiting);
 }
 
-/*
- * They are lazy, so a request may be served before one that was made before it; and in style rw
- * one has ended when the server has read it, who is at work with it in another thread for a while.
- */
+/* In style rw one has ended when the server has read it, who is at work with it for a while. */
+static bool had_forgets(struct ferry_mount *m)
+{
+	const unsigned long sent = READ_ONCE(m->forgets.sent);
+
+	return ferry_chan_is_rw(m->chan) &&
+	       time_in_range_open(jiffies, sent, sent + FORGETS_WAIT);
+}
+
+/* They are lazy, so a request may be served before one that was made before it. */
 int ferry_call_for_room(struct ferry_mount *m, struct ferry_args *args)
 {
 	struct ferry_forgets *fg = &m->forgets;
 	const bool had = has_forgets(fg);
 	int err = ferry_call(m->chan, args);
+	long wait;
 
-	if (likely(err != -ENOSPC) || !(had || has_forgets(fg)))
-		return err;
-	wait_event_killable_timeout(fg->none, !has_forgets(fg), FORGETS_WAIT);
-	err = ferry_call(m->chan, args);
-	if (err == -ENOSPC && !schedule_timeout_killable(1))
+	if (unlikely(err == -ENOSPC) && (had || has_forgets(fg))) {
+		wait_event_killable_timeout(fg->none, !has_forgets(fg), FORGETS_WAIT);
 		err = ferry_call(m->chan, args);
+	}
+	for (wait = 1; unlikely(err == -ENOSPC) && wait < FORGETS_WAIT && had_forgets(m); wait *= 2) {
+		if (schedule_timeout_killable(wait))
+			break;
+		err = ferry_call(m->chan, args);
+	}
 	return err;
 }
 
