@@ -63,6 +63,42 @@ is_gone() { ! mountpoint -q "$mnt" && ! pgrep -x ferryd >/dev/null; }
 
 ends() { umount "$mnt" && until_so is_gone; }
 
+# Takes files of process PID that are /dev/ferry, and keeps them: pidfd_open(), pidfd_getfd().
+keeps_files() { # PID
+	# shellcheck disable=SC2016 # perl's
+	exec perl -e '
+		my $process = syscall(434, $ARGV[0] + 0, 0);
+		for my $path (grep { readlink eq "/dev/ferry" } glob "/proc/$ARGV[0]/fd/*") {
+			$path =~ /(\d+)$/ and syscall(438, $process, $1 + 0, 0) >= 0 or exit 1;
+			$kept++;
+		}
+		exit 1 unless $kept;
+		open my $ready, ">", $ARGV[1];
+		sleep;
+	' "$1" "$work/kept"
+}
+
+# The daemon has left, and somebody has its files: whoever replaces it waits for that, and holds
+# all requests. Not once the channel is aborted.
+abort_ends_waiting() {
+	local server keeper upgrade began status=0
+	ferry mount memfs "$mnt" || return 1
+	server=$(field pid)
+	keeps_files "$server" &
+	keeper=$!
+	until_so test -e "$work/kept" || return 1
+	ferry upgrade "$mnt" >"$work/upgrade" 2>&1 &
+	upgrade=$!
+	until_so sh -c "! kill -0 $server" || status=1
+	began=$SECONDS
+	ferry abort "$mnt" && ! stat -f "$mnt" 2>/dev/null || status=1
+	! wait "$upgrade" || { echo "it was replaced"; status=1; }
+	[ $((SECONDS - began)) -lt 10 ] || { echo "after $((SECONDS - began)) s"; status=1; }
+	kill "$keeper"
+	wait "$keeper"
+	return "$status"
+}
+
 declare -A rounds=([sync]=10 [poll]=5 [uring]=5)
 for wait in sync poll uring; do
 	wanted "$wait" || continue
@@ -93,6 +129,10 @@ if wanted refused; then
 	claim "mirror is mounted" ferry mount "mirror:$work/host" "$mnt"
 	claim "who cannot save stays, and serves" refused "its backend cannot" ferry upgrade mirror
 	claim "it still serves" touch "$mnt/file"
+	claim "it is unmounted" ends
+fi
+if wanted abort; then
+	claim "abort ends the wait for a daemon whose files somebody keeps" abort_ends_waiting
 	claim "it is unmounted" ends
 fi
 claim "the log is clean" log_is_clean

@@ -217,14 +217,19 @@ static void kill_server(struct ferry_chan *chan)
 
 /*
  * The daemon was sent home. -ETIMEDOUT: it did not go even when killed, and what comes of that is
- * worse for its clients than to wait.
+ * worse for its clients than to wait. -ENOTCONN: nobody waits any more.
  */
 static int await_leave(struct ferry_chan *chan)
 {
-	if (wait_event_timeout(chan->gate_wait, all_left(chan), LEAVE_MAX))
+	if (!wait_event_timeout(chan->gate_wait, all_left(chan) || ferry_chan_is_dead(chan),
+				LEAVE_MAX)) {
+		kill_server(chan);
+		wait_event_timeout(chan->gate_wait, all_left(chan) || ferry_chan_is_dead(chan),
+				   KILLED_MAX);
+	}
+	if (all_left(chan))
 		return 0;
-	kill_server(chan);
-	return wait_event_timeout(chan->gate_wait, all_left(chan), KILLED_MAX) ? 0 : -ETIMEDOUT;
+	return ferry_chan_is_dead(chan) ? -ENOTCONN : -ETIMEDOUT;
 }
 
 /*
