@@ -279,9 +279,11 @@ static bool add_dots(struct ferry_req *req, const struct memfs_node *dir, u64 of
 	struct ferry_entry entry = { .attr.mode = S_IFDIR };
 
 	entry.node = memfs_node_id(dir);
+	entry.attr.node = dir->index;
 	if (off < COOKIE_DOT && !ferry_dirent_add(req, ".", 1, &entry, COOKIE_DOT))
 		return false;
 	entry.node = memfs_node_id(dir->dir.parent);
+	entry.attr.node = dir->dir.parent->index;
 	return off >= COOKIE_DOTDOT || ferry_dirent_add(req, "..", 2, &entry, COOKIE_DOTDOT);
 }
 
@@ -293,6 +295,7 @@ static void add_names(struct ferry_req *req, const struct memfs_node *dir, u64 c
 
 	while ((n = memfs_map_prev(&dir->dir.order, &cookie))) {
 		entry.node = memfs_node_id(n->node);
+		entry.attr.node = n->node->index;
 		entry.attr.mode = n->node->type;
 		if (!ferry_dirent_add(req, n->text, n->len, &entry, cookie))
 			return;

@@ -253,7 +253,6 @@ void memfs_node_publish(struct memfs_node *node, struct ferry_entry *entry)
 	ferry_atomic_set(&node->nlookup, 1);
 	memfs_node_entry(node, entry);
 	entry->node = id;
-	entry->attr.node = id;
 	/* pairs with is(): whoever sees the number sees the node */
 	ferry_atomic_set(&node->id, id);
 }
@@ -369,7 +368,7 @@ void memfs_pages_uncharge(struct memfs *fs, u64 nr)
 /* What stat() shows; the caller holds the lock */
 void memfs_node_attr(const struct memfs_node *node, struct ferry_attr *attr)
 {
-	attr->node = memfs_node_id(node);
+	attr->node = node->index;
 	attr->size = node->size;
 	attr->blocks = node->nr_pages * (FERRY_PAGE_SIZE / 512);
 	attr->atime = node->atime;

@@ -21,6 +21,8 @@
 
 /**
  * struct ferry_attr - attributes of a node
+ * @node: what stat() shows as its number, st_ino. Programs of 32 bits may be refused one that does
+ *	not fit theirs
  * @blocks: in units of 512 bytes
  * @mode: type and permission bits
  * @blksize: preferred I/O size in bytes, 0 for the default
@@ -244,7 +246,7 @@ void ferry_reply_xattr(struct ferry_req *req, const void *value, size_t len);
 /**
  * ferry_dirent_add() - put one name into the answer to readdir
  * @name: not terminated, @namelen bytes, 1 to 255, without '/'
- * @entry: node and attr.mode are used; with plus all of it, and a lookup is
+ * @entry: node, attr.node (0: as node) and attr.mode are used; with plus all of it, and a lookup is
  *	counted for it unless the name is "." or ".."
  * @next: the @off with which readdir goes on behind this name, never 0
  * Return: true: it is in; false: no room, it was not added (and not counted)

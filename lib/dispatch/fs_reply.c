@@ -242,7 +242,7 @@ bool ferry_dirent_add(struct ferry_req *req, const char *name, size_t namelen,
 	if (req->error || size > req->data_len - req->pushed)
 		return false;
 
-	de->ino = iov[0].base == &plus && entry->attr.node ? entry->attr.node : entry->node;
+	de->ino = entry->attr.node ? entry->attr.node : entry->node;
 	de->off = next;
 	de->namelen = namelen;
 	de->type = (entry->attr.mode & S_IFMT) >> 12;

@@ -226,6 +226,36 @@ static void unlinked_files_stay_while_known(void)
 	fs_stop(s);
 }
 
+static void has_index(void *arg, const char *name, const struct fuse_dirent *de,
+		      const struct fuse_entry_out *e)
+{
+	u64 ino = name[0] == '.' ? attr_of(arg, ROOT).ino : attr_of(arg, de->ino | 1ULL << 32).ino;
+
+	CHECK_EQ(de->ino, ino);
+	CHECK_EQ(ino, (u32)ino);
+	if (e && name[0] != '.') {
+		CHECK_EQ(e->attr.ino, ino);
+		fs_forget(arg, e->nodeid, 1);
+	}
+}
+
+/* The first node of a second life: whose number shows has 32 bits all the same. */
+static void numbers_that_show_are_short(void)
+{
+	struct ferry_server *s = fs_start(NULL);
+	u64 f = mkfile(s, ROOT, "f"), off;
+	int plus;
+
+	CHECK_EQ(fs_unlink(s, ROOT, "f"), 0);
+	fs_forget(s, f, 1);
+	CHECK(mkfile(s, ROOT, "g") >> 32);
+	for (plus = 0; plus < 2; plus++) {
+		off = 0;
+		CHECK(fs_readdir(s, ROOT, 0, &off, 4096, plus, has_index, s) > 0);
+	}
+	fs_stop(s);
+}
+
 static void foolish_numbers_do_no_harm(void)
 {
 	static const u64 nodes[] = { 0, 2, 3, 511, 512, 1 << 20, (1 << 27) - 1, 1 << 27, ~0U,
@@ -842,6 +872,7 @@ static const struct claim claims[] = {
 	{ "a full filesystem says ENOSPC and recovers", a_full_filesystem_recovers },
 	{ "nodes and links are limited by nodes=", nodes_are_limited },
 	{ "an unlinked file stays while it is known", unlinked_files_stay_while_known },
+	{ "numbers that stat() shows have 32 bits", numbers_that_show_are_short },
 	{ "node numbers that are not ours do no harm", foolish_numbers_do_no_harm },
 	{ "operations on the wrong type are refused", wrong_types_are_refused },
 	{ "a removed directory is empty for good", a_removed_directory_is_empty_for_good },
