@@ -60,25 +60,40 @@ static void dies(pid_t pid, const char *what)
 		_exit(1);
 }
 
-/* Run in a process of its own, which can be killed; false: it had to be. */
-static bool in_process(bool (*what)(struct round *r), struct round *r, double seconds)
+static pid_t fork_process(bool (*what)(struct round *r), struct round *r)
 {
-	double end = now() + seconds;
-	int status;
 	pid_t pid = DO(fork());
 
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		_exit(what(r) ? 0 : 1);
 	}
-	while (waitpid(pid, &status, WNOHANG) != pid) {
-		if (now() > end) {
-			dies(pid, "what ends the round");
+	return pid;
+}
+
+/* false: it has not ended */
+static bool ends_within(pid_t pid, int *status, double seconds)
+{
+	double end = now() + seconds;
+
+	while (waitpid(pid, status, WNOHANG) != pid) {
+		if (now() > end)
 			return false;
-		}
 		usleep(1000);
 	}
-	return WIFEXITED(status) && !WEXITSTATUS(status);
+	return true;
+}
+
+/* Run in a process of its own, which can be killed; false: it had to be. */
+static bool in_process(bool (*what)(struct round *r), struct round *r, double seconds)
+{
+	pid_t pid = fork_process(what, r);
+	int status;
+
+	if (ends_within(pid, &status, seconds))
+		return WIFEXITED(status) && !WEXITSTATUS(status);
+	dies(pid, "what ends the round");
+	return false;
 }
 
 /* Moves and the like kill whoever made the channel, so that is not us. */
@@ -245,7 +260,8 @@ static void end_round(struct round *r, uint64_t *rng, pid_t server, const pid_t 
 {
 	bool fs = r->class == FERRY_CLASS_FS;
 	bool servers_first = one_in(rng, 2);
-	int i;
+	pid_t unmounting = 0;
+	int status, i;
 
 	r->calm = one_in(rng, 4);
 	switch (below(rng, 6)) {
@@ -272,12 +288,20 @@ static void end_round(struct round *r, uint64_t *rng, pid_t server, const pid_t 
 		kill(clients[i], SIGKILL);
 	for (i = 0; i < CLIENTS; i++)
 		dies(clients[i], "a client");
-	if (fs && !servers_first && one_in(rng, 2))
-		in_process(umount_plainly, r, 3);
+	if (fs && !servers_first && one_in(rng, 2)) {
+		unmounting = fork_process(umount_plainly, r);
+		if (ends_within(unmounting, &status, 3))
+			unmounting = 0;
+		else
+			kill(unmounting, SIGKILL);
+	}
 	if (fs)
 		unmount(r);
 	if (!servers_first)
 		dies(server, "a server");
+	/* So that nothing is lost it has waited for an answer, or for this. */
+	if (unmounting)
+		dies(unmounting, "umount");
 }
 
 static void play(struct round *r)
