@@ -40,8 +40,7 @@
  *	void ferry_mutex_unlock(struct ferry_mutex *);
  *	void ferry_mutex_destroy(struct ferry_mutex *);
  *
- * struct ferry_rwlock - sleeping lock, many readers or one writer; a thread reads it once at a time,
- *	for readers do not pass a writer that waits
+ * struct ferry_rwlock - sleeping lock, many readers or one writer
  *	void ferry_rwlock_init(struct ferry_rwlock *);
  *	void ferry_read_lock(struct ferry_rwlock *);
  *	void ferry_read_unlock(struct ferry_rwlock *);

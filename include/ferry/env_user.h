@@ -82,13 +82,7 @@ struct ferry_rwlock {
 
 static inline void ferry_rwlock_init(struct ferry_rwlock *l)
 {
-	pthread_rwlockattr_t attr;
-
-	/* As the kernel's: who comes behind a writer that waits does so, too. */
-	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&l->l, &attr);
-	pthread_rwlockattr_destroy(&attr);
+	pthread_rwlock_init(&l->l, NULL);
 }
 
 static inline void ferry_rwlock_destroy(struct ferry_rwlock *l)

@@ -188,41 +188,6 @@ static void writes_are_whole(void)
 	fs_stop(s);
 }
 
-/* There are always readers, and never none: that must not keep a writer out. */
-
-static struct ferry_rwlock read_lock;
-
-static void *read_always(void *arg)
-{
-	volatile unsigned int spins;
-
-	while (!stopped()) {
-		ferry_read_lock(&read_lock);
-		for (spins = 0; spins < 100000; spins++)
-			;
-		ferry_read_unlock(&read_lock);
-	}
-	return NULL;
-}
-
-static void writers_get_in(void)
-{
-	pthread_t readers[8];
-	size_t i;
-
-	ferry_rwlock_init(&read_lock);
-	for (i = 0; i < ARRAY_SIZE(readers); i++)
-		start(&readers[i], read_always, NULL);
-	for (i = 0; i < 20; i++) {
-		ferry_write_lock(&read_lock);
-		ferry_write_unlock(&read_lock);
-	}
-	ferry_atomic_set(&stop, 1);
-	for (i = 0; i < ARRAY_SIZE(readers); i++)
-		join(readers[i]);
-	ferry_rwlock_destroy(&read_lock);
-}
-
 /* A name that is replaced by rename is there at any moment. */
 
 static void *replace(void *arg)
@@ -398,7 +363,6 @@ static void nothing_is_lost(void)
 static const struct claim claims[] = {
 	{ "100,000 names are listed once each while others come and go", listings_are_exact, 120 },
 	{ "a write of whole pages is never seen in part", writes_are_whole, 120 },
-	{ "a lock that is always being read lets a writer in", writers_get_in, 30 },
 	{ "a name that rename replaces is always there", replacing_is_atomic, 120 },
 	{ "threads on the same names lose nothing", nothing_is_lost, 120 },
 };
