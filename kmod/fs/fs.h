@@ -42,7 +42,7 @@
  * @sending: it is being submitted; its end is left to who does that
  * @ended: that has come
  * @none: woken when none waits and none is under way
- * @sent: when one was last submitted, in jiffies
+ * @last: when one has ended last, in jiffies
  * @args: the request, with what follows
  */
 struct ferry_forgets {
@@ -52,7 +52,7 @@ struct ferry_forgets {
 	bool				sending;
 	bool				ended;
 	wait_queue_head_t		none;
-	unsigned long			sent;
+	unsigned long			last;
 	struct ferry_args		args;
 	union {
 		struct fuse_forget_in		one;

@@ -127,6 +127,7 @@ static void forgets_end(struct ferry_args *args, int err)
 	struct ferry_forgets *fg = &m->forgets;
 	bool sending;
 
+	WRITE_ONCE(fg->last, jiffies);
 	spin_lock(&fg->lock);
 	sending = fg->sending;
 	fg->ended = true;
@@ -143,7 +144,6 @@ static void forgets_send(struct ferry_mount *m)
 
 	while (ended && forgets_take(m)) {
 		fg->args.end = forgets_end;
-		WRITE_ONCE(fg->sent, jiffies);
 		ferry_submit(m->chan, &fg->args);
 		spin_lock(&fg->lock);
 		fg->sending = false;
@@ -174,10 +174,10 @@ static bool has_forgets(const struct ferry_forgets *fg)
 /* In style rw one has ended when the server has read it, who is at work with it for a while. */
 static bool had_forgets(struct ferry_mount *m)
 {
-	const unsigned long sent = READ_ONCE(m->forgets.sent);
+	const unsigned long last = READ_ONCE(m->forgets.last);
 
 	return ferry_chan_is_rw(m->chan) &&
-	       time_in_range_open(jiffies, sent, sent + FORGETS_WAIT);
+	       time_in_range_open(jiffies, last, last + FORGETS_WAIT);
 }
 
 /* They are lazy, so a request may be served before one that was made before it. */
@@ -189,7 +189,8 @@ int ferry_call_for_room(struct ferry_mount *m, struct ferry_args *args)
 	long wait;
 
 	if (unlikely(err == -ENOSPC) && (had || has_forgets(fg))) {
-		wait_event_killable_timeout(fg->none, !has_forgets(fg), FORGETS_WAIT);
+		if (wait_event_killable_timeout(fg->none, !has_forgets(fg), FORGETS_WAIT) < 0)
+			return err;
 		err = ferry_call(m->chan, args);
 	}
 	for (wait = 1; unlikely(err == -ENOSPC) && wait < FORGETS_WAIT && had_forgets(m); wait *= 2) {
